@@ -1,0 +1,1 @@
+"""Raw data to nnU-Net datasets."""

@@ -1,0 +1,1 @@
+"""RAEMD-Net in plain torch: one file per building block of the paper, and the assembled network."""

@@ -1,0 +1,1 @@
+"""Synthetic thorax CT with exact masks, written as the archives write theirs."""

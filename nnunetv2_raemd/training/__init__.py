@@ -1,0 +1,1 @@
+"""The nnU-Net trainer of RAEMD-Net, its variants, losses and schedule."""

@@ -1,0 +1,1 @@
+"""The network plan: presets, and the function from an nnU-Net plan to a RAEMD plan."""
