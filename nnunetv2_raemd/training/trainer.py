@@ -1,0 +1,178 @@
+"""nnU-Net's trainer with RAEMD-Net, its loss, its schedule and early stopping."""
+
+from __future__ import annotations
+
+import math
+import pickle
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from nnunetv2.training.loss.deep_supervision import DeepSupervisionWrapper
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+from torch import nn
+
+from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.plans import raemd_plan
+from nnunetv2_raemd.training.early_stopping import EarlyStopping
+from nnunetv2_raemd.training.hybrid_loss import apply_recipe
+from nnunetv2_raemd.training.plateau_schedule import PlateauSchedule
+from nnunetv2_raemd.training.recipe import Recipe
+from nnunetv2_raemd.training.smoothed_loss import SmoothedLoss
+
+IN_PLANE_AXES = (1, 2)
+
+
+class TrainingStopped(Exception):  # noqa: N818 - not an error: it ends nnU-Net's epoch loop
+    """Raised at the start of an epoch that early stopping does not want."""
+
+
+class nnUNetTrainerRAEMD(nnUNetTrainer):
+    """Trains RAEMD-Net; everything not stated here is nnU-Net's.
+
+    The plan it is given is converted to a RAEMD plan (unless it is one), saved by nnU-Net with the model,
+    and so used by prediction as well. `recipe` holds what variants change.
+
+    Raises:
+        UserError: if the plan cannot be converted.
+    """
+
+    recipe: ClassVar[Recipe] = Recipe()
+
+    def __init__(
+        self,
+        plans: dict[str, Any],
+        configuration: str,
+        fold: int,
+        dataset_json: dict[str, Any],
+        device: torch.device = torch.device("cuda"),  # noqa: B008 - nnU-Net compares the signatures
+    ) -> None:
+        plans = raemd_plan(plans, configurations=[configuration])
+        super().__init__(plans, configuration, fold, dataset_json, device)
+        self.num_epochs = self.recipe.num_epochs
+        self.num_iterations_per_epoch = self.recipe.iterations_per_epoch
+        self.num_val_iterations_per_epoch = self.recipe.validation_iterations_per_epoch
+        self.initial_lr = self.recipe.initial_lr
+        self.save_every = 1  # a killed training loses one epoch at most
+        self._reset_validation_history()
+
+    def _reset_validation_history(self) -> None:
+        self.smoothed_loss = SmoothedLoss(self.recipe.smoothing)
+        self.early_stopping = EarlyStopping(self.recipe.stop_patience)
+
+    def configure_optimizers(self) -> tuple[torch.optim.Optimizer, PlateauSchedule]:
+        """Adam and the plateau schedule (equation 3.10)."""
+        optimizer = torch.optim.Adam(self.network.parameters(), lr=self.initial_lr)
+        return optimizer, self._new_schedule(optimizer)
+
+    def _new_schedule(self, optimizer: torch.optim.Optimizer) -> PlateauSchedule:
+        return PlateauSchedule(
+            optimizer,
+            factor=self.recipe.lr_factor,
+            patience=self.recipe.schedule_patience,
+            min_lr=self.recipe.min_lr,
+        )
+
+    def _build_loss(self) -> nn.Module:
+        """nnU-Net's loss with the weights and focusing parameter of the recipe (equations 3.11-3.13)."""
+        loss: nn.Module = super()._build_loss()
+        apply_recipe(loss.loss if isinstance(loss, DeepSupervisionWrapper) else loss, self.recipe)
+        return loss
+
+    def configure_rotation_dummyDA_mirroring_and_inital_patch_size(self) -> tuple[Any, ...]:  # noqa: N802
+        """nnU-Net's augmentation with in-plane mirroring only.
+
+        The recurrence reads the slices in both directions, so that flipping them would only double the time
+        of prediction.
+        """
+        rotation, dummy_2d, initial_patch_size, _ = (
+            super().configure_rotation_dummyDA_mirroring_and_inital_patch_size()
+        )
+        self.inference_allowed_mirroring_axes = IN_PLANE_AXES
+        return rotation, dummy_2d, initial_patch_size, IN_PLANE_AXES
+
+    def on_train_start(self) -> None:
+        """Also flushes denormal numbers on the CPU, where they are slow (`docs/performance.md`)."""
+        if self.device.type == "cpu":
+            torch.set_flush_denormal(True)
+        super().on_train_start()
+
+    def run_training(self) -> None:
+        """nnU-Net's epochs, until early stopping ends them."""
+        try:
+            super().run_training()
+        except TrainingStopped:
+            self.on_train_end()
+
+    def on_epoch_start(self) -> None:
+        """Ends training here if early stopping decided so, also when a stopped training is continued."""
+        if self.early_stopping.stopped:
+            self.print_to_log_file(
+                f"Early stopping: for {self.early_stopping.epochs_without_improvement} epochs the smoothed "
+                f"validation loss has not improved on {self.early_stopping.best:.4f}"
+            )
+            raise TrainingStopped
+        super().on_epoch_start()
+
+    def on_train_epoch_end(self, train_outputs: list[dict[str, Any]]) -> None:
+        """Also stops at a loss that is not a number, which no later epoch could mend."""
+        super().on_train_epoch_end(train_outputs)
+        if not math.isfinite(self.logger.get_value("train_losses", step=-1)):
+            raise UserError(self._explain_loss_not_finite())
+
+    def _explain_loss_not_finite(self) -> str:
+        dataset, _ = self.get_tr_and_val_datasets()
+        bad = [case for case in dataset.identifiers if not np.isfinite(dataset.load_case(case)[0][:]).all()]
+        if bad:
+            return (
+                f"the training loss is not finite because of NaN or infinite voxels in {', '.join(bad)} "
+                f"({self.preprocessed_dataset_folder}): mend the images in nnUNet_raw and preprocess again"
+            )
+        return "the training loss is not finite though all images are: lower the learning rate of the recipe"
+
+    def on_validation_epoch_end(self, val_outputs: list[dict[str, Any]]) -> None:
+        """Also lets the schedule and early stopping see the loss, which is the same on all ranks."""
+        super().on_validation_epoch_end(val_outputs)
+        if self._observe(self.logger.get_value("val_losses", step=-1)):
+            self.print_to_log_file(f"Plateau: learning rate lowered to {self.lr_scheduler.lr:.1e}")
+
+    def _observe(self, validation_loss: float) -> bool:
+        """Take in the validation loss of an epoch; returns whether the learning rate was lowered."""
+        smoothed = self.smoothed_loss.update(float(validation_loss))
+        self.early_stopping.observe(smoothed)
+        return self.lr_scheduler.observe(smoothed)
+
+    def save_checkpoint(self, filename: str) -> None:
+        """nnU-Net's checkpoint, written whole or not at all: a kill must not cost the previous one."""
+        unfinished = Path(f"{filename}.unfinished")
+        unfinished.unlink(missing_ok=True)
+        super().save_checkpoint(str(unfinished))
+        if unfinished.is_file():  # not on other ranks, nor with --disable_checkpointing
+            unfinished.replace(filename)
+
+    def load_checkpoint(self, filename_or_checkpoint: dict[str, Any] | str) -> None:
+        """nnU-Net's checkpoint, with the schedule and early stopping as they were.
+
+        Both depend on nothing but the validation losses so far, which the checkpoint's log holds: they are
+        shown these again.
+
+        Raises:
+            UserError: if the file is damaged or holds another network.
+        """
+        try:
+            super().load_checkpoint(filename_or_checkpoint)
+        except (RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
+            raise UserError(
+                f"{filename_or_checkpoint}: this checkpoint is damaged or of another network or plan "
+                f"({error}). Train anew without --c, or give the checkpoint of this trainer and plan"
+            ) from error
+        self._replay_validation_history()
+
+    def _replay_validation_history(self) -> None:
+        self._reset_validation_history()
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.initial_lr
+        self.lr_scheduler = self._new_schedule(self.optimizer)
+        for loss in self.logger.get_value("val_losses", step=None):
+            self._observe(loss)

@@ -1,0 +1,187 @@
+"""From an nnU-Net plan to a RAEMD plan: the same data, the same in-plane topology, another network.
+
+A configuration's patch becomes a sequence of slices [T, rows, columns]. Everything that preprocessing
+depends on (spacing, data identifier, normalisation, resampling) stays, so the preprocessed data is shared.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+
+from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.plans.memory import budget, feature_map_size
+from nnunetv2_raemd.plans.preset import Preset, load_preset
+from nnunetv2_raemd.plans.sequences import Volumes, sequences_per_batch, slices_per_sequence
+from nnunetv2_raemd.version import __version__
+
+RAEMD_NETWORK = "nnunetv2_raemd.architecture.raemd_net.RAEMDNet"
+CONVERTED_KEYS = ("patch_size", "batch_size", "architecture")
+
+Plan = dict[str, Any]
+Configuration = dict[str, Any]
+
+
+def raemd_plan(
+    plan: Mapping[str, Any],
+    *,
+    preset: Preset | None = None,
+    configurations: Iterable[str] | None = None,
+) -> Plan:
+    """The RAEMD plan for an nnU-Net plan, of nnU-Net's default or its residual encoder planners.
+
+    Args:
+        plan: content of an nnU-Net plans file; it is not changed.
+        preset: settings; the default preset if none.
+        configurations: names of those to convert; all if none. Converted ones stay as they are.
+
+    Raises:
+        UserError: if it is no nnU-Net v2 plan, a name is unknown, or a network cannot be converted.
+    """
+    check_is_plan(plan)
+    converted = copy.deepcopy(dict(plan))
+    names = list(plan["configurations"]) if configurations is None else list(configurations)
+    for name in names:
+        if name not in plan["configurations"]:
+            known = ", ".join(plan["configurations"])
+            raise UserError(f"the plan {plan['plans_name']} has no configuration {name}; it has {known}")
+        resolved = resolve(plan, name)
+        if not is_raemd(resolved):
+            changes = _raemd_configuration(plan, name, resolved, preset or load_preset())
+            converted["configurations"][name].update(changes)
+            converted["raemd"] = {"package": "nnunetv2-raemd", "version": __version__}
+    return converted
+
+
+def check_is_plan(plan: Mapping[str, Any]) -> None:
+    """Raise a `UserError` unless the mapping is a plan of an nnU-Net version that we can read."""
+    required = {"plans_name", "configurations", "original_median_spacing_after_transp"}
+    if missing := sorted(required - plan.keys()):
+        raise UserError(
+            f"this is not an nnU-Net v2 plan: {', '.join(missing)} missing. "
+            "Plans are made by nnUNetv2_plan_and_preprocess"
+        )
+
+
+def resolve(plan: Mapping[str, Any], name: str) -> Configuration:
+    """A configuration with what it inherits (nnU-Net's `inherits_from`) and old formats leave out filled in.
+
+    Raises:
+        UserError: if nnU-Net cannot read the configuration.
+    """
+    try:
+        configuration: Configuration = PlansManager(dict(plan)).get_configuration(name).configuration
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise UserError(
+            f"nnU-Net cannot read configuration {name} of the plan {plan['plans_name']} ({error!r}): "
+            "run nnUNetv2_plan_experiment again with the installed nnU-Net"
+        ) from error
+    return configuration
+
+
+def is_raemd(configuration: Mapping[str, Any]) -> bool:
+    """Whether the configuration names RAEMD-Net already."""
+    return bool(configuration.get("architecture", {}).get("network_class_name") == RAEMD_NETWORK)
+
+
+def _raemd_configuration(
+    plan: Mapping[str, Any], name: str, configuration: Configuration, preset: Preset
+) -> Configuration:
+    """The entries of a configuration that differ in the RAEMD plan."""
+    architecture = raemd_architecture(name, configuration["architecture"], preset)
+    in_plane_size = tuple(int(size) for size in configuration["patch_size"][-2:])
+    volumes = _volumes(plan, configuration, architecture, preset)
+    n_slices = slices_per_sequence(volumes, preset)
+    return {
+        "patch_size": [n_slices, *in_plane_size],
+        "batch_size": sequences_per_batch(volumes, n_slices),
+        "architecture": architecture,
+    }
+
+
+def _volumes(
+    plan: Mapping[str, Any], configuration: Configuration, architecture: dict[str, Any], preset: Preset
+) -> Volumes:
+    """The dataset and configuration in terms of slices."""
+    patch_size = configuration["patch_size"]
+    is_2d = len(configuration["spacing"]) == 2
+    spacing = plan["original_median_spacing_after_transp"] if is_2d else configuration["spacing"]
+    shape = (
+        plan["original_median_shape_after_transp"] if is_2d else configuration["median_image_size_in_voxels"]
+    )
+    per_slice = feature_map_size(architecture, [1, *patch_size[-2:]])
+    depth = 1 if len(patch_size) == 2 else patch_size[0]
+    return Volumes(
+        slice_spacing_mm=float(spacing[0]),
+        n_slices=max(1, round(shape[0])),
+        in_plane_size=(int(patch_size[-2]), int(patch_size[-1])),
+        slices_per_batch=configuration["batch_size"] * depth,
+        slices_in_memory=budget(configuration, preset.gpu_memory_gb) // per_slice,
+    )
+
+
+def raemd_architecture(name: str, architecture: Mapping[str, Any], preset: Preset) -> dict[str, Any]:
+    """The `architecture` entry of a RAEMD plan: nnU-Net's in-plane topology with the preset's parts."""
+    arguments = dict(architecture["arch_kwargs"])
+    strides = [[1, *in_plane] for in_plane in _in_plane(arguments["strides"])]
+    return {
+        "network_class_name": RAEMD_NETWORK,
+        "arch_kwargs": {
+            "n_stages": arguments["n_stages"],
+            "features_per_stage": arguments["features_per_stage"],
+            "kernel_sizes": [[1, *in_plane] for in_plane in _in_plane(arguments["kernel_sizes"])],
+            "strides": strides,
+            "n_conv_per_stage": _convolutions(name, architecture),
+            "n_conv_per_stage_decoder": arguments["n_conv_per_stage_decoder"],
+            "conv_bias": arguments["conv_bias"],
+            "norm_op": _in_2d(arguments["norm_op"]),
+            "norm_op_kwargs": arguments["norm_op_kwargs"],
+            "dropout_op": _in_2d(arguments["dropout_op"]),
+            "dropout_op_kwargs": arguments["dropout_op_kwargs"],
+            "nonlin": arguments["nonlin"],
+            "nonlin_kwargs": arguments["nonlin_kwargs"],
+            "multi_scale": preset.multi_scale,
+            "dense": preset.dense,
+            "attention": preset.attention,
+            "n_recurrent_stages": _recurrent_stages(strides, preset.recurrence_min_stride),
+            "growth_divisor": preset.growth_divisor,
+            "hidden_divisor": preset.hidden_divisor,
+        },
+        "_kw_requires_import": ["norm_op", "dropout_op", "nonlin"],
+    }
+
+
+def _convolutions(name: str, architecture: Mapping[str, Any]) -> list[int]:
+    """Convolutions (or dense layers) per encoder stage; a residual block counts for one, at least two."""
+    network = architecture["network_class_name"].rpartition(".")[2]
+    if network == "PlainConvUNet":
+        return list(architecture["arch_kwargs"]["n_conv_per_stage"])
+    if network == "ResidualEncoderUNet":
+        return [max(2, n_blocks) for n_blocks in architecture["arch_kwargs"]["n_blocks_per_stage"]]
+    raise UserError(
+        f"configuration {name} uses the network {network}; only plans of nnU-Net's default planner "
+        "(PlainConvUNet) and residual encoder planners (ResidualEncoderUNet) can be converted. "
+        "Run nnUNetv2_plan_experiment with one of these"
+    )
+
+
+def _in_plane(sizes: Iterable[Iterable[int]]) -> list[list[int]]:
+    return [list(size)[-2:] for size in sizes]
+
+
+def _in_2d(operator: str | None) -> str | None:
+    """The 2D variant of a torch operator's dotted name, as in InstanceNorm3d to InstanceNorm2d."""
+    return None if operator is None else re.sub(r"[123]d$", "2d", operator)
+
+
+def _recurrent_stages(strides: list[list[int]], min_stride: int | None) -> int:
+    """How many of the deepest stages have pixels of at least `min_stride` input pixels; one at least."""
+    if min_stride is None:
+        return 0
+    pixel_sizes = np.cumprod(strides, axis=0).max(axis=1)
+    return max(1, int((pixel_sizes >= min_stride).sum()))

@@ -1,0 +1,251 @@
+"""The assembled network: nnU-Net's contract, the parts, and what each slice sees."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+from dynamic_network_architectures.architectures.unet import PlainConvUNet
+from torch import Tensor, nn
+
+from nnunetv2_raemd.architecture import RAEMDNet
+from nnunetv2_raemd.architecture.conv_lstm import BidirectionalConvLSTM
+
+PLAN: dict[str, Any] = {
+    "n_stages": 4,
+    "features_per_stage": [8, 16, 24, 32],
+    "kernel_sizes": [[1, 3, 3]] * 4,
+    "strides": [[1, 1, 1], [1, 2, 2], [1, 2, 2], [1, 2, 1]],
+    "n_conv_per_stage": [2, 2, 3, 2],
+    "n_conv_per_stage_decoder": [2, 2, 1],
+    "conv_bias": True,
+    "norm_op": nn.InstanceNorm2d,
+    "norm_op_kwargs": {"eps": 1e-5, "affine": True},
+    "dropout_op": None,
+    "dropout_op_kwargs": None,
+    "nonlin": nn.LeakyReLU,
+    "nonlin_kwargs": {"inplace": True},
+}
+PARTS_OFF = {"multi_scale": False, "dense": False, "attention": False, "n_recurrent_stages": 0}
+
+
+def plain_unet(input_channels: int, num_classes: int, deep_supervision: bool) -> PlainConvUNet:
+    in_plane = {key: [size[-2:] for size in PLAN[key]] for key in ("kernel_sizes", "strides")}
+    return PlainConvUNet(
+        input_channels=input_channels,
+        num_classes=num_classes,
+        conv_op=nn.Conv2d,
+        deep_supervision=deep_supervision,
+        **{**PLAN, **in_plane},
+    )
+
+
+def raemd_net(**changes: Any) -> RAEMDNet:
+    torch.manual_seed(0)
+    network = RAEMDNet(1, 2, **{**PLAN, **changes})
+    network.apply(network.initialize)
+    return network
+
+
+@pytest.mark.parametrize("n_slices", [1, 2, 7])
+@pytest.mark.parametrize(("channels", "classes"), [(1, 2), (3, 5)])
+def test_shapes(n_slices: int, channels: int, classes: int) -> None:
+    network = RAEMDNet(channels, classes, **PLAN, deep_supervision=True)
+    outputs = network(torch.randn(2, channels, n_slices, 16, 24))
+    sizes = [(16, 24), (8, 12), (4, 6)]
+    assert [tuple(o.shape) for o in outputs] == [(2, classes, n_slices, *size) for size in sizes]
+    network.decoder.deep_supervision = False
+    assert network(torch.randn(2, channels, n_slices, 16, 24)).shape == (2, classes, n_slices, 16, 24)
+
+
+def test_anisotropic_kernels_and_one_number_for_all_stages() -> None:
+    network = RAEMDNet(
+        1,
+        2,
+        n_stages=3,
+        features_per_stage=6,
+        kernel_sizes=[[1, 1, 3], 3, (3, 3)],
+        strides=[1, 2, [1, 1, 2]],
+        n_conv_per_stage=1,
+        n_conv_per_stage_decoder=1,
+    )
+    assert network(torch.randn(1, 1, 2, 8, 12)).shape == (1, 2, 2, 8, 12)
+
+
+def test_without_parts_it_is_nnunets_plain_unet_slice_by_slice() -> None:
+    plain = plain_unet(1, 2, deep_supervision=True)
+    network = RAEMDNet(1, 2, **PLAN, **PARTS_OFF, deep_supervision=True)
+    # nnU-Net's modules list their convolutions twice, and its decoder holds the encoder once more
+    theirs = [m for m in plain.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d | nn.InstanceNorm2d)]
+    ours = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d | nn.InstanceNorm2d)]
+    assert len(theirs) == len(ours)
+    for kind in (nn.Conv2d, nn.ConvTranspose2d, nn.InstanceNorm2d):
+        for source, target in zip(
+            (m for m in theirs if type(m) is kind), (m for m in ours if type(m) is kind), strict=True
+        ):
+            target.load_state_dict(source.state_dict())
+    volume = torch.randn(2, 1, 3, 16, 24)
+    slices = volume.transpose(1, 2).reshape(6, 1, 16, 24)
+    for ours_stage, theirs_stage in zip(network(volume), plain(slices), strict=True):
+        expected = theirs_stage.reshape(2, 3, *theirs_stage.shape[1:]).transpose(1, 2)
+        torch.testing.assert_close(ours_stage, expected)
+
+
+@pytest.mark.parametrize("n_recurrent_stages", [0, 1, 4])
+def test_a_slice_sees_the_others_only_through_the_recurrence(n_recurrent_stages: int) -> None:
+    network = raemd_net(n_recurrent_stages=n_recurrent_stages)
+    x = torch.randn(1, 1, 4, 16, 24, requires_grad=True)
+    (gradient,) = torch.autograd.grad(network(x)[:, :, 0].sum(), x)
+    seen = gradient.abs().sum((0, 1, 3, 4)) > 0
+    assert seen.tolist() == [True] + [n_recurrent_stages > 0] * 3
+
+
+@pytest.mark.parametrize(
+    ("part", "off", "absent"),
+    [
+        ("multi_scale", False, "MultiScaleBlock"),
+        ("dense", False, "DenseBlock"),
+        ("attention", False, "ResidualAttention"),
+        ("n_recurrent_stages", 0, "BidirectionalConvLSTM"),
+    ],
+)
+def test_each_part_can_be_left_out_alone(part: str, off: object, absent: str) -> None:
+    everything = {"MultiScaleBlock", "DenseBlock", "ResidualAttention", "BidirectionalConvLSTM"}
+
+    def parts(network: nn.Module) -> set[str]:
+        return {type(module).__name__ for module in network.modules()} & everything
+
+    assert parts(raemd_net()) == everything
+    assert parts(raemd_net(**{part: off})) == everything - {absent}
+
+
+def test_weights_load_with_deep_supervision_on_or_off() -> None:
+    trained, for_prediction = raemd_net(deep_supervision=True), raemd_net(deep_supervision=False)
+    with torch.no_grad():
+        for parameter in trained.parameters():
+            parameter.add_(0.1)
+    for_prediction.load_state_dict(trained.state_dict())
+    x = torch.randn(1, 1, 2, 16, 24)
+    assert torch.equal(trained(x)[0], for_prediction(x))
+
+
+def test_feature_map_size_counts_the_values_of_all_convolutions() -> None:
+    """One stage down, counted by hand for slices of 8 x 8 and 4 x 4 pixels."""
+    network = RAEMDNet(
+        1,
+        3,
+        n_stages=2,
+        features_per_stage=[4, 8],
+        kernel_sizes=3,
+        strides=[1, 2],
+        n_conv_per_stage=2,
+        n_conv_per_stage_decoder=1,
+        n_recurrent_stages=1,
+    )
+    fine, coarse = 8 * 8, 4 * 4
+    encoder_fine = fine * (
+        4 + (2 + 1) + (4 + 4)
+    )  # multi-scale; input to 2 layers, layer to layer; transition
+    encoder_coarse = coarse * (8 + (4 + 2) + (8 + 8))
+    n_slices, hidden = 5, 2
+    recurrence = coarse * (8 * hidden + 8)  # gates of the input, projection
+    gates_of_hidden = coarse * 8 * hidden  # none at the first slice
+    decoder = fine * (4 + 4 + 1 + 3)  # up-sampling, convolution, spatial attention, head
+    per_slice = encoder_fine + encoder_coarse + recurrence + decoder
+    expected = n_slices * per_slice + (n_slices - 1) * gates_of_hidden
+    assert network.compute_conv_feature_map_size((n_slices, 8, 8)) == expected
+
+
+def test_feature_map_size_without_parts_is_that_of_the_plain_unet() -> None:
+    network = RAEMDNet(1, 2, **PLAN, **PARTS_OFF, deep_supervision=True)
+    plain = plain_unet(1, 2, deep_supervision=True)
+    expected = 3 * plain.compute_conv_feature_map_size((16, 24))
+    assert network.compute_conv_feature_map_size((3, 16, 24)) == expected
+
+
+def test_initialisation_keeps_the_forget_gates_open() -> None:
+    lstm = next(m for m in raemd_net().modules() if isinstance(m, BidirectionalConvLSTM))
+    bias = lstm.input_conv.bias
+    assert bias is not None
+    assert (bias.unflatten(0, (2, 4, -1))[:, 1] == 1).all()
+
+
+def test_channels_last_gives_the_same_result() -> None:
+    network = raemd_net().double()
+    x = torch.randn(2, 1, 3, 16, 24, dtype=torch.float64)
+    other = copy.deepcopy(network).to(memory_format=torch.channels_last)
+    torch.testing.assert_close(other(x), network(x))
+
+
+def test_compiles_to_one_graph() -> None:
+    network = raemd_net(deep_supervision=True).train()
+    compiled = torch.compile(network, backend="aot_eager", fullgraph=True)
+    x = torch.randn(2, 1, 3, 16, 24)
+    outputs = compiled(x)
+    for output, expected in zip(outputs, network(x), strict=True):
+        torch.testing.assert_close(output, expected)
+    sum(output.square().mean() for output in outputs).backward()
+    assert all(parameter.grad is not None for parameter in network.parameters())
+
+
+def test_trains_in_half_precision_to_the_same_logits() -> None:
+    network = raemd_net()
+    x = torch.randn(2, 1, 3, 16, 24)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        output = network(x)
+        output.float().square().mean().backward()
+    expected = network(x)
+    assert (output - expected).norm() < 0.05 * expected.norm()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in network.decoder.stages.parameters())
+
+
+def test_gradients_of_the_whole_network() -> None:
+    network = RAEMDNet(
+        1,
+        2,
+        n_stages=2,
+        features_per_stage=[2, 4],
+        kernel_sizes=3,
+        strides=[1, 2],
+        n_conv_per_stage=1,
+        n_conv_per_stage_decoder=1,
+        nonlin=nn.Tanh,
+        n_recurrent_stages=1,
+    ).double()
+
+    def logits(x: Tensor) -> Tensor:
+        output = network(x)
+        assert isinstance(output, Tensor)
+        return output
+
+    assert torch.autograd.gradcheck(
+        logits, torch.randn(1, 1, 2, 4, 4, dtype=torch.float64, requires_grad=True)
+    )
+
+
+def test_nan_in_the_image_is_an_error_in_prediction() -> None:
+    x = torch.zeros(1, 1, 2, 16, 24)
+    x[0, 0, 1, 3, 3] = torch.nan
+    with pytest.raises(ValueError, match="NaN"):
+        raemd_net().eval()(x)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"strides": [[1, 1, 1], [2, 2, 2], [1, 2, 2], [1, 2, 2]]}, r"\[1, r, c\]"),
+        ({"features_per_stage": [8, 16]}, "features_per_stage must have 4 entries"),
+        ({"n_stages": 1}, "at least 2 stages"),
+        ({"n_recurrent_stages": 5}, "not between 0 and 4"),
+    ],
+)
+def test_arguments_that_do_not_fit(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        raemd_net(**changes)
+
+
+def test_input_of_the_wrong_rank() -> None:
+    with pytest.raises(ValueError, match="batch, channel, slice"):
+        raemd_net()(torch.zeros(1, 1, 16, 24))

@@ -1,0 +1,69 @@
+"""Equations 3.5 to 3.9, each computed word by word."""
+
+import torch
+from torch import Tensor
+
+from nnunetv2_raemd.architecture.residual_attention import (
+    ChannelAttention,
+    ResidualAttention,
+    SpatialAttention,
+)
+
+
+def features() -> Tensor:
+    torch.manual_seed(0)
+    return torch.randn(2, 8, 5, 6, dtype=torch.float64)
+
+
+def literal_spatial(attention: SpatialAttention, f: Tensor) -> Tensor:
+    """Equation 3.5 pixel by pixel, zero beyond the border."""
+    padded = torch.nn.functional.pad(f, (1, 1, 1, 1))
+    result = torch.empty(f.shape[0], 1, *f.shape[2:], dtype=f.dtype)
+    for row in range(f.shape[2]):
+        for column in range(f.shape[3]):
+            window = padded[:, :, row : row + 3, column : column + 3]
+            value = (window * attention.conv.weight).sum((1, 2, 3)) + attention.conv.bias
+            result[:, 0, row, column] = 1 / (1 + torch.exp(-value))
+    return result
+
+
+def literal_channel(attention: ChannelAttention, f: Tensor) -> Tensor:
+    """Equation 3.7 with one MLP for the average and the maximum."""
+    first, _, second = attention.mlp
+
+    def mlp(pooled: Tensor) -> Tensor:
+        hidden = (pooled @ first.weight.T + first.bias).clamp_min(0)
+        return hidden @ second.weight.T + second.bias
+
+    average = f.sum((2, 3)) / (f.shape[2] * f.shape[3])
+    maximum = f.flatten(2).max(dim=2).values
+    return (1 / (1 + torch.exp(-(mlp(average) + mlp(maximum)))))[:, :, None, None]
+
+
+def test_spatial_attention() -> None:
+    attention = SpatialAttention(8, (3, 3)).double()
+    torch.testing.assert_close(attention(features()), literal_spatial(attention, features()))
+
+
+def test_channel_attention() -> None:
+    attention = ChannelAttention(8).double()
+    torch.testing.assert_close(attention(features()), literal_channel(attention, features()))
+
+
+def test_final_features_are_the_sum_of_the_three() -> None:
+    attention = ResidualAttention(8, (3, 3)).double()
+    f = features()
+    by_space = literal_spatial(attention.spatial, f) * f
+    by_channel = literal_channel(attention.channel, f) * f
+    torch.testing.assert_close(attention(f), f + by_space + by_channel)
+
+
+def test_hidden_layer_is_a_sixteenth_but_at_least_four() -> None:
+    assert ChannelAttention(128).mlp[0].out_features == 8
+    assert ChannelAttention(16).mlp[0].out_features == 4
+
+
+def test_gradients() -> None:
+    attention = ResidualAttention(4, (3, 3)).double()
+    f = torch.randn(1, 4, 3, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(attention, f)
