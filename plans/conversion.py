@@ -8,20 +8,26 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.plans.memory import budget, feature_map_size
+from nnunetv2_raemd.plans.memory import memory_budget_gb, network_name, slices_in_memory
 from nnunetv2_raemd.plans.preset import Preset, load_preset
-from nnunetv2_raemd.plans.sequences import Volumes, sequences_per_batch, slices_per_sequence
+from nnunetv2_raemd.plans.sequences import MIN_SEQUENCES, Volumes, sequences_per_batch, slices_per_sequence
 from nnunetv2_raemd.version import __version__
 
 RAEMD_NETWORK = "nnunetv2_raemd.architecture.raemd_net.RAEMDNet"
 CONVERTED_KEYS = ("patch_size", "batch_size", "architecture")
+REQUIRED_KEYS = {
+    "plans_name",
+    "configurations",
+    "original_median_spacing_after_transp",
+    "original_median_shape_after_transp",
+}
 
 Plan = dict[str, Any]
 Configuration = dict[str, Any]
@@ -38,10 +44,12 @@ def raemd_plan(
     Args:
         plan: content of an nnU-Net plans file; it is not changed.
         preset: settings; the default preset if none.
-        configurations: names of those to convert; all if none. Converted ones stay as they are.
+        configurations: names of those to convert; all if none. Those that are not named keep their meaning,
+            even where they inherit from one that is. Converted ones stay as they are.
 
     Raises:
-        UserError: if it is no nnU-Net v2 plan, a name is unknown, or a network cannot be converted.
+        UserError: if it is no nnU-Net v2 plan, a name is unknown, a network cannot be converted, or two
+            sequences do not fit the memory.
     """
     check_is_plan(plan)
     converted = copy.deepcopy(dict(plan))
@@ -50,20 +58,31 @@ def raemd_plan(
         if name not in plan["configurations"]:
             known = ", ".join(plan["configurations"])
             raise UserError(f"the plan {plan['plans_name']} has no configuration {name}; it has {known}")
-        resolved = resolve(plan, name)
-        if not is_raemd(resolved):
-            changes = _raemd_configuration(plan, name, resolved, preset or load_preset())
+        if not is_raemd(resolve(plan, name)):
+            changes = _raemd_configuration(plan, name, preset or load_preset())
             converted["configurations"][name].update(changes)
             converted["raemd"] = {"package": "nnunetv2-raemd", "version": __version__}
+    _keep_heirs(plan, converted, set(names))
     return converted
 
 
-def check_is_plan(plan: Mapping[str, Any]) -> None:
-    """Raise a `UserError` unless the mapping is a plan of an nnU-Net version that we can read."""
-    required = {"plans_name", "configurations", "original_median_spacing_after_transp"}
-    if missing := sorted(required - plan.keys()):
+def _keep_heirs(plan: Mapping[str, Any], converted: Plan, names: set[str]) -> None:
+    """Write out what configurations that are not to be converted inherited from one that was."""
+    for name, configuration in plan["configurations"].items():
+        if name in names or "inherits_from" not in configuration:
+            continue
+        before, after = resolve(plan, name), resolve(converted, name)
+        lost = {key: before[key] for key in CONVERTED_KEYS if before.get(key) != after.get(key)}
+        converted["configurations"][name].update(copy.deepcopy(lost))
+
+
+def check_is_plan(plan: object) -> None:
+    """Raise a `UserError` unless this is a plan of an nnU-Net version that we can read."""
+    content = plan if isinstance(plan, Mapping) else {}
+    missing = sorted(REQUIRED_KEYS - content.keys())
+    if missing or not content["configurations"] or not isinstance(content["configurations"], Mapping):
         raise UserError(
-            f"this is not an nnU-Net v2 plan: {', '.join(missing)} missing. "
+            f"this is not an nnU-Net v2 plan ({', '.join(missing) or 'configurations'} missing). "
             "Plans are made by nnUNetv2_plan_and_preprocess"
         )
 
@@ -89,16 +108,29 @@ def is_raemd(configuration: Mapping[str, Any]) -> bool:
     return bool(configuration.get("architecture", {}).get("network_class_name") == RAEMD_NETWORK)
 
 
-def _raemd_configuration(
-    plan: Mapping[str, Any], name: str, configuration: Configuration, preset: Preset
+def _raemd_configuration(plan: Mapping[str, Any], name: str, preset: Preset) -> Configuration:
+    """The entries of a configuration that differ in the RAEMD plan; errors name the configuration."""
+    configuration = resolve(plan, name)
+    where = f"configuration {name} of the plan {plan['plans_name']}"
+    try:
+        return _converted_entries(plan, configuration, preset)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from error
+    except (AssertionError, ImportError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{where} is not as nnU-Net's planners write it ({error!r}): "
+            "run nnUNetv2_plan_experiment again with the installed nnU-Net"
+        ) from error
+
+
+def _converted_entries(
+    plan: Mapping[str, Any], configuration: Configuration, preset: Preset
 ) -> Configuration:
-    """The entries of a configuration that differ in the RAEMD plan."""
-    architecture = raemd_architecture(name, configuration["architecture"], preset)
-    in_plane_size = tuple(int(size) for size in configuration["patch_size"][-2:])
+    architecture = raemd_architecture(configuration["architecture"], preset)
     volumes = _volumes(plan, configuration, architecture, preset)
     n_slices = slices_per_sequence(volumes, preset)
     return {
-        "patch_size": [n_slices, *in_plane_size],
+        "patch_size": [n_slices, *volumes.in_plane_size],
         "batch_size": sequences_per_batch(volumes, n_slices),
         "architecture": architecture,
     }
@@ -108,24 +140,29 @@ def _volumes(
     plan: Mapping[str, Any], configuration: Configuration, architecture: dict[str, Any], preset: Preset
 ) -> Volumes:
     """The dataset and configuration in terms of slices."""
-    patch_size = configuration["patch_size"]
+    patch_size = [int(size) for size in configuration["patch_size"]]
+    rows, columns = patch_size[-2:]
     is_2d = len(configuration["spacing"]) == 2
     spacing = plan["original_median_spacing_after_transp"] if is_2d else configuration["spacing"]
     shape = (
         plan["original_median_shape_after_transp"] if is_2d else configuration["median_image_size_in_voxels"]
     )
-    per_slice = feature_map_size(architecture, [1, *patch_size[-2:]])
-    depth = 1 if len(patch_size) == 2 else patch_size[0]
+    memory_gb = memory_budget_gb(configuration, preset.gpu_memory_gb)
     return Volumes(
         slice_spacing_mm=float(spacing[0]),
         n_slices=max(1, round(shape[0])),
-        in_plane_size=(int(patch_size[-2]), int(patch_size[-1])),
-        slices_per_batch=configuration["batch_size"] * depth,
-        slices_in_memory=budget(configuration, preset.gpu_memory_gb) // per_slice,
+        in_plane_size=(rows, columns),
+        slices_per_batch=configuration["batch_size"] * depth(patch_size),
+        slices_in_memory=slices_in_memory(architecture, (rows, columns), memory_gb, MIN_SEQUENCES),
     )
 
 
-def raemd_architecture(name: str, architecture: Mapping[str, Any], preset: Preset) -> dict[str, Any]:
+def depth(patch_size: Sequence[int]) -> int:
+    """Slices of a patch of nnU-Net, whose 2D patches have no entry for it."""
+    return 1 if len(patch_size) == 2 else int(patch_size[0])
+
+
+def raemd_architecture(architecture: Mapping[str, Any], preset: Preset) -> dict[str, Any]:
     """The `architecture` entry of a RAEMD plan: nnU-Net's in-plane topology with the preset's parts."""
     arguments = dict(architecture["arch_kwargs"])
     strides = [[1, *in_plane] for in_plane in _in_plane(arguments["strides"])]
@@ -136,7 +173,7 @@ def raemd_architecture(name: str, architecture: Mapping[str, Any], preset: Prese
             "features_per_stage": arguments["features_per_stage"],
             "kernel_sizes": [[1, *in_plane] for in_plane in _in_plane(arguments["kernel_sizes"])],
             "strides": strides,
-            "n_conv_per_stage": _convolutions(name, architecture),
+            "n_conv_per_stage": _convolutions(architecture),
             "n_conv_per_stage_decoder": arguments["n_conv_per_stage_decoder"],
             "conv_bias": arguments["conv_bias"],
             "norm_op": _in_2d(arguments["norm_op"]),
@@ -156,17 +193,17 @@ def raemd_architecture(name: str, architecture: Mapping[str, Any], preset: Prese
     }
 
 
-def _convolutions(name: str, architecture: Mapping[str, Any]) -> list[int]:
+def _convolutions(architecture: Mapping[str, Any]) -> list[int]:
     """Convolutions (or dense layers) per encoder stage; a residual block counts for one, at least two."""
-    network = architecture["network_class_name"].rpartition(".")[2]
+    network = network_name(architecture)
     if network == "PlainConvUNet":
         return list(architecture["arch_kwargs"]["n_conv_per_stage"])
     if network == "ResidualEncoderUNet":
         return [max(2, n_blocks) for n_blocks in architecture["arch_kwargs"]["n_blocks_per_stage"]]
     raise UserError(
-        f"configuration {name} uses the network {network}; only plans of nnU-Net's default planner "
-        "(PlainConvUNet) and residual encoder planners (ResidualEncoderUNet) can be converted. "
-        "Run nnUNetv2_plan_experiment with one of these"
+        f"the network {network} is unknown; only plans of nnU-Net's default planner (PlainConvUNet) and "
+        "residual encoder planners (ResidualEncoderUNet) can be converted. Run nnUNetv2_plan_experiment with "
+        "one of these"
     )
 
 

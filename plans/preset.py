@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -39,8 +40,8 @@ class Preset:
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
         for name in ("context_mm", "gpu_memory_gb"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
+            if not 0 < getattr(self, name) < math.inf:  # JSON in Python has NaN and Infinity
+                raise ValueError(f"{name} must be a number above 0, got {getattr(self, name)}")
         if self.max_slices < self.min_slices:
             raise ValueError(f"max_slices ({self.max_slices}) is below min_slices ({self.min_slices})")
 
@@ -54,7 +55,7 @@ def load_preset(name_or_path: str | Path = DEFAULT_PRESET) -> Preset:
     file = _preset_file(name_or_path)
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+    except ValueError as error:  # not JSON, or no text at all
         raise UserError(
             f"{file}: not valid JSON ({error}). Compare it with the presets in {PRESET_FOLDER}."
         ) from error

@@ -42,8 +42,9 @@ def slices_per_sequence(volumes: Volumes, preset: Preset) -> int:
         rows, columns = volumes.in_plane_size
         raise UserError(
             f"{MIN_SEQUENCES} sequences of {fewest} slices of {rows} x {columns} pixels do not fit "
-            f"{preset.gpu_memory_gb:g} GB: raise gpu_memory_gb or lower min_slices in the preset, or plan "
-            "with a smaller patch"
+            f"the memory the plan may take ({preset.gpu_memory_gb:g} GB or what nnU-Net planned with): plan "
+            "again with a higher -gpu_memory_target, or use `raemd plan --preset` with a preset of higher "
+            "gpu_memory_gb or lower min_slices"
         )
     widest_2d = (max(volumes.in_plane_size) - 1) // MAX_DEPTH_TO_WIDTH
     return max(1, min(wanted, volumes.n_slices, in_memory, widest_2d))

@@ -2,10 +2,12 @@
 
 from nnunetv2_raemd.training.trainer import nnUNetTrainerRAEMD
 from nnunetv2_raemd.training.variants import (
+    nnUNetTrainer_quick,
     nnUNetTrainerRAEMD_5epochs,
     nnUNetTrainerRAEMD_20epochs,
     nnUNetTrainerRAEMD_50epochs,
     nnUNetTrainerRAEMD_250epochs,
+    nnUNetTrainerRAEMD_quick,
     nnUNetTrainerRAEMDFocal,
 )
 
@@ -16,4 +18,6 @@ __all__ = [
     "nnUNetTrainerRAEMD_20epochs",
     "nnUNetTrainerRAEMD_50epochs",
     "nnUNetTrainerRAEMD_250epochs",
+    "nnUNetTrainerRAEMD_quick",
+    "nnUNetTrainer_quick",
 ]

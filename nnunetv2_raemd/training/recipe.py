@@ -28,8 +28,8 @@ class Recipe:
     """beta of equation 3.10"""
     min_lr: float = 1e-6
     smoothing: float = 0.8
-    schedule_patience: int = 10
-    stop_patience: int = 30
+    schedule_patience: int = 6
+    stop_patience: int = 20
 
     def __post_init__(self) -> None:
         if self.stop_patience <= self.schedule_patience:

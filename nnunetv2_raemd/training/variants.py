@@ -1,8 +1,12 @@
-"""Variants of the RAEMD trainer, each named as nnU-Net names its own."""
+"""Variants of the trainers, each named as nnU-Net names its own."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
+
+import torch
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from nnunetv2_raemd.training.trainer import nnUNetTrainerRAEMD
 
@@ -37,3 +41,28 @@ class nnUNetTrainerRAEMD_250epochs(nnUNetTrainerRAEMD):
     """250 epochs."""
 
     recipe = replace(DEFAULT, num_epochs=250)
+
+
+class nnUNetTrainerRAEMD_quick(nnUNetTrainerRAEMD):
+    """400 iterations, for demonstrations and for trying things out; too few for a result."""
+
+    recipe = replace(DEFAULT, num_epochs=10, iterations_per_epoch=40, validation_iterations_per_epoch=5)
+
+
+class nnUNetTrainer_quick(nnUNetTrainer):
+    """nnU-Net's own recipe for as many iterations as `nnUNetTrainerRAEMD_quick`, to compare with it."""
+
+    def __init__(
+        self,
+        plans: dict[str, Any],
+        configuration: str,
+        fold: int,
+        dataset_json: dict[str, Any],
+        device: torch.device = torch.device("cuda"),  # noqa: B008 - nnU-Net compares the signatures
+    ) -> None:
+        super().__init__(plans, configuration, fold, dataset_json, device)
+        recipe = nnUNetTrainerRAEMD_quick.recipe
+        self.num_epochs = recipe.num_epochs
+        self.num_iterations_per_epoch = recipe.iterations_per_epoch
+        self.num_val_iterations_per_epoch = recipe.validation_iterations_per_epoch
+        self.save_every = 1

@@ -1,0 +1,43 @@
+# make demo    install into .venv, then show the whole way from scans to a trained network
+# make test    install into .venv with the developers' tools, then every check
+# make lint    the quick ones of these checks
+# make clean   remove everything that the above made
+#
+# Another Python:           make test PYTHON=python3.12
+# An environment you have:  make test VENV=/path/to/environment
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint clean
+
+demo: $(VENV)/.installed
+	$(BIN)/raemd demo
+
+test: lint
+	$(BIN)/python -m pytest --cov
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy -p nnunetv2_raemd
+
+# The stamps say when the environment last agreed with the metadata. Both installs are editable, so that
+# neither target replaces what the other installed, and the code that runs is always the checkout's.
+$(VENV)/.installed: setup.cfg setup.py pyproject.toml | $(BIN)/pip
+	$(BIN)/python -m pip install --editable .
+	touch $@
+
+$(VENV)/.installed-dev: setup.cfg setup.py pyproject.toml | $(BIN)/pip
+	$(BIN)/python -m pip install --editable '.[dev]'
+	touch $(VENV)/.installed $@
+
+# pip is the last thing that venv makes: an interrupted start is begun again
+$(BIN)/pip:
+	$(PYTHON) -m venv $(VENV)
+
+clean:
+	rm -rf .venv build dist *.egg-info .coverage .coverage.* htmlcov demo_output
+	rm -rf .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

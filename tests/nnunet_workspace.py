@@ -1,0 +1,194 @@
+"""Tiny nnU-Net datasets, and nnU-Net's own commands run on them."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from multiprocessing.pool import ThreadPool
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from nnunetv2.experiment_planning.plan_and_preprocess_api import (
+    extract_fingerprints,
+    plan_experiments,
+    preprocess,
+)
+
+TESTS = Path(__file__).resolve().parent
+TRAINERS = (TESTS.parent / "nnunetv2_raemd" / "nnunet_trainers", TESTS / "trainers")
+SPACING_MM = (1.0, 1.0, 2.5)  # x, y, z as in SimpleITK
+ORIGIN_MM = (-20.0, 13.5, -702.25)
+FLIPPED = (-1.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, 1.0)  # as in most CT written by ITK
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """nnU-Net's three folders and the environment in which its commands run."""
+
+    folder: Path
+
+    @property
+    def raw(self) -> Path:
+        return self.folder / "raw"
+
+    @property
+    def preprocessed(self) -> Path:
+        return self.folder / "preprocessed"
+
+    @property
+    def results(self) -> Path:
+        return self.folder / "results"
+
+    def variables(self) -> dict[str, str]:
+        """What nnU-Net reads from the environment."""
+        return {
+            "nnUNet_raw": str(self.raw),
+            "nnUNet_preprocessed": str(self.preprocessed),
+            "nnUNet_results": str(self.results),
+            "nnUNet_extTrainer": os.pathsep.join(map(str, TRAINERS)),
+            "nnUNet_n_proc_DA": "0",
+            "nnUNet_def_n_proc": "1",
+            "nnUNet_npp": "1",
+            "nnUNet_nps": "1",
+            "OMP_NUM_THREADS": "1",
+        }
+
+    def attempt(
+        self, command: str, *arguments: object, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a console script of this environment; returns what it printed (stderr with it) and its status."""
+        script = Path(sys.executable).parent / command
+        return subprocess.run(
+            [str(script), *map(str, arguments)],
+            env=os.environ | self.variables() | variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+
+    def run(self, command: str, *arguments: object, **variables: str) -> str:
+        """As `attempt`, for commands that must succeed; returns what it printed."""
+        finished = self.attempt(command, *arguments, **variables)
+        assert finished.returncode == 0, f"{command} {arguments}:\n{finished.stdout[-6000:]}"
+        return finished.stdout
+
+    def train(self, configuration: str, fold: object, trainer: str, *options: object, **variables: str) -> Path:
+        """nnUNetv2_train on the first dataset; returns the folder of the fold."""
+        self.run("nnUNetv2_train", 501, configuration, fold, "-tr", trainer, "-device", "cpu", *options, **variables)
+        plans = options[options.index("-p") + 1] if "-p" in options else "nnUNetPlans"
+        return self.model(trainer, configuration, str(plans)) / f"fold_{fold}"
+
+    def model(self, trainer: str, configuration: str, plans: str = "nnUNetPlans") -> Path:
+        """The folder of a model trained on the first dataset."""
+        return self.results / "Dataset501_Spheres" / f"{trainer}__{plans}__{configuration}"
+
+
+def noisy_spheres(seed: int, shape: tuple[int, int, int], n_labels: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Lung-like noise with one bright sphere per label: image in HU and labels, both (z, y, x)."""
+    rng = np.random.default_rng(seed)
+    image = rng.normal(-800, 60, shape)
+    labels = np.zeros(shape, np.uint8)
+    grid = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), axis=-1) * SPACING_MM[::-1]
+    for label in range(1, n_labels + 1):
+        center = rng.uniform(0.3, 0.7, 3) * shape * SPACING_MM[::-1]
+        labels[np.linalg.norm(grid - center, axis=-1) < 7 - label] = label
+    image[labels > 0] += 800
+    return image.astype(np.float32), labels
+
+
+def write_volume(array: np.ndarray, file: Path) -> None:
+    """Write (z, y, x) as NIfTI with a spacing, origin and direction that are easy to lose."""
+    image = sitk.GetImageFromArray(array)
+    image.SetSpacing(SPACING_MM)
+    image.SetOrigin(ORIGIN_MM)
+    image.SetDirection(FLIPPED)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    sitk.WriteImage(image, str(file))
+
+
+def write_dataset_json(folder: Path, **content: Any) -> None:
+    n_cases = len(list((folder / "labelsTr").iterdir()))
+    (folder / "dataset.json").write_text(json.dumps({"numTraining": n_cases, **content}), encoding="utf-8")
+
+
+def write_spheres(folder: Path) -> None:
+    """CT, one foreground class."""
+    for case in range(6):
+        image, labels = noisy_spheres(case, (10 + case % 3 * 2, 40, 36 + case % 2 * 4))
+        write_volume(image, folder / "imagesTr" / f"case_{case}_0000.nii.gz")
+        write_volume(labels, folder / "labelsTr" / f"case_{case}.nii.gz")
+    write_dataset_json(
+        folder, channel_names={"0": "CT"}, labels={"background": 0, "nodule": 1}, file_ending=".nii.gz"
+    )
+
+
+def write_regions(folder: Path) -> None:
+    """Two channels, overlapping regions and an ignore label."""
+    for case in range(5):
+        image, labels = noisy_spheres(10 + case, (10, 40, 40), n_labels=3)
+        labels[:, :4] = 4
+        write_volume(image, folder / "imagesTr" / f"case_{case}_0000.nii.gz")
+        write_volume(-image, folder / "imagesTr" / f"case_{case}_0001.nii.gz")
+        write_volume(labels, folder / "labelsTr" / f"case_{case}.nii.gz")
+    write_dataset_json(
+        folder,
+        channel_names={"0": "CT", "1": "PET"},
+        labels={"background": 0, "whole": [1, 2, 3], "core": [2, 3], "spot": 3, "ignore": 4},
+        regions_class_order=[1, 2, 3],
+        file_ending=".nii.gz",
+    )
+
+
+def write_classes(folder: Path) -> None:
+    """2D images (PNG) with four classes and an ignore label."""
+    for case in range(5):
+        image, labels = noisy_spheres(20 + case, (10, 48, 48), n_labels=3)
+        labels[:, :4] = 4
+        write_png(np.clip(image[5] / 8 + 128, 0, 255), folder / "imagesTr" / f"case_{case}_0000.png")
+        write_png(labels[5], folder / "labelsTr" / f"case_{case}.png")
+    write_dataset_json(
+        folder,
+        channel_names={"0": "photograph"},
+        labels={"background": 0, "large": 1, "middle": 2, "small": 3, "ignore": 4},
+        file_ending=".png",
+    )
+
+
+def write_png(array: np.ndarray, file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    sitk.WriteImage(sitk.GetImageFromArray(array.astype(np.uint8)), str(file))
+
+
+def make_workspace(folder: Path) -> Workspace:
+    """Dataset 501 (spheres), planned and preprocessed by nnU-Net's command."""
+    workspace = Workspace(folder)
+    write_spheres(workspace.raw / "Dataset501_Spheres")
+    workspace.run(
+        "nnUNetv2_plan_and_preprocess",
+        *("-d", 501, "-c", "2d", "3d_fullres", "-npfp", 1, "-np", 1),
+        nnUNet_n_proc_DA="1",  # the planner wants a positive number
+    )
+    return workspace
+
+
+def plan_and_preprocess_here(dataset_ids: list[int]) -> None:
+    """What nnUNetv2_plan_and_preprocess -c 2d does, in this process.
+
+    Threads in the place of processes save their start, which is nearly all of the time for tiny datasets.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(multiprocessing, "get_context", lambda _method: SimpleNamespace(Pool=ThreadPool))
+        patch.setenv("nnUNet_n_proc_DA", "1")
+        extract_fingerprints(dataset_ids, num_processes=1)
+        plan_experiments(dataset_ids)
+        preprocess(dataset_ids, configurations=("2d",), num_processes=(1,))

@@ -1,0 +1,136 @@
+"""Resuming, refusing and replacing a phantom folder, and the command."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from nnunetv2_raemd import cli
+from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.phantom import archive
+from nnunetv2_raemd.phantom.archive import remove_archive, write_archive
+from nnunetv2_raemd.phantom.configuration import PhantomConfiguration
+from nnunetv2_raemd.phantom.luna16_writer import Luna16Layout
+from nnunetv2_raemd.phantom.thorax import Thorax
+
+SMALL = ("--shape", "32", "80", "80", "--spacing", "4", "2.2", "2.2", "--diameter", "10", "16")
+
+
+def _files(folder: Path) -> dict[str, tuple[int, bytes]]:
+    return {
+        str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.read_bytes())
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+class _Interrupted(Luna16Layout):
+    """Stops in the middle of a case, after its first file."""
+
+    def write_case(self, folder: Path, thorax: Thorax, seed: int, case: int) -> archive.CaseRecord:
+        if case == 1:
+            (folder / "subset1").mkdir()
+            (folder / "subset1" / "half.mhd").write_text("half")
+            raise KeyboardInterrupt
+        return super().write_case(folder, thorax, seed, case)
+
+
+def test_interrupted_run_leaves_whole_cases_and_is_continued(
+    tmp_path: Path, small: PhantomConfiguration
+) -> None:
+    folder, unbroken = tmp_path / "broken", tmp_path / "unbroken"
+    with pytest.raises(KeyboardInterrupt):
+        write_archive(folder, _Interrupted(), small, 3)
+    assert not (folder / "annotations.csv").exists()
+    assert not (folder / "subset1").exists()
+    finished = _files(folder / "subset0")
+    write_archive(folder, Luna16Layout(), small, 3)
+    write_archive(unbroken, Luna16Layout(), small, 3)
+    assert _files(folder / "subset0") == finished  # not written again
+    continued = {name: content for name, (_, content) in _files(folder).items()}
+    assert continued == {name: content for name, (_, content) in _files(unbroken).items()}
+
+
+def test_finished_cases_are_not_made_again(
+    tmp_path: Path, small: PhantomConfiguration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = write_archive(tmp_path / "p", Luna16Layout(), small, 2)
+
+    def fail(*_: object) -> Thorax:
+        raise AssertionError("a finished case was made again")
+
+    monkeypatch.setattr(archive, "make_thorax", fail)
+    done: list[str] = []
+    assert write_archive(tmp_path / "p", Luna16Layout(), small, 2, on_case=done.append) == first
+    assert done == [record["id"] for record in first]
+
+
+@pytest.mark.parametrize("change", [{"seed": 5}, {"noise_hu": 3.0}, {"shape": (40, 80, 80)}])
+def test_other_settings_are_refused(tmp_path: Path, small: PhantomConfiguration, change: dict) -> None:
+    write_archive(tmp_path / "p", Luna16Layout(), small, 1)
+    before = _files(tmp_path / "p")
+    with pytest.raises(UserError, match=f"other settings.*{next(iter(change))}"):
+        write_archive(tmp_path / "p", Luna16Layout(), replace(small, **change), 1)
+    assert _files(tmp_path / "p") == before
+
+
+def test_phantom_of_another_version_is_not_continued(
+    tmp_path: Path, small: PhantomConfiguration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_archive(tmp_path / "p", Luna16Layout(), small, 1)
+    monkeypatch.setattr(archive, "__version__", "99.0")
+    with pytest.raises(UserError, match="version"):
+        write_archive(tmp_path / "p", Luna16Layout(), small, 1)
+
+
+def test_foreign_folder_is_neither_written_nor_removed(tmp_path: Path, small: PhantomConfiguration) -> None:
+    (tmp_path / "thesis.txt").write_text("precious")
+    with pytest.raises(UserError, match="not empty"):
+        write_archive(tmp_path, Luna16Layout(), small, 1)
+    with pytest.raises(UserError, match="not overwritten"):
+        remove_archive(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_file_in_place_of_the_folder(tmp_path: Path, small: PhantomConfiguration) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(UserError, match="not a folder"):
+        write_archive(tmp_path / "file", Luna16Layout(), small, 1)
+    with pytest.raises(UserError, match="not overwritten"):
+        remove_archive(tmp_path / "file")
+
+
+def test_damaged_settings_are_named(tmp_path: Path, small: PhantomConfiguration) -> None:
+    (tmp_path / "phantom.json").write_text("{")
+    with pytest.raises(UserError, match=r"phantom\.json is damaged"):
+        write_archive(tmp_path, Luna16Layout(), small, 1)
+
+
+def test_no_cases_is_an_error(tmp_path: Path, small: PhantomConfiguration) -> None:
+    with pytest.raises(UserError, match="at least 1 case"):
+        write_archive(tmp_path / "p", Luna16Layout(), small, 0)
+
+
+def test_command_writes_and_overwrites(tmp_path: Path) -> None:
+    folder = tmp_path / "p"
+    command = ["phantom", "luna16", "--output", str(folder), "--cases", "1", *SMALL]
+    result = CliRunner().invoke(cli.app, command)
+    assert result.exit_code == 0, result.output
+    assert "1 cases" in result.output
+    again = CliRunner().invoke(cli.app, [*command, "--seed", "4"])
+    assert isinstance(again.exception, UserError)
+    replaced = CliRunner().invoke(cli.app, [*command, "--seed", "4", "--overwrite"])
+    assert replaced.exit_code == 0, replaced.output
+    assert json.loads((folder / "phantom.json").read_text())["seed"] == 4
+    assert len(list(folder.glob("subset*/*.mhd"))) == 1
+
+
+def test_command_writes_dicom(tmp_path: Path) -> None:
+    command = ["phantom", "nsclc-radiomics", "-o", str(tmp_path / "p"), "-n", "1", *SMALL]
+    result = CliRunner().invoke(cli.app, command)
+    assert result.exit_code == 0, result.output
+    assert len(list((tmp_path / "p" / "NSCLC-Radiomics" / "LUNG1-001").rglob("*.dcm"))) == 33
