@@ -1,0 +1,74 @@
+"""A conversion as the user sees it: what would be done, what was done, what failed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+
+from nnunetv2_raemd.dataset_conversion.case import ConversionPlan, Outcome, Status
+from nnunetv2_raemd.dataset_conversion.conversion import ConversionResult, RunOptions, convert, limited
+from nnunetv2_raemd.dataset_conversion.nnunet_dataset import DatasetDescription, DatasetFolder
+from nnunetv2_raemd.dataset_conversion.report import count_by_status
+
+INTERRUPTED = 130  # what shells give for Ctrl-C
+_SHOWN = 20  # longer lists are in the report
+
+
+def show_plan(plan: ConversionPlan, folder: DatasetFolder, options: RunOptions) -> None:
+    """Print what a conversion would do; writes nothing."""
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    plan = limited(plan, options.limit)
+    recorded = set(() if options.overwrite else folder.recorded_cases())
+    present = sum(case.case_id in recorded for case in plan.cases)
+    console.print(f"Would write {len(plan.cases)} cases to {folder.path} ({present} there already).")
+    _list(console, [f"{case.case_id}: {case.summary()}" for case in plan.cases])
+    _explain(console, plan.rejected)
+    for remark in plan.remarks:
+        console.print(f"Note: {remark}")
+
+
+def run(
+    plan: ConversionPlan,
+    folder: DatasetFolder,
+    about: DatasetDescription,
+    *,
+    settings: Mapping[str, Any],
+    options: RunOptions,
+) -> int:
+    """Convert, print the outcome, and return the exit status: 1 where any case failed, 130 after Ctrl-C."""
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    try:
+        result = convert(plan, folder, about, settings=settings, options=options)
+    except KeyboardInterrupt:
+        console.print("Interrupted. The same command continues from here.")
+        return INTERRUPTED
+    _print_result(console, result)
+    return 1 if result.failed or not any(o.in_dataset for o in result.outcomes) else 0
+
+
+def _print_result(console: Console, result: ConversionResult) -> None:
+    counts = count_by_status(result.outcomes)
+    kept = sum(o.status is Status.KEPT for o in result.outcomes)
+    console.print(
+        ", ".join(f"{number} {name}" for name, number in counts.items()) + f" ({kept} from earlier runs)"
+    )
+    _explain(console, [o for o in result.outcomes if not o.in_dataset])
+    noted = sum(bool(o.record.get("checks")) for o in result.outcomes)
+    if noted:
+        console.print(f"Note: {noted} cases have something in the column 'checks' of the report")
+    for remark in result.remarks:
+        console.print(f"Note: {remark}")
+    console.print(f"Dataset: {result.folder}\nReport: {result.folder / 'conversion_report.csv'}")
+
+
+def _explain(console: Console, outcomes: tuple[Outcome, ...] | list[Outcome]) -> None:
+    _list(console, [f"{o.case_id}: {o.status.value}: {o.reason}" for o in outcomes])
+
+
+def _list(console: Console, lines: list[str]) -> None:
+    for line in lines[:_SHOWN]:
+        console.print(f"  {line}")
+    if len(lines) > _SHOWN:
+        console.print(f"  ... and {len(lines) - _SHOWN} more")

@@ -1,0 +1,117 @@
+"""Running many cases: the bad ones are told apart from the rest, whatever they do."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import SimpleITK as sitk
+
+from nnunetv2_raemd.dataset_conversion.batch import run_cases
+from nnunetv2_raemd.dataset_conversion.case import CaseExcludedError, LoadedCase, Status
+from nnunetv2_raemd.dataset_conversion.nnunet_dataset import DatasetFolder
+from nnunetv2_raemd.errors import UserError
+
+
+@dataclass(frozen=True)
+class FakeCase:
+    """Behaves as its name says."""
+
+    case_id: str
+    version: str = "1"
+
+    @property
+    def patient_id(self) -> str:
+        return f"patient of {self.case_id}"
+
+    def summary(self) -> str:
+        return ""
+
+    def fingerprint(self) -> str:
+        return self.version
+
+    def load(self) -> LoadedCase:
+        if self.case_id.startswith("bad"):
+            raise UserError("the file\nis broken")
+        if self.case_id.startswith("bug"):
+            raise ZeroDivisionError("oops")
+        if self.case_id.startswith("left_out"):
+            raise CaseExcludedError("not wanted")
+        if self.case_id.startswith("crash"):
+            os._exit(9)
+        return LoadedCase(sitk.Image([4, 4, 4], sitk.sitkInt16), sitk.Image([4, 4, 4], sitk.sitkUInt8))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> DatasetFolder:
+    folder = DatasetFolder(tmp_path / "Dataset001_Test")
+    folder.prepare()
+    return folder
+
+
+def statuses(names: list[str], folder: DatasetFolder, **options: int) -> list[str]:
+    return [o.status.value for o in run_cases([FakeCase(n) for n in names], folder, **options)]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_bad_case_does_not_stop_the_rest(folder: DatasetFolder, workers: int) -> None:
+    names = ["bad1", "good1", "bug1", "left_out1", "good2"]
+    expected = ["failed", "converted", "failed", "excluded", "converted"]
+    assert statuses(names, folder, workers=workers) == expected
+    assert sorted(f.name for f in (folder.path / "imagesTr").iterdir()) == [
+        "good1_0000.nii.gz",
+        "good2_0000.nii.gz",
+    ]
+    assert sorted(f.name for f in (folder.path / "labelsTr").iterdir()) == ["good1.nii.gz", "good2.nii.gz"]
+
+
+def test_reasons_are_one_line_and_a_bug_is_told_from_bad_input(folder: DatasetFolder) -> None:
+    bad, bug, left_out = run_cases([FakeCase(n) for n in ("bad", "bug", "left_out")], folder)
+    assert (bad.reason, bug.reason) == ("the file is broken", "ZeroDivisionError: oops")
+    assert left_out.reason == "not wanted" and left_out.patient_id == "patient of left_out"
+
+
+def test_a_worker_that_dies_costs_only_its_own_case(folder: DatasetFolder) -> None:
+    outcomes = run_cases([FakeCase(n) for n in ("good1", "crash", "good2", "good3")], folder, workers=2)
+    assert [o.in_dataset for o in outcomes] == [True, False, True, True]
+    assert "worker process died" in outcomes[1].reason
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_strict_stops_at_the_first_failure(folder: DatasetFolder, workers: int) -> None:
+    with pytest.raises(UserError, match=r"bad1: the file is broken.*--strict"):
+        run_cases(
+            [FakeCase("bad1"), *(FakeCase(f"good{i}") for i in range(40))],
+            folder,
+            workers=workers,
+            strict=True,
+        )
+    assert len(folder.records()) < 40
+
+
+def test_finished_case_is_kept_until_its_sources_change(folder: DatasetFolder) -> None:
+    assert run_cases([FakeCase("good")], folder)[0].status is Status.CONVERTED
+    assert run_cases([FakeCase("good")], folder)[0].status is Status.KEPT
+    assert run_cases([FakeCase("good", version="2")], folder)[0].status is Status.CONVERTED
+
+
+@pytest.mark.parametrize("damaged", ["image", "label", "record"])
+@pytest.mark.parametrize(
+    "damage", [lambda f: f.unlink(), lambda f: f.write_bytes(f.read_bytes()[:-1] + b"!")]
+)
+def test_damaged_case_is_made_again(folder: DatasetFolder, damaged: str, damage) -> None:
+    run_cases([FakeCase("good")], folder)
+    whole = folder.image("good").read_bytes(), folder.label("good").read_bytes()
+    damage(getattr(folder, damaged)("good"))
+    assert run_cases([FakeCase("good")], folder)[0].status is Status.CONVERTED
+    assert (folder.image("good").read_bytes(), folder.label("good").read_bytes()) == whole
+
+
+def test_case_that_turns_bad_leaves_nothing_behind(folder: DatasetFolder) -> None:
+    run_cases([FakeCase("bad")], folder)  # nothing yet
+    for file in (folder.image("bad"), folder.label("bad"), folder.record("bad")):
+        file.write_text("from an earlier version of the input")
+    run_cases([FakeCase("bad")], folder)
+    assert not any(f.exists() for f in (folder.image("bad"), folder.label("bad"), folder.record("bad")))

@@ -1,0 +1,153 @@
+"""`raemd convert` as it is typed: exit statuses, messages, files."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from nnunetv2_raemd.cli import main
+from nnunetv2_raemd.dataset_conversion import batch
+from nnunetv2_raemd.phantom.archive import write_archive
+from nnunetv2_raemd.phantom.configuration import LUNA16, NSCLC_RADIOMICS
+from nnunetv2_raemd.phantom.luna16_writer import Luna16Layout
+from nnunetv2_raemd.phantom.nsclc_writer import NsclcRadiomicsLayout
+
+
+@pytest.fixture
+def raemd(monkeypatch: pytest.MonkeyPatch):
+    """Runs `raemd convert` with the arguments given and returns the exit status."""
+
+    def run(*arguments: object) -> int:
+        monkeypatch.setattr(sys, "argv", ["raemd", "convert", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exit_:
+            main()
+        return int(exit_.value.code or 0)
+
+    return run
+
+
+def images(folder: Path) -> list[str]:
+    return sorted(file.name for file in (folder / "imagesTr").glob("*"))
+
+
+def test_luna16(luna_of_five, nnunet_folders: Path, raemd, capsys: pytest.CaptureFixture[str]) -> None:
+    assert raemd("luna16", "--input", luna_of_five.path, "--dataset-id", 501, "--workers", 1) == 0
+    assert len(images(nnunet_folders / "Dataset501_LUNA16")) == 5
+    assert "5 in dataset, 0 failed, 0 excluded" in capsys.readouterr().out
+
+
+def test_bad_case_gives_exit_status_1(luna_of_five, nnunet_folders: Path, raemd, capsys) -> None:
+    luna_of_five.voxels("1.0").unlink()
+    options = ("luna16", "-i", luna_of_five.path, "-d", 501, "--workers", 1)
+    assert raemd(*options) == 1
+    out = capsys.readouterr().out
+    assert "1.0: failed:" in out and "1.0.raw is missing" in out
+    assert len(images(nnunet_folders / "Dataset501_LUNA16")) == 4
+    assert raemd(*options, "--strict", "--overwrite") == 1
+    assert "Error: 1.0:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("archive", ["luna16", "nsclc-radiomics"])
+def test_dry_run_writes_nothing(
+    luna_of_five, make_patient, nnunet_folders: Path, raemd, capsys, archive: str
+) -> None:
+    patient = make_patient()
+    patient.write_ct()
+    patient.write_rtstruct({"GTV-1": patient.box([2], rows=(3, 5), columns=(4, 9))})
+    folder = luna_of_five.path if archive == "luna16" else patient.folder
+    assert raemd(archive, "--input", folder, "--dataset-id", 501, "--dry-run", "--limit", 1) == 0
+    assert "Would write 1 cases" in capsys.readouterr().out
+    assert not list(nnunet_folders.iterdir())
+
+
+def test_user_errors_are_one_message_and_no_traceback(
+    tmp_path: Path, nnunet_folders: Path, raemd, capsys
+) -> None:
+    assert raemd("luna16", "--input", tmp_path, "--dataset-id", 501) == 1
+    assert raemd("nsclc-radiomics", "--input", tmp_path, "--dataset-id", 501, "--roi", "gtv(") == 1
+    err = capsys.readouterr().err
+    assert "no .mhd scan" in err and "not a regular expression" in err and "Traceback" not in err
+    assert raemd("luna16", "--input", tmp_path / "absent", "--dataset-id", 501) == 2
+    assert raemd("luna16", "--input", tmp_path, "--dataset-id", 501, "--masks", "contours") == 2
+
+
+def test_interrupt_says_how_to_go_on(luna_of_five, nnunet_folders: Path, raemd, capsys, monkeypatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(batch, "convert_case", interrupted)
+    assert raemd("luna16", "--input", luna_of_five.path, "--dataset-id", 501, "--workers", 1) == 130
+    assert "The same command continues" in capsys.readouterr().out
+
+
+def test_excluded_patient_is_no_failure(
+    make_patient, tmp_path: Path, nnunet_folders: Path, raemd, capsys
+) -> None:
+    for name in ("A", "B"):
+        patient = make_patient(name)
+        patient.write_ct()
+        patient.write_rtstruct({"GTV-1": patient.box([2], rows=(3, 5), columns=(4, 9))})
+    options = ("nsclc-radiomics", "-i", tmp_path / "dicom", "-d", 502, "--workers", 1)
+    assert raemd(*options, "--exclude", "B") == 0
+    assert images(nnunet_folders / "Dataset502_NSCLCRadiomics") == ["A_0000.nii.gz"]
+    assert "B: excluded: asked for by --exclude" in capsys.readouterr().out
+
+
+def test_no_identity_reaches_any_output(
+    make_patient, tmp_path: Path, nnunet_folders: Path, raemd, capsys
+) -> None:
+    patient = make_patient()
+    patient.write_ct()
+    patient.write_rtstruct({"GTV-1": patient.box([2], rows=(3, 5), columns=(4, 9))})
+    assert raemd("nsclc-radiomics", "-i", tmp_path / "dicom", "-d", 502, "--workers", 1) == 0
+    captured = capsys.readouterr()
+    text = captured.out + captured.err
+    for file in nnunet_folders.rglob("*"):
+        if file.suffix in (".json", ".csv"):
+            text += file.read_text()
+    for file in nnunet_folders.rglob("*.nii.gz"):
+        reader = sitk.ImageFileReader()
+        reader.SetFileName(str(file))
+        reader.ReadImageInformation()
+        text += "".join(reader.GetMetaData(key) for key in reader.GetMetaDataKeys())
+    assert "LUNG1-900" in text and "Secret" not in text and "1900" not in text
+
+
+def test_luna16_phantom_spheres_lie_on_the_nodules(tmp_path: Path, nnunet_folders: Path, raemd) -> None:
+    """Round nodules: a ball of the mask's volume at its centroid is the nodule, but for its rim of voxels."""
+    folder = tmp_path / "phantom"
+    look = replace(LUNA16, shape=(48, 96, 96), spacing_mm=(2.0, 1.6, 1.6), irregularity=0.0)
+    write_archive(
+        folder, Luna16Layout(), replace(look, lesion_kinds=("solitary",)), 4
+    )  # the last lies turned
+    assert raemd("luna16", "-i", folder, "-d", 501, "--workers", 2) == 0
+    dataset = nnunet_folders / "Dataset501_LUNA16"
+    for oracle in (folder / "oracle").glob("*.nii.gz"):
+        truth, made = sitk.ReadImage(str(oracle)), sitk.ReadImage(str(dataset / "labelsTr" / oracle.name))
+        assert np.allclose(made.GetDirection(), truth.GetDirection())
+        assert np.allclose(made.GetOrigin(), truth.GetOrigin(), atol=1e-3)
+        a, b = sitk.GetArrayFromImage(truth) > 0, sitk.GetArrayFromImage(made) > 0
+        assert 2 * np.sum(a & b) / (a.sum() + b.sum()) > 0.95
+
+
+def test_nsclc_phantom_is_exact(tmp_path: Path, nnunet_folders: Path, raemd) -> None:
+    folder = tmp_path / "phantom"
+    small = replace(NSCLC_RADIOMICS, shape=(32, 96, 96), spacing_mm=(4.0, 2.5, 2.5))
+    write_archive(folder, NsclcRadiomicsLayout(), small, 2)
+    assert raemd("nsclc-radiomics", "-i", folder, "-d", 502, "--workers", 2) == 0
+    dataset = nnunet_folders / "Dataset502_NSCLCRadiomics"
+    oracles = sorted((folder / "oracle").glob("*.nii.gz"))
+    assert len(oracles) == 2
+    for oracle in oracles:
+        truth, made = sitk.ReadImage(str(oracle)), sitk.ReadImage(str(dataset / "labelsTr" / oracle.name))
+        assert np.allclose(made.GetDirection(), truth.GetDirection())
+        assert np.allclose(made.GetOrigin(), truth.GetOrigin(), atol=1e-3)
+        assert np.count_nonzero(sitk.GetArrayFromImage(truth) != sitk.GetArrayFromImage(made)) == 0
+    report = json.loads((dataset / "conversion_report.json").read_text())
+    assert [case["checks"] for case in report["cases"]] == [[], []]

@@ -1,0 +1,76 @@
+"""Finding CT images and structure sets by their headers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nnunetv2_raemd.dataset_conversion.dicom_index import CtInstance, StructureSet, index_folder, read_header
+
+
+def test_finds_all_whatever_the_files_are_called(make_patient, tmp_path: Path) -> None:
+    patient = make_patient()
+    files = patient.write_ct()
+    patient.write_rtstruct({"Lung": [], "GTV-1": patient.box([2], rows=(3, 5), columns=(4, 6))})
+    flat = tmp_path / "dicom" / "a" / "b"
+    flat.mkdir(parents=True)
+    for number, file in enumerate(files):
+        file.rename(flat / f"{number}")  # no suffix, another folder
+    (flat / "metadata.csv").write_text("PatientID,SeriesInstanceUID\n")
+    (flat / "picture.jpg").write_bytes(b"\xff\xd8\xff")
+    (flat / "empty").write_bytes(b"")
+    index = index_folder(tmp_path / "dicom")
+    assert list(index.ct) == [patient.uids["ct"]]
+    assert len(index.ct[patient.uids["ct"]]) == 8 and not index.unreadable
+    structure_set = index.structure_sets[0]
+    assert structure_set.series_uids == (patient.uids["ct"],)
+    assert [(roi.number, roi.names) for roi in structure_set.rois] == [(3, ("Lung",)), (4, ("GTV-1",))]
+
+
+def test_processes_find_the_same(make_patient, tmp_path: Path) -> None:
+    for number in range(10):
+        make_patient(f"LUNG1-{number:03d}").write_ct()
+    assert index_folder(tmp_path / "dicom", workers=2) == index_folder(tmp_path / "dicom")
+
+
+def test_nothing_that_identifies_the_patient_is_kept(make_patient) -> None:
+    patient = make_patient()
+    image, structure_set = patient.write_ct()[0], patient.write_rtstruct({"GTV-1": []})
+    for file in (image, structure_set):
+        assert "Secret" not in repr(read_header(file)) and "1900" not in repr(read_header(file))
+
+
+@pytest.mark.parametrize("keep", [140, 300, 600])
+def test_file_cut_off_in_its_header_is_unreadable_and_named(make_patient, tmp_path: Path, keep: int) -> None:
+    patient = make_patient()
+    file = patient.write_ct()[3]
+    file.write_bytes(file.read_bytes()[:keep])
+    index = index_folder(tmp_path / "dicom")
+    assert [u.path for u in index.unreadable] == [file] and index.unreadable[0].reason
+    assert len(index.ct[patient.uids["ct"]]) == 7
+
+
+def test_dcm_without_preamble_is_read_and_one_that_is_no_dicom_is_reported(
+    make_patient, tmp_path: Path
+) -> None:
+    file = make_patient().write_ct()[0]
+    file.write_bytes(file.read_bytes()[132:])
+    assert isinstance(read_header(file), CtInstance)
+    other = tmp_path / "dicom" / "other.dcm"
+    other.write_text("<html>404</html>")
+    assert [u.path for u in index_folder(tmp_path / "dicom").unreadable] == [other]
+
+
+def test_observation_labels_count_as_names(real_data: Path) -> None:
+    files = (real_data / "nsclc-radiomics").rglob("1-1.dcm")
+    structure_set = read_header(next(files))
+    assert isinstance(structure_set, StructureSet)
+    assert [roi.names for roi in structure_set.rois][-1] == ("GTV-1",) and len(structure_set.rois) == 6
+
+
+@pytest.mark.parametrize("name", ["rt", "invalid_reference_rt", "non_existent_reference_rt"])
+def test_malformed_references_do_not_stop_the_index(real_data: Path, name: str) -> None:
+    structure_set = read_header(real_data / "dicom-odd" / "rt-utils" / "mock_data" / f"{name}.dcm")
+    assert isinstance(structure_set, StructureSet) and structure_set.rois
+    assert bool(structure_set.series_uids) == (name != "non_existent_reference_rt")
