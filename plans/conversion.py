@@ -164,7 +164,8 @@ def depth(patch_size: Sequence[int]) -> int:
 
 def raemd_architecture(architecture: Mapping[str, Any], preset: Preset) -> dict[str, Any]:
     """The `architecture` entry of a RAEMD plan: nnU-Net's in-plane topology with the preset's parts."""
-    arguments = dict(architecture["arch_kwargs"])
+    n_convolutions = _convolutions(architecture)
+    arguments = architecture["arch_kwargs"]
     strides = [[1, *in_plane] for in_plane in _in_plane(arguments["strides"])]
     return {
         "network_class_name": RAEMD_NETWORK,
@@ -173,7 +174,7 @@ def raemd_architecture(architecture: Mapping[str, Any], preset: Preset) -> dict[
             "features_per_stage": arguments["features_per_stage"],
             "kernel_sizes": [[1, *in_plane] for in_plane in _in_plane(arguments["kernel_sizes"])],
             "strides": strides,
-            "n_conv_per_stage": _convolutions(architecture),
+            "n_conv_per_stage": n_convolutions,
             "n_conv_per_stage_decoder": arguments["n_conv_per_stage_decoder"],
             "conv_bias": arguments["conv_bias"],
             "norm_op": _in_2d(arguments["norm_op"]),

@@ -1,0 +1,123 @@
+"""The measure of memory: what training keeps, and that plans stay within what nnU-Net was given."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
+from torch import Tensor, nn
+
+from nnunetv2_raemd.plans import load_preset, raemd_plan
+from nnunetv2_raemd.plans.memory import memory_budget_gb
+
+PER_GB = 2 * 560_000_000 / 8  # nnU-Net's planner: 2 patches of 560 million convolution outputs fill 8 GB
+
+
+def network_of(configuration: dict[str, Any]) -> nn.Module:
+    architecture = configuration["architecture"]
+    network: nn.Module = get_network_from_plans(
+        architecture["network_class_name"],
+        architecture["arch_kwargs"],
+        architecture["_kw_requires_import"],
+        input_channels=1,
+        output_channels=2,
+        allow_init=False,
+        deep_supervision=True,
+    )
+    return network
+
+
+def convolution_outputs(configuration: dict[str, Any]) -> int:
+    """Values that the convolutions put out for a batch, counted as they are computed, without data."""
+    count = 0
+
+    def add(_module: nn.Module, _inputs: object, output: Tensor) -> None:
+        nonlocal count
+        count += output.numel()
+
+    with torch.device("meta"), torch.no_grad():
+        network = network_of(configuration)
+        for module in network.modules():
+            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+                module.register_forward_hook(add)
+        network(torch.empty(configuration["batch_size"], 1, *configuration["patch_size"]))
+    return count
+
+
+@pytest.mark.parametrize(
+    ("planner", "preset", "configurations"),
+    [
+        ("default", "raemd", ["2d", "3d_lowres", "3d_cascade_fullres"]),
+        ("default", "unet", ["2d", "3d_fullres"]),
+        ("M", "raemd", ["2d", "3d_fullres"]),
+    ],
+)
+def test_a_plan_for_8_gb_fits_8_gb(planned, planner: str, preset: str, configurations: list[str]) -> None:
+    plan = raemd_plan(planned(planner, "CT"), preset=load_preset(preset), configurations=configurations)
+    assert plan["configurations"]["2d"]["patch_size"][1:] == [512, 512]
+    for name in configurations:
+        assert 0.7 * 8 * PER_GB < convolution_outputs(plan["configurations"][name]) <= 8 * PER_GB, name
+
+
+@pytest.mark.parametrize("name", ["2d", "3d_fullres"])
+@pytest.mark.parametrize("planner", ["default", "M"])
+def test_rounding_the_batch_size_up_is_no_wish_for_more_memory(planned, planner: str, name: str) -> None:
+    """The 2D residual encoder plan has a batch of 13, where 12.6 would fill its 8 GB."""
+    assert memory_budget_gb(planned(planner, "CT")["configurations"][name], 8.0) == 8.0
+
+
+def test_a_plan_for_more_memory_keeps_it(planned) -> None:
+    for_24_gb = raemd_plan(planned("L", "CT"), configurations=["2d"])["configurations"]["2d"]
+    assert 18 * PER_GB < convolution_outputs(for_24_gb) <= 24 * PER_GB
+
+
+@pytest.mark.parametrize("spacing_mm", [0.7, 2.5, 6.0])
+@pytest.mark.parametrize(("gpu_memory_gb", "recurrence_min_stride"), [(0.1, None), (0.1, 1), (0.4, 4)])
+def test_as_many_slices_as_nnunets_batch_or_all_that_fit(
+    planned, gpu_memory_gb: float, recurrence_min_stride: int | None, spacing_mm: float
+) -> None:
+    nnunet_plan = planned("default", "tiny")
+    nnunet_plan["original_median_spacing_after_transp"][0] = spacing_mm
+    nnunet_plan["configurations"]["2d"]["batch_size"] = 30  # 0.08 GB: the preset grants more
+    preset = replace(
+        load_preset(), gpu_memory_gb=gpu_memory_gb, recurrence_min_stride=recurrence_min_stride, min_slices=1
+    )
+    ours = raemd_plan(nnunet_plan, preset=preset, configurations=["2d"])["configurations"]["2d"]
+    n_sequences, n_slices = ours["batch_size"], ours["patch_size"][0]
+    assert n_sequences >= 2
+    assert convolution_outputs(ours) <= gpu_memory_gb * PER_GB
+    like_nnunet = (n_sequences + 0.5) * n_slices >= 30
+    with_one_more = convolution_outputs({**ours, "batch_size": n_sequences + 1})
+    assert like_nnunet or with_one_more > 0.95 * gpu_memory_gb * PER_GB
+
+
+@pytest.mark.parametrize(("preset", "expected"), [("unet", 1.0), ("raemd", 0.93)])
+def test_training_keeps_no_more_per_value_than_nnunets_plain_unet(
+    planned, preset: str, expected: float
+) -> None:
+    """The reason why nnU-Net's measure is safe for RAEMD-Net; the recurrence keeps less."""
+    theirs = planned()["configurations"]["2d"]
+    plan = raemd_plan(planned(), preset=load_preset(preset), configurations=["2d"])
+    ours = plan["configurations"]["2d"]
+    ratio = values_kept({**ours, "batch_size": 2}) / values_kept({**theirs, "batch_size": 2})
+    assert ratio == pytest.approx(expected, rel=0.02)
+
+
+def values_kept(configuration: dict[str, Any]) -> float:
+    """What autograd keeps for the backward pass, weights left out, per value that convolutions put out."""
+    network = network_of(configuration)
+    weights = {parameter.untyped_storage().data_ptr() for parameter in network.parameters()}
+    kept: dict[int, Tensor] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        outputs = network(torch.zeros(configuration["batch_size"], 1, *configuration["patch_size"]))
+    assert outputs[0].requires_grad
+    n_bytes = sum(t.untyped_storage().nbytes() for p, t in kept.items() if p not in weights)
+    return n_bytes / 4 / convolution_outputs(configuration)
