@@ -228,6 +228,12 @@ PhantomSpacing = Annotated[
 PhantomDiameter = Annotated[
     tuple[float, float], typer.Option(metavar="MIN MAX", help="Range of lesion diameters in mm.")
 ]
+PhantomVessels = Annotated[
+    tuple[int, int],
+    typer.Option(
+        metavar="MIN MAX", help="Fewest and most vessels per lung that look like nodules in one slice."
+    ),
+]
 PhantomNoise = Annotated[float, typer.Option(min=0, help="Standard deviation of the noise in HU.")]
 PhantomOverwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace a phantom that is there; never anything else.")
@@ -246,6 +252,7 @@ def phantom_luna16(  # noqa: PLR0913 (each argument is a command line option)
         tuple[int, int], typer.Option(metavar="MIN MAX", help="Fewest and most nodules per scan.")
     ] = LUNA16.lesion_count,
     diameter: PhantomDiameter = LUNA16.lesion_diameter_mm,
+    vessels: PhantomVessels = LUNA16.trunk_count,
     noise: PhantomNoise = LUNA16.noise_hu,
     overwrite: PhantomOverwrite = False,
 ) -> None:
@@ -260,6 +267,7 @@ def phantom_luna16(  # noqa: PLR0913 (each argument is a command line option)
         spacing_mm=spacing,
         lesion_count=nodules,
         lesion_diameter_mm=diameter,
+        trunk_count=vessels,
         noise_hu=noise,
     )
     make_archive(output, Luna16Layout(), configuration, cases, overwrite=overwrite)
@@ -274,6 +282,7 @@ def phantom_nsclc_radiomics(  # noqa: PLR0913 (each argument is a command line o
     shape: PhantomShape = NSCLC_RADIOMICS.shape,
     spacing: PhantomSpacing = NSCLC_RADIOMICS.spacing_mm,
     diameter: PhantomDiameter = NSCLC_RADIOMICS.lesion_diameter_mm,
+    vessels: PhantomVessels = NSCLC_RADIOMICS.trunk_count,
     noise: PhantomNoise = NSCLC_RADIOMICS.noise_hu,
     overwrite: PhantomOverwrite = False,
 ) -> None:
@@ -287,6 +296,7 @@ def phantom_nsclc_radiomics(  # noqa: PLR0913 (each argument is a command line o
         shape=shape,
         spacing_mm=spacing,
         lesion_diameter_mm=diameter,
+        trunk_count=vessels,
         noise_hu=noise,
     )
     make_archive(output, NsclcRadiomicsLayout(), configuration, cases, overwrite=overwrite)

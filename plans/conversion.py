@@ -126,7 +126,7 @@ def _raemd_configuration(plan: Mapping[str, Any], name: str, preset: Preset) -> 
 def _converted_entries(
     plan: Mapping[str, Any], configuration: Configuration, preset: Preset
 ) -> Configuration:
-    architecture = raemd_architecture(configuration["architecture"], preset)
+    architecture = raemd_architecture(configuration, preset)
     volumes = _volumes(plan, configuration, architecture, preset)
     n_slices = slices_per_sequence(volumes, preset)
     return {
@@ -162,8 +162,9 @@ def depth(patch_size: Sequence[int]) -> int:
     return 1 if len(patch_size) == 2 else int(patch_size[0])
 
 
-def raemd_architecture(architecture: Mapping[str, Any], preset: Preset) -> dict[str, Any]:
+def raemd_architecture(configuration: Configuration, preset: Preset) -> dict[str, Any]:
     """The `architecture` entry of a RAEMD plan: nnU-Net's in-plane topology with the preset's parts."""
+    architecture = configuration["architecture"]
     n_convolutions = _convolutions(architecture)
     arguments = architecture["arch_kwargs"]
     strides = [[1, *in_plane] for in_plane in _in_plane(arguments["strides"])]
@@ -186,7 +187,9 @@ def raemd_architecture(architecture: Mapping[str, Any], preset: Preset) -> dict[
             "multi_scale": preset.multi_scale,
             "dense": preset.dense,
             "attention": preset.attention,
-            "n_recurrent_stages": _recurrent_stages(strides, preset.recurrence_min_stride),
+            "n_recurrent_stages": _recurrent_stages(
+                strides, configuration["spacing"], preset.recurrence_min_pixel_mm
+            ),
             "growth_divisor": preset.growth_divisor,
             "hidden_divisor": preset.hidden_divisor,
         },
@@ -217,9 +220,11 @@ def _in_2d(operator: str | None) -> str | None:
     return None if operator is None else re.sub(r"[123]d$", "2d", operator)
 
 
-def _recurrent_stages(strides: list[list[int]], min_stride: int | None) -> int:
-    """How many of the deepest stages have pixels of at least `min_stride` input pixels; one at least."""
-    if min_stride is None:
+def _recurrent_stages(
+    strides: list[list[int]], spacing_mm: Sequence[float], min_pixel_mm: float | None
+) -> int:
+    """How many of the deepest stages have pixels of at least that size; one at least."""
+    if min_pixel_mm is None:
         return 0
-    pixel_sizes = np.cumprod(strides, axis=0).max(axis=1)
-    return max(1, int((pixel_sizes >= min_stride).sum()))
+    pixel_sizes_mm = np.cumprod(_in_plane(strides), axis=0) * spacing_mm[-2:]
+    return max(1, int((pixel_sizes_mm.max(axis=1) >= min_pixel_mm).sum()))

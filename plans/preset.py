@@ -26,7 +26,7 @@ class Preset:
     multi_scale: bool
     dense: bool
     attention: bool
-    recurrence_min_stride: int | None
+    recurrence_min_pixel_mm: float | None
     growth_divisor: int
     hidden_divisor: int
     context_mm: float
@@ -35,13 +35,13 @@ class Preset:
     gpu_memory_gb: float
 
     def __post_init__(self) -> None:
-        for name in ("growth_divisor", "hidden_divisor", "min_slices", "recurrence_min_stride"):
+        for name in ("growth_divisor", "hidden_divisor", "min_slices"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("context_mm", "gpu_memory_gb", "recurrence_min_pixel_mm"):
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
-        for name in ("context_mm", "gpu_memory_gb"):
-            if not 0 < getattr(self, name) < math.inf:  # JSON in Python has NaN and Infinity
-                raise ValueError(f"{name} must be a number above 0, got {getattr(self, name)}")
+            if value is not None and not 0 < value < math.inf:  # JSON in Python has NaN and Infinity
+                raise ValueError(f"{name} must be a number above 0, got {value}")
         if self.max_slices < self.min_slices:
             raise ValueError(f"max_slices ({self.max_slices}) is below min_slices ({self.min_slices})")
 
@@ -97,6 +97,6 @@ def _has_type(value: Any, type_name: str) -> bool:
         "str": isinstance(value, str),
         "bool": isinstance(value, bool),
         "int": is_integer,
-        "int | None": is_integer or value is None,
+        "float | None": is_integer or isinstance(value, float) or value is None,
         "float": is_integer or isinstance(value, float),
     }[type_name]

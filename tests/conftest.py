@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+if TYPE_CHECKING:
+    from nnunet_workspace import Workspace
+
+os.environ.setdefault("nnUNet_def_n_proc", "1")  # nnU-Net reads it when it is imported
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
@@ -17,3 +22,20 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real data folder {folder} is absent (set RAEMD_TEST_DATA to where it is)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """nnU-Net's folders with dataset 501: tiny CT with one class, preprocessed for 2d and 3d_fullres."""
+    from nnunet_workspace import make_workspace  # noqa: PLC0415 - imports torch, which most tests do without
+
+    return make_workspace(tmp_path_factory.mktemp("nnunet"))
+
+
+@pytest.fixture(scope="session")
+def more_datasets(workspace: Workspace) -> Workspace:
+    """Also with 502 (two channels, regions, ignore label) and 503 (PNG, three classes, ignore label)."""
+    from nnunet_workspace import add_datasets  # noqa: PLC0415
+
+    add_datasets(workspace)
+    return workspace

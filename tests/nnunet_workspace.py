@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
@@ -16,39 +17,28 @@ from typing import Any
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from nnunetv2.experiment_planning.plan_and_preprocess_api import (
-    extract_fingerprints,
-    plan_experiments,
-    preprocess,
-)
+import torch
+from nnunetv2.experiment_planning.plan_and_preprocess_entrypoints import plan_and_preprocess_entry
 
 TESTS = Path(__file__).resolve().parent
 TRAINERS = (TESTS.parent / "nnunetv2_raemd" / "nnunet_trainers", TESTS / "trainers")
 SPACING_MM = (1.0, 1.0, 2.5)  # x, y, z as in SimpleITK
 ORIGIN_MM = (-20.0, 13.5, -702.25)
 FLIPPED = (-1.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, 1.0)  # as in most CT written by ITK
+PREPROCESS = ("-npfp", 1, "-np", 1)
+PLANNER = {"nnUNet_n_proc_DA": "1"}  # it wants a positive number
 
 
 @dataclass(frozen=True)
 class Workspace:
     """nnU-Net's three folders and the environment in which its commands run."""
 
-    folder: Path
-
-    @property
-    def raw(self) -> Path:
-        return self.folder / "raw"
-
-    @property
-    def preprocessed(self) -> Path:
-        return self.folder / "preprocessed"
-
-    @property
-    def results(self) -> Path:
-        return self.folder / "results"
+    raw: Path
+    preprocessed: Path
+    results: Path
 
     def variables(self) -> dict[str, str]:
-        """What nnU-Net reads from the environment."""
+        """What nnU-Net reads from the environment; without worker processes where it allows that."""
         return {
             "nnUNet_raw": str(self.raw),
             "nnUNet_preprocessed": str(self.preprocessed),
@@ -61,10 +51,8 @@ class Workspace:
             "OMP_NUM_THREADS": "1",
         }
 
-    def attempt(
-        self, command: str, *arguments: object, **variables: str
-    ) -> subprocess.CompletedProcess[str]:
-        """Run a console script of this environment; returns what it printed (stderr with it) and its status."""
+    def attempt(self, command: str, *arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run a console script of this environment; its stdout holds all that it printed."""
         script = Path(sys.executable).parent / command
         return subprocess.run(
             [str(script), *map(str, arguments)],
@@ -82,14 +70,26 @@ class Workspace:
         assert finished.returncode == 0, f"{command} {arguments}:\n{finished.stdout[-6000:]}"
         return finished.stdout
 
-    def train(self, configuration: str, fold: object, trainer: str, *options: object, **variables: str) -> Path:
-        """nnUNetv2_train on the first dataset; returns the folder of the fold."""
-        self.run("nnUNetv2_train", 501, configuration, fold, "-tr", trainer, "-device", "cpu", *options, **variables)
-        plans = options[options.index("-p") + 1] if "-p" in options else "nnUNetPlans"
-        return self.model(trainer, configuration, str(plans)) / f"fold_{fold}"
+    def run_here(self, entry_point: Callable[[], None], *arguments: object, **variables: str) -> None:
+        """Run the function behind a console script in this process.
+
+        Threads in the place of nnU-Net's pools of processes save their start, which is nearly all of the time
+        for tiny datasets.
+        """
+        threads = torch.get_num_threads()
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in (self.variables() | variables).items():
+                patch.setenv(name, value)
+            patch.setattr(multiprocessing, "get_context", lambda _method: SimpleNamespace(Pool=ThreadPool))
+            patch.setattr(sys, "argv", [entry_point.__name__, *map(str, arguments)])
+            try:
+                entry_point()
+            finally:
+                torch.set_num_threads(threads)
+                torch.set_flush_denormal(False)
 
     def model(self, trainer: str, configuration: str, plans: str = "nnUNetPlans") -> Path:
-        """The folder of a model trained on the first dataset."""
+        """The folder of a model trained on dataset 501."""
         return self.results / "Dataset501_Spheres" / f"{trainer}__{plans}__{configuration}"
 
 
@@ -171,24 +171,14 @@ def write_png(array: np.ndarray, file: Path) -> None:
 
 def make_workspace(folder: Path) -> Workspace:
     """Dataset 501 (spheres), planned and preprocessed by nnU-Net's command."""
-    workspace = Workspace(folder)
+    workspace = Workspace(folder / "raw", folder / "preprocessed", folder / "results")
     write_spheres(workspace.raw / "Dataset501_Spheres")
-    workspace.run(
-        "nnUNetv2_plan_and_preprocess",
-        *("-d", 501, "-c", "2d", "3d_fullres", "-npfp", 1, "-np", 1),
-        nnUNet_n_proc_DA="1",  # the planner wants a positive number
-    )
+    workspace.run("nnUNetv2_plan_and_preprocess", *PREPROCESS, "-d", 501, "-c", "2d", "3d_fullres", **PLANNER)
     return workspace
 
 
-def plan_and_preprocess_here(dataset_ids: list[int]) -> None:
-    """What nnUNetv2_plan_and_preprocess -c 2d does, in this process.
-
-    Threads in the place of processes save their start, which is nearly all of the time for tiny datasets.
-    """
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(multiprocessing, "get_context", lambda _method: SimpleNamespace(Pool=ThreadPool))
-        patch.setenv("nnUNet_n_proc_DA", "1")
-        extract_fingerprints(dataset_ids, num_processes=1)
-        plan_experiments(dataset_ids)
-        preprocess(dataset_ids, configurations=("2d",), num_processes=(1,))
+def add_datasets(workspace: Workspace) -> None:
+    """Datasets 502 (regions) and 503 (2D images), planned and preprocessed by nnU-Net."""
+    write_regions(workspace.raw / "Dataset502_Regions")
+    write_classes(workspace.raw / "Dataset503_Images")
+    workspace.run_here(plan_and_preprocess_entry, *PREPROCESS, "-d", 502, 503, "-c", "2d", **PLANNER)

@@ -16,7 +16,10 @@ from nnunetv2_raemd.demo.workspace import (
     Workspace,
 )
 
-PHANTOM_SIZE = ("--shape", "40", "96", "96", "--spacing", "2.5", "2", "2")
+PHANTOM = (
+    *("--shape", "40", "96", "96", "--spacing", "2.5", "2", "2"),
+    *("--diameter", "10", "25", "--vessels", "2", "4"),
+)
 TRAINING_SCANS, NEW_SCANS_COUNT = 24, 6
 
 
@@ -44,7 +47,7 @@ def data_steps(workspace: Workspace) -> Iterator[Step]:
         ("Make phantom scans to predict", workspace.new_archive, NEW_SCANS_COUNT, "2"),
     )
     for title, archive, n_scans, seed in archives:
-        sizes = ("-n", str(n_scans), "--seed", seed, *PHANTOM_SIZE)
+        sizes = ("-n", str(n_scans), "--seed", seed, *PHANTOM)
         yield Step(title, ("raemd", "phantom", "luna16", "-o", str(archive), *sizes))
     datasets = (
         ("Convert them to an nnU-Net dataset", workspace.archive, DATASET_ID, DATASET),

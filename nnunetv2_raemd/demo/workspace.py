@@ -71,7 +71,7 @@ class Workspace:
     def environment(self) -> dict[str, str]:
         """This process's environment with nnU-Net's folders inside the workspace and a laptop's workers."""
         folders = ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")
-        workers = {"nnUNet_n_proc_DA": "2", "nnUNet_def_n_proc": "2", "PYTHONUNBUFFERED": "1"}
-        environment = {**workers, **os.environ}
+        workers = {"nnUNet_n_proc_DA": "2", "nnUNet_def_n_proc": "2"}
+        environment = {**workers, "PYTHONUNBUFFERED": "1", **os.environ}
         environment.update({name: str(self.root / name) for name in folders})
         return environment

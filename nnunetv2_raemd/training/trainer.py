@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import pickle
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 from nnunetv2.training.loss.deep_supervision import DeepSupervisionWrapper
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from torch import nn
@@ -17,6 +17,7 @@ from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.plans import raemd_plan
 from nnunetv2_raemd.training.early_stopping import EarlyStopping
 from nnunetv2_raemd.training.hybrid_loss import apply_recipe
+from nnunetv2_raemd.training.in_plane_blur import blur_in_plane
 from nnunetv2_raemd.training.plateau_schedule import PlateauSchedule
 from nnunetv2_raemd.training.recipe import Recipe
 from nnunetv2_raemd.training.smoothed_loss import SmoothedLoss
@@ -49,12 +50,16 @@ class nnUNetTrainerRAEMD(nnUNetTrainer):
         device: torch.device = torch.device("cuda"),  # noqa: B008 - nnU-Net compares the signatures
     ) -> None:
         plans = raemd_plan(plans, configurations=[configuration])
+        if device.type == "cpu":
+            # Denormal numbers are slow there (`docs/performance.md`). Now, because threads flush them only if
+            # they are started afterwards, which the first large operation does.
+            torch.set_flush_denormal(True)
         super().__init__(plans, configuration, fold, dataset_json, device)
         self.num_epochs = self.recipe.num_epochs
         self.num_iterations_per_epoch = self.recipe.iterations_per_epoch
         self.num_val_iterations_per_epoch = self.recipe.validation_iterations_per_epoch
         self.initial_lr = self.recipe.initial_lr
-        self.save_every = 1  # a killed training loses one epoch at most
+        self.save_every = math.inf  # never by nnU-Net: `on_epoch_end` does it after every epoch
         self._reset_validation_history()
 
     def _reset_validation_history(self) -> None:
@@ -92,11 +97,10 @@ class nnUNetTrainerRAEMD(nnUNetTrainer):
         self.inference_allowed_mirroring_axes = IN_PLANE_AXES
         return rotation, dummy_2d, initial_patch_size, IN_PLANE_AXES
 
-    def on_train_start(self) -> None:
-        """Also flushes denormal numbers on the CPU, where they are slow (`docs/performance.md`)."""
-        if self.device.type == "cpu":
-            torch.set_flush_denormal(True)
-        super().on_train_start()
+    @staticmethod
+    def get_training_transforms(*args: Any, **kwargs: Any) -> BasicTransform:
+        """nnU-Net's augmentation, with the blur in-plane only like everything before it."""
+        return blur_in_plane(nnUNetTrainer.get_training_transforms(*args, **kwargs))
 
     def run_training(self) -> None:
         """nnU-Net's epochs, until early stopping ends them."""
@@ -115,27 +119,61 @@ class nnUNetTrainerRAEMD(nnUNetTrainer):
             raise TrainingStopped
         super().on_epoch_start()
 
+    def on_epoch_end(self) -> None:
+        """Also saves the latest checkpoint, once it is known whether this epoch was the best.
+
+        nnU-Net saves it (every `save_every` epochs) before that, so that a training continued from it would
+        take the next epoch for the best one, even if it is worse.
+        """
+        super().on_epoch_end()
+        if self.current_epoch < self.num_epochs:
+            self.current_epoch -= 1  # as nnU-Net does at the end: the checkpoint names the epoch after this
+            self.save_checkpoint(str(Path(self.output_folder) / "checkpoint_latest.pth"))
+            self.current_epoch += 1
+
     def on_train_epoch_end(self, train_outputs: list[dict[str, Any]]) -> None:
         """Also stops at a loss that is not a number, which no later epoch could mend."""
         super().on_train_epoch_end(train_outputs)
-        if not math.isfinite(self.logger.get_value("train_losses", step=-1)):
-            raise UserError(self._explain_loss_not_finite())
+        self._check_is_finite("train_losses")
 
-    def _explain_loss_not_finite(self) -> str:
-        dataset, _ = self.get_tr_and_val_datasets()
-        bad = [case for case in dataset.identifiers if not np.isfinite(dataset.load_case(case)[0][:]).all()]
-        if bad:
-            return (
-                f"the training loss is not finite because of NaN or infinite voxels in {', '.join(bad)} "
-                f"({self.preprocessed_dataset_folder}): mend the images in nnUNet_raw and preprocess again"
-            )
-        return "the training loss is not finite though all images are: lower the learning rate of the recipe"
+    def validation_step(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Also names the images with NaN, which RAEMD-Net refuses."""
+        try:
+            step: dict[str, Any] = super().validation_step(batch)
+        except ValueError as error:
+            if cases := self._cases_not_finite():
+                raise UserError(self._explain_not_finite(cases)) from error
+            raise
+        return step
 
     def on_validation_epoch_end(self, val_outputs: list[dict[str, Any]]) -> None:
         """Also lets the schedule and early stopping see the loss, which is the same on all ranks."""
         super().on_validation_epoch_end(val_outputs)
+        self._check_is_finite("val_losses")
         if self._observe(self.logger.get_value("val_losses", step=-1)):
             self.print_to_log_file(f"Plateau: learning rate lowered to {self.lr_scheduler.lr:.1e}")
+
+    def _check_is_finite(self, losses: str) -> None:
+        if math.isfinite(self.logger.get_value(losses, step=-1)):
+            return
+        if cases := self._cases_not_finite():
+            raise UserError(self._explain_not_finite(cases))
+        raise UserError("the loss is not finite though all images are: lower the learning rate of the recipe")
+
+    def _explain_not_finite(self, cases: list[str]) -> str:
+        return (
+            f"the loss is not finite because of NaN or infinite voxels in {', '.join(cases)} "
+            f"({self.preprocessed_dataset_folder}): mend the images in nnUNet_raw and preprocess again"
+        )
+
+    def _cases_not_finite(self) -> list[str]:
+        """The cases of this fold whose preprocessed image has NaN or infinite voxels."""
+        return [
+            case
+            for dataset in self.get_tr_and_val_datasets()
+            for case in dataset.identifiers
+            if not np.isfinite(dataset.load_case(case)[0][:]).all()
+        ]
 
     def _observe(self, validation_loss: float) -> bool:
         """Take in the validation loss of an epoch; returns whether the learning rate was lowered."""
@@ -145,11 +183,12 @@ class nnUNetTrainerRAEMD(nnUNetTrainer):
 
     def save_checkpoint(self, filename: str) -> None:
         """nnU-Net's checkpoint, written whole or not at all: a kill must not cost the previous one."""
+        if self.local_rank != 0 or self.disable_checkpointing:
+            super().save_checkpoint(filename)  # writes nothing; the files are rank 0's
+            return
         unfinished = Path(f"{filename}.unfinished")
-        unfinished.unlink(missing_ok=True)
         super().save_checkpoint(str(unfinished))
-        if unfinished.is_file():  # not on other ranks, nor with --disable_checkpointing
-            unfinished.replace(filename)
+        unfinished.replace(filename)
 
     def load_checkpoint(self, filename_or_checkpoint: dict[str, Any] | str) -> None:
         """nnU-Net's checkpoint, with the schedule and early stopping as they were.
@@ -158,16 +197,23 @@ class nnUNetTrainerRAEMD(nnUNetTrainer):
         shown these again.
 
         Raises:
-            UserError: if the file is damaged or holds another network.
+            UserError: if the file is damaged or holds another network or optimizer.
         """
         try:
             super().load_checkpoint(filename_or_checkpoint)
-        except (RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
+            self._check_optimizer()
+        except Exception as error:  # what reading any bytes as a checkpoint raises cannot be listed
             raise UserError(
                 f"{filename_or_checkpoint}: this checkpoint is damaged or of another network or plan "
-                f"({error}). Train anew without --c, or give the checkpoint of this trainer and plan"
+                f"({error!r}). Train anew without --c, or give the checkpoint of this trainer and plan"
             ) from error
         self._replay_validation_history()
+
+    def _check_optimizer(self) -> None:
+        """Raise if the optimizer took over the settings of one of another kind, which torch lets pass."""
+        for group in self.optimizer.param_groups:
+            if missing := self.optimizer.defaults.keys() - group.keys():
+                raise ValueError(f"its optimizer has no {', '.join(sorted(missing))}: it is not Adam")
 
     def _replay_validation_history(self) -> None:
         self._reset_validation_history()

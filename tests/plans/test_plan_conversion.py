@@ -138,13 +138,14 @@ def test_a_2d_dataset_gives_single_slices(planned) -> None:
 
 
 def test_the_default_plan_at_512_x_512(planned) -> None:
-    """8 stages, 12 slices a batch; recurrence where a pixel spans 4 to 128 pixels of the input."""
+    """8 stages, 12 slices a batch; recurrence where pixels are 1.2 mm or larger."""
     plan = planned("default", "CT")
     assert plan["configurations"]["2d"]["batch_size"] == 12
     ours = raemd_plan(plan, configurations=["2d"])["configurations"]["2d"]
     network = ours["architecture"]["arch_kwargs"]
     assert network["features_per_stage"] == [32, 64, 128, 256, 512, 512, 512, 512]
-    assert network["n_recurrent_stages"] == sum(2**stage >= 4 for stage in range(8))
+    (pixel_mm, _) = plan["configurations"]["2d"]["spacing"]
+    assert network["n_recurrent_stages"] == sum(pixel_mm * 2**stage >= 1.2 for stage in range(8)) == 7
     assert (ours["patch_size"], ours["batch_size"]) == ([4, 512, 512], 2)
 
 

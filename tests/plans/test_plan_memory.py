@@ -75,15 +75,18 @@ def test_a_plan_for_more_memory_keeps_it(planned) -> None:
 
 
 @pytest.mark.parametrize("spacing_mm", [0.7, 2.5, 6.0])
-@pytest.mark.parametrize(("gpu_memory_gb", "recurrence_min_stride"), [(0.1, None), (0.1, 1), (0.4, 4)])
+@pytest.mark.parametrize(("gpu_memory_gb", "recurrence_min_pixel_mm"), [(0.1, None), (0.1, 1), (0.4, 4)])
 def test_as_many_slices_as_nnunets_batch_or_all_that_fit(
-    planned, gpu_memory_gb: float, recurrence_min_stride: int | None, spacing_mm: float
+    planned, gpu_memory_gb: float, recurrence_min_pixel_mm: float | None, spacing_mm: float
 ) -> None:
     nnunet_plan = planned("default", "tiny")
     nnunet_plan["original_median_spacing_after_transp"][0] = spacing_mm
     nnunet_plan["configurations"]["2d"]["batch_size"] = 30  # 0.08 GB: the preset grants more
     preset = replace(
-        load_preset(), gpu_memory_gb=gpu_memory_gb, recurrence_min_stride=recurrence_min_stride, min_slices=1
+        load_preset(),
+        gpu_memory_gb=gpu_memory_gb,
+        recurrence_min_pixel_mm=recurrence_min_pixel_mm,
+        min_slices=1,
     )
     ours = raemd_plan(nnunet_plan, preset=preset, configurations=["2d"])["configurations"]["2d"]
     n_sequences, n_slices = ours["batch_size"], ours["patch_size"][0]

@@ -25,8 +25,8 @@ def preset_file(folder: Path, *, without: str = "", **changes: Any) -> Path:
 
 def test_the_default_has_all_parts_and_unet_none() -> None:
     default, unet = load_preset(), load_preset("unet")
-    assert default.multi_scale and default.dense and default.attention and default.recurrence_min_stride
-    assert not (unet.multi_scale or unet.dense or unet.attention or unet.recurrence_min_stride)
+    assert default.multi_scale and default.dense and default.attention and default.recurrence_min_pixel_mm
+    assert not (unet.multi_scale or unet.dense or unet.attention or unet.recurrence_min_pixel_mm)
     assert default.gpu_memory_gb == 8  # nnU-Net's default target
     sequences = ("context_mm", "min_slices", "max_slices", "gpu_memory_gb")
     assert all(getattr(default, name) == getattr(unet, name) for name in sequences)
@@ -41,8 +41,8 @@ def test_the_readme_documents_every_key() -> None:
 
 
 def test_a_preset_of_the_users_own(tmp_path: Path) -> None:
-    preset = load_preset(preset_file(tmp_path, context_mm=35, recurrence_min_stride=None, dense=False))
-    assert (preset.context_mm, preset.recurrence_min_stride, preset.dense) == (35, None, False)
+    preset = load_preset(preset_file(tmp_path, context_mm=35, recurrence_min_pixel_mm=None, dense=False))
+    assert (preset.context_mm, preset.recurrence_min_pixel_mm, preset.dense) == (35, None, False)
     assert load_preset(str(tmp_path / "own.json")) == preset
 
 
@@ -65,7 +65,7 @@ def test_a_preset_of_the_users_own(tmp_path: Path) -> None:
         ({"min_slices": 0}, "min_slices must be at least 1"),
         ({"growth_divisor": 0}, "growth_divisor must be at least 1"),
         ({"hidden_divisor": -1}, "hidden_divisor must be at least 1"),
-        ({"recurrence_min_stride": 0}, "recurrence_min_stride must be at least 1"),
+        ({"recurrence_min_pixel_mm": 0}, "recurrence_min_pixel_mm must be a number above 0"),
         ({"min_slices": 9, "max_slices": 8}, r"max_slices \(8\) is below min_slices \(9\)"),
     ],
 )

@@ -1,0 +1,66 @@
+"""Models trained by nnU-Net's own command, once for all tests of this folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from nnunet_workspace import Workspace, noisy_spheres, write_volume
+
+RAEMD = "nnUNetTrainerRAEMD_tiny"
+STOCK = "nnUNetTrainer_tiny"
+
+
+@pytest.fixture(scope="session")
+def trainings(workspace: Workspace) -> Iterator[dict[str, Future[str]]]:
+    """nnUNetv2_train of fold 0 with both trainers, at the same time; what each prints."""
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        yield {
+            trainer: pool.submit(
+                workspace.run, "nnUNetv2_train", 501, "2d", 0, "-tr", trainer, "-device", "cpu", "--npz"
+            )
+            for trainer in (RAEMD, STOCK)
+        }
+
+
+@pytest.fixture(scope="session")
+def raemd_model(workspace: Workspace, trainings: dict[str, Future[str]]) -> Path:
+    """The folder of a RAEMD model; fold 0 is trained."""
+    trainings[RAEMD].result()
+    return workspace.model(RAEMD, "2d")
+
+
+@pytest.fixture(scope="session")
+def stock_model(workspace: Workspace, trainings: dict[str, Future[str]]) -> Path:
+    """The folder of a model of nnU-Net's own trainer; fold 0 is trained."""
+    trainings[STOCK].result()
+    return workspace.model(STOCK, "2d")
+
+
+@pytest.fixture(scope="session")
+def new_scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Scans that were not trained on: a usual one, one with fewer slices than T, and a single slice."""
+    folder = tmp_path_factory.mktemp("new_scans")
+    for name, shape in {"usual": (13, 44, 37), "few_slices": (5, 40, 40), "one_slice": (1, 40, 40)}.items():
+        write_volume(volume(shape), folder / f"{name}_0000.nii.gz")
+    return folder
+
+
+def volume(shape: tuple[int, int, int]) -> np.ndarray:
+    return noisy_spheres(100, shape)[0]
+
+
+@pytest.fixture(scope="session")
+def predictions(
+    workspace: Workspace, raemd_model: Path, new_scans: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """nnUNetv2_predict on the new scans."""
+    output = tmp_path_factory.mktemp("predictions")
+    workspace.run("nnUNetv2_predict", "-i", new_scans, "-o", output, "-d", 501, *PREDICT)
+    return output
+
+
+PREDICT = ("-c", "2d", "-tr", RAEMD, "-f", 0, "-device", "cpu", "--disable_progress_bar")

@@ -1,0 +1,44 @@
+"""`kill -9` in the middle of an epoch and in the middle of writing a checkpoint, and `--c` afterwards."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from nnunet_workspace import Workspace
+from nnunetv2.run.run_training import run_training_entry
+
+pytestmark = pytest.mark.slow
+
+TRAINER = "nnUNetTrainerRAEMD_mortal"
+TRAIN = (501, "2d", 0, "-tr", TRAINER, "-device", "cpu")
+
+
+@pytest.mark.parametrize("moment", ["epoch", "checkpoint"])
+def test_continues_from_the_last_finished_epoch(workspace: Workspace, moment: str, tmp_path: Path) -> None:
+    elsewhere = replace(workspace, results=tmp_path)
+    killed = elsewhere.attempt("nnUNetv2_train", *TRAIN, RAEMD_TEST_KILL=moment)
+    assert killed.returncode == -signal.SIGKILL, killed.stdout[-3000:]
+    fold = elsewhere.model(TRAINER, "2d") / "fold_0"
+    assert bool(list(fold.glob("*.unfinished"))) == (moment == "checkpoint")
+    latest = read_checkpoint(fold / "checkpoint_latest.pth")
+    assert latest["current_epoch"] == 1
+
+    elsewhere.run_here(run_training_entry, *TRAIN, "--c")
+
+    *_, log = sorted(fold.glob("training_log_*.txt"), key=lambda file: file.stat().st_mtime)
+    epochs = [line.split()[-1] for line in log.read_text(encoding="utf-8").splitlines() if ": Epoch " in line]
+    assert [epoch for epoch in epochs if epoch.isdigit()] == ["1", "2"]
+    final = read_checkpoint(fold / "checkpoint_final.pth")
+    assert final["current_epoch"] == 3
+    losses = final["logging"]["val_losses"]
+    assert len(losses) == 3
+    assert losses[0] == latest["logging"]["val_losses"][0]
+    assert not list(fold.glob("checkpoint_latest*"))
+
+
+def read_checkpoint(file: Path) -> dict:
+    return torch.load(file, weights_only=False)

@@ -1,0 +1,53 @@
+"""A real CT (LUNG1-002 of NSCLC-Radiomics) from DICOM to a prediction, all through the commands."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from nnunet_workspace import PLANNER, PREPROCESS, Workspace
+
+TRAINER = "nnUNetTrainerRAEMD_unvalidated"
+PLANS = "nnUNetSmallPlans"
+BASE_FEATURES = 4
+
+
+def shrink_plan(folder: Path) -> None:
+    """nnU-Net's plan for slices of 512 x 512 pixels with an eighth of its features."""
+    plan = json.loads((folder / "nnUNetPlans.json").read_text())
+    configuration = plan["configurations"]["2d"]
+    assert configuration["patch_size"] == [512, 512]
+    arguments = configuration["architecture"]["arch_kwargs"]
+    arguments["features_per_stage"] = [BASE_FEATURES * 2 ** min(i, 4) for i in range(arguments["n_stages"])]
+    plan["plans_name"] = PLANS
+    (folder / f"{PLANS}.json").write_text(json.dumps(plan))
+
+
+@pytest.mark.slow
+def test_from_dicom_to_a_prediction(real_data: Path, tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "raw", tmp_path / "preprocessed", tmp_path / "results")
+    archive = real_data / "nsclc-radiomics"
+    workspace.run("raemd", "convert", "nsclc-radiomics", "-i", archive, "-d", 502, "--folds", 2)
+    dataset = workspace.raw / "Dataset502_NSCLCRadiomics"
+    (image_file,) = (dataset / "imagesTr").iterdir()
+    (label_file,) = (dataset / "labelsTr").iterdir()
+    assert image_file.name == "LUNG1-002_0000.nii.gz"
+    assert (sitk.GetArrayViewFromImage(sitk.ReadImage(str(label_file))) == 1).sum() == 125_531
+
+    workspace.run("nnUNetv2_plan_and_preprocess", *PREPROCESS, "-d", 502, "-c", "2d", **PLANNER)
+    shrink_plan(workspace.preprocessed / dataset.name)
+    model = ("-tr", TRAINER, "-p", PLANS)
+    workspace.run("nnUNetv2_train", 502, "2d", "all", *model, "-device", "cpu")
+    folders = ("-i", image_file.parent, "-o", tmp_path / "out")
+    cpu = ("-device", "cpu", "--disable_tta", "-step_size", 1.0)
+    workspace.run("nnUNetv2_predict", *folders, "-d", 502, "-c", "2d", *model, "-f", "all", *cpu)
+    image = sitk.ReadImage(str(image_file))
+    prediction = sitk.ReadImage(str(tmp_path / "out" / "LUNG1-002.nii.gz"))
+    assert prediction.GetSize() == image.GetSize()
+    assert prediction.GetSpacing() == pytest.approx(image.GetSpacing())
+    assert prediction.GetOrigin() == pytest.approx(image.GetOrigin())
+    assert prediction.GetDirection() == pytest.approx(image.GetDirection())
+    assert set(np.unique(sitk.GetArrayViewFromImage(prediction))) <= {0, 1}

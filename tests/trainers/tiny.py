@@ -1,0 +1,84 @@
+"""Trainers for the tests: a few iterations, and some that come to harm."""
+# ruff: noqa: N801 - nnU-Net's trainers begin with a small letter
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+
+from nnunetv2_raemd.training.trainer import nnUNetTrainerRAEMD
+
+# nnUNetv2_train takes all cores, which for tiny networks is slower
+torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+TINY = replace(
+    nnUNetTrainerRAEMD.recipe, num_epochs=2, iterations_per_epoch=2, validation_iterations_per_epoch=1
+)
+
+
+class nnUNetTrainerRAEMD_tiny(nnUNetTrainerRAEMD):
+    recipe = TINY
+
+
+class nnUNetTrainer_tiny(nnUNetTrainer):
+    """nnU-Net's own, as short."""
+
+    def __init__(
+        self,
+        plans: dict[str, Any],
+        configuration: str,
+        fold: int,
+        dataset_json: dict[str, Any],
+        device: torch.device = torch.device("cuda"),  # noqa: B008 - nnU-Net compares the signatures
+    ) -> None:
+        super().__init__(plans, configuration, fold, dataset_json, device)
+        self.num_epochs, self.num_iterations_per_epoch, self.num_val_iterations_per_epoch = 2, 2, 1
+
+
+class nnUNetTrainerRAEMD_untrained(nnUNetTrainerRAEMD):
+    """No epoch at all: its final checkpoint holds the weights that training started from."""
+
+    recipe = replace(TINY, num_epochs=0)
+
+
+class nnUNetTrainerRAEMD_unvalidated(nnUNetTrainerRAEMD):
+    """For scans of real size, whose validation takes minutes."""
+
+    recipe = TINY
+
+    def perform_actual_validation(self, save_probabilities: bool = False) -> None:
+        """Left out."""
+
+
+class nnUNetTrainerRAEMD_mortal(nnUNetTrainerRAEMD_unvalidated):
+    """Dies in its second epoch as by `kill -9`, where RAEMD_TEST_KILL says: `epoch` or `checkpoint`."""
+
+    recipe = replace(TINY, num_epochs=3)
+
+    def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
+        step: dict[str, Any] = super().train_step(batch)
+        if self.current_epoch == 1 and os.environ.get("RAEMD_TEST_KILL") == "epoch":
+            die()
+        return step
+
+    def save_checkpoint(self, filename: str) -> None:
+        if self.current_epoch == 1 and os.environ.get("RAEMD_TEST_KILL") == "checkpoint":
+            torch.save = die_while_saving
+        super().save_checkpoint(filename)
+
+
+def die_while_saving(content: Any, filename: str, write: Any = torch.save) -> None:
+    whole = io.BytesIO()
+    write(content, whole)
+    Path(filename).write_bytes(whole.getvalue()[: whole.tell() // 2])
+    die()
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
