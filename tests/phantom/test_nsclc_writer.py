@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-import SimpleITK as sitk  # noqa: N813
+import SimpleITK as sitk
 from matplotlib.path import Path as Polygon
 
 from nnunetv2_raemd.phantom.archive import write_archive
