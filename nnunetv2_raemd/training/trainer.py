@@ -132,7 +132,7 @@ class nnUNetTrainerRAEMD(nnUNetTrainer):
             self.current_epoch += 1
 
     def on_train_epoch_end(self, train_outputs: list[dict[str, Any]]) -> None:
-        """Also stops at a loss that is not a number, which no later epoch could mend."""
+        """Also stops where images or weights are not finite."""
         super().on_train_epoch_end(train_outputs)
         self._check_is_finite("train_losses")
 
@@ -154,11 +154,14 @@ class nnUNetTrainerRAEMD(nnUNetTrainer):
             self.print_to_log_file(f"Plateau: learning rate lowered to {self.lr_scheduler.lr:.1e}")
 
     def _check_is_finite(self, losses: str) -> None:
+        """Stop at a loss that later epochs cannot mend; a batch that overflowed in half precision is none."""
         if math.isfinite(self.logger.get_value(losses, step=-1)):
             return
         if cases := self._cases_not_finite():
             raise UserError(self._explain_not_finite(cases))
-        raise UserError("the loss is not finite though all images are: lower the learning rate of the recipe")
+        if not all(weight.isfinite().all() for weight in self.network.parameters()):
+            raise UserError("the weights are not finite any more: lower the learning rate of the recipe")
+        self.print_to_log_file(f"{losses} of this epoch are not finite, but images and weights are: going on")
 
     def _explain_not_finite(self, cases: list[str]) -> str:
         return (
@@ -177,6 +180,8 @@ class nnUNetTrainerRAEMD(nnUNetTrainer):
 
     def _observe(self, validation_loss: float) -> bool:
         """Take in the validation loss of an epoch; returns whether the learning rate was lowered."""
+        if not math.isfinite(validation_loss):
+            return False
         smoothed = self.smoothed_loss.update(float(validation_loss))
         self.early_stopping.observe(smoothed)
         return self.lr_scheduler.observe(smoothed)

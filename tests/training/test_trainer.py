@@ -523,8 +523,21 @@ def test_nan_in_a_validation_image(make_trainer: MakeTrainer, nan_case: Callable
         train(make_trainer, FewSteps)
 
 
-def test_a_loss_that_is_not_a_number_with_images_that_are(make_trainer: MakeTrainer) -> None:
+def test_a_batch_that_overflowed_does_not_end_the_training(make_trainer: MakeTrainer) -> None:
+    """As in half precision, where the gradient scaler then leaves the weights as they are."""
     trainer = make_trainer()
     trainer.initialize()
+    trainer.on_train_epoch_end([{"loss": np.float32("inf")}])
+    assert "going on" in log_of(trainer)
+    trainer._observe(1.0)
+    assert trainer._observe(float("nan")) is False
+    assert trainer.smoothed_loss.value == 1.0
+
+
+def test_weights_that_are_not_numbers_end_it(make_trainer: MakeTrainer) -> None:
+    trainer = make_trainer()
+    trainer.initialize()
+    with torch.no_grad():
+        next(trainer.network.parameters()).fill_(torch.nan)
     with pytest.raises(UserError, match="learning rate"):
-        trainer.on_train_epoch_end([{"loss": np.float32("inf")}])
+        trainer.on_train_epoch_end([{"loss": np.float32("nan")}])
