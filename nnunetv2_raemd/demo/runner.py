@@ -32,7 +32,7 @@ def run_step(step: Step, environment: Mapping[str, str], logs: Path, console: Co
     command = step.again if step.again is not None and log.is_file() else step.command
     console.print(f"[bold]{step.title}[/]\n  [dim]$ {' '.join(command)}[/]", soft_wrap=True)
     started = time.monotonic()
-    with console.status("") as status, log.open("a", encoding="utf-8") as log_file:
+    with console.status("") as status, log.open("a", buffering=1, encoding="utf-8") as log_file:
         exit_status = _run(command, environment, log_file.write, status)
     if exit_status != 0:
         raise UserError(f"{command[0]} failed with exit status {exit_status}; what it printed is in {log}")
