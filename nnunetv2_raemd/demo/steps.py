@@ -69,7 +69,8 @@ def system_steps(workspace: Workspace, system: System) -> Iterator[Step]:
     where = ("-i", str(workspace.new_scans), "-o", str(folder), "-d", str(DATASET_ID), "-c", "2d", "-f", "0")
     predict = ("nnUNetv2_predict", *where, *model, "-device", "cpu", "--disable_progress_bar")
     yield Step(f"Predict the new scans with {system.name}", predict)
-    evaluate = ("nnUNetv2_evaluate_simple", str(workspace.exact_masks), str(folder), "-l", "1")
+    described = ("-djfile", str(folder / "dataset.json"), "-pfile", str(folder / "plans.json"), "-np", "2")
+    evaluate = ("nnUNetv2_evaluate_folder", str(workspace.exact_masks), str(folder), *described)
     yield Step(f"Compare the predictions of {system.name} with the exact masks", evaluate)
 
 

@@ -69,7 +69,7 @@ def test_the_steps_are_the_commands_of_the_readme(workspace: Workspace) -> None:
     before, after = all_steps(workspace)
     readme = (Path(__file__).parents[2] / "README.md").read_text()
     for command in {" ".join(step.command[:1]) for step in [*before, *after]}:
-        assert command in readme or command == "nnUNetv2_evaluate_simple"
+        assert command in readme or command == "nnUNetv2_evaluate_folder"
     trainings = [step for step in after if step.command[0] == "nnUNetv2_train"]
     assert [step.command[step.command.index("-tr") + 1] for step in trainings] == [s.trainer for s in SYSTEMS]
     assert all(step.again is not None and step.again[-1] == "--c" for step in trainings)
