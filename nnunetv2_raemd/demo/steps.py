@@ -18,9 +18,9 @@ from nnunetv2_raemd.demo.workspace import (
 
 PHANTOM = (
     *("--shape", "40", "96", "96", "--spacing", "2.5", "2", "2"),
-    *("--diameter", "10", "25", "--vessels", "2", "4"),
+    *("--diameter", "10", "25", "--vessels", "1", "3"),
 )
-TRAINING_SCANS, NEW_SCANS_COUNT = 24, 6
+TRAINING_SCANS, NEW_SCANS_COUNT = 30, 6
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def system_steps(workspace: Workspace, system: System) -> Iterator[Step]:
     yield Step(f"Train and validate {system.name}", train, again=(*train, "--c"))
     folder = workspace.predictions(system)
     where = ("-i", str(workspace.new_scans), "-o", str(folder), "-d", str(DATASET_ID), "-c", "2d", "-f", "0")
-    predict = ("nnUNetv2_predict", *where, *model, "-device", "cpu", "--disable_progress_bar")
+    predict = ("nnUNetv2_predict", *where, *model, "-device", "cpu", "-npp", "1", "-nps", "1")
     yield Step(f"Predict the new scans with {system.name}", predict)
     described = ("-djfile", str(folder / "dataset.json"), "-pfile", str(folder / "plans.json"), "-np", "2")
     evaluate = ("nnUNetv2_evaluate_folder", str(workspace.exact_masks), str(folder), *described)
