@@ -69,8 +69,9 @@ def networks(arguments: dict[str, Any]) -> dict[str, nn.Module]:
         ("+ multi-scale", {"multi_scale": True}),
         ("+ dense", {"dense": True}),
         ("+ attention", {"attention": True}),
-        ("+ recurrence, 2 stages", {"n_recurrent_stages": 2}),
-        ("+ recurrence, from stride 4", {"n_recurrent_stages": n_stages - 2}),
+        ("+ recurrence, from stride 4", {"n_recurrent_stages": n_stages - 2, "hidden_divisor": 8}),
+        ("+ recurrence, from stride 2", {"n_recurrent_stages": n_stages - 1}),
+        ("+ recurrence, everywhere", {"n_recurrent_stages": n_stages}),
     ]
     peers: dict[str, nn.Module] = {
         "nnU-Net 2d": PlainConvUNet(input_channels=1, num_classes=2, conv_op=nn.Conv2d, **arguments)

@@ -59,7 +59,8 @@ class Workspace:
             env=os.environ | self.variables() | variables,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
+            encoding="utf-8",  # whatever locale a library has set in this process
+            errors="replace",
             timeout=600,
             check=False,
         )

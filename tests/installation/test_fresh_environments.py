@@ -65,7 +65,7 @@ class Environment:
             env=_clean_variables() | variables,
             cwd=self.folder,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             check=False,
         )
         assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr

@@ -49,7 +49,7 @@ def test_a_raemd_plan_without_the_package(raemd_model: Path) -> None:
     finished = subprocess.run(
         [sys.executable, "-c", WITHOUT_THE_PACKAGE, str(raemd_model / "plans.json")],
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
         timeout=300,
         check=False,
     )
