@@ -177,7 +177,11 @@ def test_flushes_denormal_numbers_in_all_threads(make_trainer: MakeTrainer) -> N
     folder = nnunet_folder() / "Dataset501_Spheres"
     files = (folder / "nnUNetPlans.json", folder / "dataset.json")
     finished = subprocess.run(
-        [sys.executable, "-c", FLUSHES, *files], stdout=subprocess.PIPE, encoding="utf-8", check=True, timeout=300
+        [sys.executable, "-c", FLUSHES, *files],
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+        check=True,
+        timeout=300,
     )
     assert finished.stdout.splitlines()[-1] == "0"
 
