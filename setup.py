@@ -74,6 +74,8 @@ class BuildStartup(Command):
 
 
 class Build(build):
+    """setuptools' build with the start-up line as its last step."""
+
     sub_commands = [*build.sub_commands, ("build_startup", None)]  # noqa: RUF012 - likewise
 
 

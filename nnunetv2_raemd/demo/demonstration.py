@@ -68,15 +68,15 @@ def _table(workspace: Workspace) -> Table:
         caption="Phantom data and a short training: it shows that all works, not how good a network is.",
     )
     table.add_column("network")
-    for scan in range(len(_dice_per_scan(workspace, SYSTEMS[0].trainer))):
+    dice_of = {system.name: _dice_per_scan(workspace.predictions(system)) for system in SYSTEMS}
+    for scan in range(len(dice_of[SYSTEMS[0].name])):
         table.add_column(f"scan {scan + 1}", justify="right")
     table.add_column("mean", justify="right")
-    for system in SYSTEMS:
-        dice = _dice_per_scan(workspace, system.trainer)
-        table.add_row(system.name, *(f"{d:.2f}" for d in dice), f"{sum(dice) / len(dice):.2f}")
+    for name, dice in dice_of.items():
+        table.add_row(name, *(f"{d:.2f}" for d in dice), f"{sum(dice) / len(dice):.2f}")
     return table
 
 
-def _dice_per_scan(workspace: Workspace, trainer: str) -> list[float]:
-    summary = json.loads((workspace.root / "predictions" / trainer / "summary.json").read_text())
+def _dice_per_scan(predictions: Path) -> list[float]:
+    summary = json.loads((predictions / "summary.json").read_text())
     return [case["metrics"]["1"]["Dice"] for case in summary["metric_per_case"]]

@@ -25,8 +25,10 @@ class Finding:
 
 
 def note(subject: str, value: str, advice: str) -> Finding:
+    """A finding that leaves the plugin usable."""
     return Finding(subject, value, State.NOTE, advice)
 
 
 def problem(subject: str, value: str, advice: str) -> Finding:
+    """A finding that keeps the plugin from being used."""
     return Finding(subject, value, State.PROBLEM, advice)

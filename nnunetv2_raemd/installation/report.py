@@ -32,6 +32,7 @@ def inspect_installation() -> Iterator[Finding]:
 
 
 def is_usable(findings: list[Finding]) -> bool:
+    """Whether there is no problem among the findings; notes do not count."""
     return all(finding.state is not State.PROBLEM for finding in findings)
 
 

@@ -51,8 +51,8 @@ class nnUNetTrainerRAEMD(nnUNetTrainer):
     ) -> None:
         plans = raemd_plan(plans, configurations=[configuration])
         if device.type == "cpu":
-            # Denormal numbers are slow there (`docs/performance.md`). Now, because threads flush them only if
-            # they are started afterwards, which the first large operation does.
+            # Denormal numbers can be slow there (`docs/performance.md`). Now, because threads flush them only
+            # if they are started afterwards, which the first large operation does.
             torch.set_flush_denormal(True)
         super().__init__(plans, configuration, fold, dataset_json, device)
         self.num_epochs = self.recipe.num_epochs
