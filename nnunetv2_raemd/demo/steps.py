@@ -18,7 +18,7 @@ from nnunetv2_raemd.demo.workspace import (
 
 PHANTOM = (
     *("--shape", "40", "96", "96", "--spacing", "2.5", "2", "2"),
-    *("--diameter", "10", "25", "--vessels", "1", "3"),
+    *("--diameter", "8", "18", "--vessels", "1", "3"),
 )
 TRAINING_SCANS, NEW_SCANS_COUNT = 30, 6
 
