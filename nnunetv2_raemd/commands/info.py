@@ -1,0 +1,26 @@
+"""`raemd info`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+
+def info(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Check the installation: versions, device, nnU-Net's folders, and whether nnU-Net finds the trainers.
+
+    Exit status 0 when all is usable; 1 when something is wrong, with what to do about it.
+    """
+    from nnunetv2_raemd.installation import report
+
+    with Console(stderr=True).status("Asking torch and nnU-Net (a few seconds)"):
+        findings = list(report.inspect_installation())
+    if as_json:
+        typer.echo(report.to_json(findings))
+    else:
+        report.print_report(findings, Console())
+    raise typer.Exit(0 if report.is_usable(findings) else 1)
