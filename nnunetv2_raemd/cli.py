@@ -10,9 +10,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from nnunetv2_raemd.commands import convert, phantom
+from nnunetv2_raemd.commands.bench import bench
 from nnunetv2_raemd.commands.demo import demo
 from nnunetv2_raemd.commands.info import info
 from nnunetv2_raemd.commands.plan import plan
+from nnunetv2_raemd.commands.predict import predict
+from nnunetv2_raemd.commands.several_values import SeveralValuesCommand
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.version import __version__
 
@@ -44,6 +47,8 @@ app.command()(info)
 app.command()(plan)
 app.add_typer(convert.app, name="convert")
 app.add_typer(phantom.app, name="phantom")
+app.command(cls=SeveralValuesCommand)(predict)
+app.command(cls=SeveralValuesCommand)(bench)
 app.command()(demo)
 
 

@@ -1,0 +1,50 @@
+"""Several values after one flag (`-tr A B C`, `-f 0 1 2`), as nnU-Net's own commands take them.
+
+Typer knows only the repeated flag (`-tr A -tr B`). With `app.command(cls=SeveralValuesCommand)` every list
+option of the command takes both forms, also mixed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Iterable, Iterator
+from typing import Any
+
+from typer.core import TyperCommand
+
+_NUMBER = re.compile(r"-\d+(\.\d*)?|-\.\d+")
+
+
+class SeveralValuesCommand(TyperCommand):
+    """A command whose list options take one or more values after one flag.
+
+    As with argparse's `nargs="+"`, a positional argument must stand before such an option or after `--`.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse `args`, with the flag of every list option repeated before each of its values."""
+        flags = {
+            flag
+            for parameter in self.params
+            if getattr(parameter, "multiple", False) and parameter.nargs == 1
+            for flag in parameter.opts
+        }
+        return super().parse_args(ctx, list(repeat_flags(args, flags)))
+
+
+def repeat_flags(arguments: Iterable[str], flags: Container[str]) -> Iterator[str]:
+    """Put each flag of `flags` before every one of its values: `-tr A B` becomes `-tr A -tr B`.
+
+    A flag's values end at the next option; a negative number is a value.
+    """
+    flag: str | None = None
+    fresh = False
+    for argument in arguments:
+        if argument.startswith("-") and not _NUMBER.fullmatch(argument):
+            flag = argument if argument in flags else None
+            fresh = True
+        elif flag is not None and not fresh:
+            yield flag
+        else:
+            fresh = False
+        yield argument

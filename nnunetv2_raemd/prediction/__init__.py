@@ -1,0 +1,1 @@
+"""Prediction of whole scans that computes each slice once."""

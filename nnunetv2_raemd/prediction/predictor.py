@@ -1,0 +1,111 @@
+"""nnU-Net's predictor, with a sliding window that computes no slice twice."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import torch
+from acvl_utils.cropping_and_padding.padding import pad_nd_image
+from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+from nnunetv2.inference.sliding_window_prediction import compute_gaussian, compute_steps_for_sliding_window
+from nnunetv2.utilities.helpers import dummy_context, empty_cache
+from torch import Tensor
+from torch._dynamo import OptimizedModule
+from tqdm import tqdm
+
+from nnunetv2_raemd.architecture.raemd_net import RAEMDNet
+from nnunetv2_raemd.prediction.slice_stream import stream_logits
+from nnunetv2_raemd.prediction.slice_windows import slice_windows
+
+WeightedTile = tuple[tuple[slice, slice], Tensor]
+
+
+class WholeScanPredictor(nnUNetPredictor):
+    """nnU-Net's predictor for models of RAEMD-Net; it predicts those of other networks as nnU-Net does.
+
+    nnU-Net's windows overlap by half along the slices, so that it runs the whole network twice on every
+    slice, and weights both results. Here the windows lie at the same places, but encoder and decoder run
+    once: a slice's result is that of the window it lies deepest in. Tiles and mirroring are nnU-Net's.
+    """
+
+    @torch.inference_mode()
+    def predict_sliding_window_return_logits(self, input_image: Tensor) -> Tensor:
+        """(C, Z, Y, X) to logits (classes, Z, Y, X) in half precision.
+
+        Raises:
+            ValueError: if the image contains NaN.
+        """
+        network = self.network._orig_mod if isinstance(self.network, OptimizedModule) else self.network
+        if not isinstance(network, RAEMDNet):
+            return super().predict_sliding_window_return_logits(input_image)
+        if input_image.isnan().any():
+            raise ValueError("the image contains NaN: replace such voxels (in CT, with air at -1024 HU)")
+        network.to(self.device).eval()
+        empty_cache(self.device)
+        with torch.autocast(self.device.type) if self.device.type == "cuda" else dummy_context():
+            logits = self._predict_whole(network, input_image)
+        empty_cache(self.device)
+        return logits
+
+    def _predict_whole(self, network: RAEMDNet, image: Tensor) -> Tensor:
+        if not self.perform_everything_on_device:
+            return self._predict_to(torch.device("cpu"), network, image)
+        try:
+            return self._predict_to(self.device, network, image)
+        except torch.OutOfMemoryError:
+            print("The results do not fit on the device; they are kept in main memory")
+            empty_cache(self.device)
+            return self._predict_to(torch.device("cpu"), network, image)
+
+    def _predict_to(self, results_device: torch.device, network: RAEMDNet, image: Tensor) -> Tensor:
+        patch_size = tuple(self.configuration_manager.patch_size)
+        padded, revert = pad_nd_image(image, patch_size, "constant", {"value": 0}, True, None)
+        _, n_slices, *size = padded.shape
+        heads = self.label_manager.num_segmentation_heads
+        logits = torch.zeros((heads, n_slices, *size), dtype=torch.half, device=results_device)
+        windows = list(slice_windows(n_slices, patch_size[0], step=self.tile_step_size))
+        tiles, flips = list(self._weighted_tiles(size, patch_size[1:])), list(self._flips())
+        with tqdm(total=len(tiles) * len(flips) * n_slices, unit="slice", disable=not self.allow_tqdm) as bar:
+            for (tile, weight), axes in itertools.product(tiles, flips):
+                share = (weight / len(flips)).to(results_device)
+                column = padded[(..., *tile)].flip(axes)
+                for window, of_slices in stream_logits(network, column, windows, self.device):
+                    kept = slice(window.first, window.last)
+                    if 1 in axes:  # the first slice of the flipped column is the last of the scan
+                        kept = slice(n_slices - window.last, n_slices - window.first)
+                    result = of_slices.transpose(0, 1).flip(axes).to(results_device)
+                    logits[(slice(None), kept, *tile)] += (result * share).half()
+                    bar.update(window.last - window.first)
+        return logits[(slice(None), *revert[1:])]
+
+    def _weighted_tiles(self, image_size: list[int], tile_size: tuple[int, ...]) -> Iterator[WeightedTile]:
+        """nnU-Net's in-plane tiles with its Gaussian weights, which sum up to 1 at every pixel.
+
+        nnU-Net divides by the sum of weights at the end. In half precision that is coarse at the corners of a
+        tile, where the Gaussian is nearly 0.
+        """
+        weight = self._weight(tile_size)
+        starts = compute_steps_for_sliding_window(tuple(image_size), tile_size, self.tile_step_size)
+        tiles = [
+            (slice(row, row + tile_size[0]), slice(column, column + tile_size[1]))
+            for row, column in itertools.product(*starts)
+        ]
+        total = torch.zeros(image_size)
+        for tile in tiles:
+            total[tile] += weight
+        for tile in tiles:
+            yield tile, weight / total[tile]
+
+    def _weight(self, size: tuple[int, ...]) -> Tensor:
+        """Weight of a tile's pixels before they are made to sum up to 1, (H, W)."""
+        if not self.use_gaussian:
+            return torch.ones(size)
+        gaussian: Tensor = compute_gaussian(size, dtype=torch.float32, device=torch.device("cpu"))
+        return gaussian
+
+    def _flips(self) -> Iterator[tuple[int, ...]]:
+        """The axes of (C, Z, Y, X) to flip, for each prediction that is averaged."""
+        axes = [1 + axis for axis in self.allowed_mirroring_axes or ()] if self.use_mirroring else []
+        for n_flipped in range(len(axes) + 1):
+            yield from itertools.combinations(axes, n_flipped)

@@ -1,0 +1,81 @@
+"""The whole-scan predictor, against nnU-Net's own where both must agree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import pytest
+import torch
+from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+
+from nnunetv2_raemd.architecture.raemd_net import RAEMDNet
+from nnunetv2_raemd.prediction.predictor import WholeScanPredictor
+
+MakeNetwork = Callable[..., RAEMDNet]
+
+
+def predictor(
+    kind: type[nnUNetPredictor],
+    network: torch.nn.Module,
+    mirroring: tuple[int, ...] | None = None,
+    *,
+    gaussian: bool = True,
+) -> nnUNetPredictor:
+    """A predictor with windows of 4 slices of 16 x 12 pixels."""
+    made = kind(device=torch.device("cpu"), allow_tqdm=False, use_gaussian=gaussian)
+    made.network = network
+    made.allowed_mirroring_axes = mirroring
+    made.configuration_manager = SimpleNamespace(patch_size=[4, 16, 12])
+    made.label_manager = SimpleNamespace(num_segmentation_heads=2)
+    return made
+
+
+@pytest.mark.parametrize("gaussian", [False, True])
+@pytest.mark.parametrize("mirroring", [None, (1, 2), (0, 1, 2)])
+@pytest.mark.parametrize("shape", [(11, 16, 12), (9, 37, 20), (2, 9, 30)])
+def test_without_recurrence_all_is_as_with_nnu_nets_own_predictor(
+    network: MakeNetwork, shape: tuple[int, int, int], mirroring: tuple[int, ...] | None, gaussian: bool
+) -> None:
+    # slices then do not see each other, so it does not matter which window they are taken from
+    net, image = network(n_recurrent_stages=0).float(), torch.rand(2, *shape)
+    ours, stock = (
+        predictor(kind, net, mirroring, gaussian=gaussian).predict_sliding_window_return_logits(image)
+        for kind in (WholeScanPredictor, nnUNetPredictor)
+    )
+    assert ours.shape == stock.shape == (2, *shape)
+    assert ours.dtype == stock.dtype
+    if gaussian:  # at the borders nnU-Net's weights are too small for half precision
+        ours, stock = ours[..., 3:-3, 3:-3], stock[..., 3:-3, 3:-3]
+    torch.testing.assert_close(ours, stock, rtol=1e-2, atol=1e-2)
+
+
+def test_one_window_gives_what_the_network_gives(network: MakeNetwork) -> None:
+    net, image = network().float(), torch.rand(2, 4, 16, 12)
+    logits = predictor(WholeScanPredictor, net).predict_sliding_window_return_logits(image)
+    with torch.inference_mode():
+        torch.testing.assert_close(logits.float(), net(image[None])[0], rtol=1e-3, atol=1e-3)
+
+
+def test_a_scan_flipped_along_the_slices_gives_the_flipped_result_with_mirroring(
+    network: MakeNetwork,
+) -> None:
+    made = predictor(WholeScanPredictor, network().float(), mirroring=(0,))
+    image = torch.rand(2, 10, 16, 12)  # windows of 4 lie symmetrically in 10 slices
+    logits = made.predict_sliding_window_return_logits(image)
+    flipped = made.predict_sliding_window_return_logits(image.flip(1))
+    torch.testing.assert_close(flipped.flip(1), logits, rtol=5e-3, atol=5e-3)
+
+
+def test_other_networks_are_left_to_nnu_net() -> None:
+    net, image = torch.nn.Conv3d(2, 2, 1), torch.rand(2, 11, 20, 12)
+    ours = predictor(WholeScanPredictor, net, (1,)).predict_sliding_window_return_logits(image)
+    stock = predictor(nnUNetPredictor, net, (1,)).predict_sliding_window_return_logits(image)
+    torch.testing.assert_close(ours, stock, rtol=0, atol=0)
+
+
+def test_nan_is_refused_instead_of_becoming_background(network: MakeNetwork) -> None:
+    image = torch.rand(2, 4, 16, 12)
+    image[0, 1, 2, 3] = torch.nan
+    with pytest.raises(ValueError, match="NaN"):
+        predictor(WholeScanPredictor, network().float()).predict_sliding_window_return_logits(image)
