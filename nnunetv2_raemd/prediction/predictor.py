@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import torch
 from acvl_utils.cropping_and_padding.padding import pad_nd_image
@@ -69,15 +70,15 @@ class WholeScanPredictor(nnUNetPredictor):
         with tqdm(total=len(tiles) * len(flips) * n_slices, unit="slice", disable=not self.allow_tqdm) as bar:
             for (tile, weight), axes in itertools.product(tiles, flips):
                 share = (weight / len(flips)).to(results_device)
-                column = padded[(..., *tile)].flip(axes)
+                column = padded[_region(tile)].flip(axes)
                 for window, of_slices in stream_logits(network, column, windows, self.device):
                     kept = slice(window.first, window.last)
                     if 1 in axes:  # the first slice of the flipped column is the last of the scan
                         kept = slice(n_slices - window.last, n_slices - window.first)
                     result = of_slices.transpose(0, 1).flip(axes).to(results_device)
-                    logits[(slice(None), kept, *tile)] += (result * share).half()
+                    logits[_region((kept, *tile))] += (result * share).half()
                     bar.update(window.last - window.first)
-        return logits[(slice(None), *revert[1:])]
+        return logits[_region(revert[1:])]
 
     def _weighted_tiles(self, image_size: list[int], tile_size: tuple[int, ...]) -> Iterator[WeightedTile]:
         """nnU-Net's in-plane tiles with its Gaussian weights, which sum up to 1 at every pixel.
@@ -109,3 +110,8 @@ class WholeScanPredictor(nnUNetPredictor):
         axes = [1 + axis for axis in self.allowed_mirroring_axes or ()] if self.use_mirroring else []
         for n_flipped in range(len(axes) + 1):
             yield from itertools.combinations(axes, n_flipped)
+
+
+def _region(last_axes: Iterable[slice]) -> tuple[Any, ...]:
+    """Index of a part of an image by slices of its last axes."""
+    return (..., *last_axes)
