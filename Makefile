@@ -15,8 +15,9 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.installed
 	$(BIN)/raemd demo
 
+# A worker per core, each with one thread: torch's threads wait busily and would only be in each other's way.
 test: lint
-	$(BIN)/python -m pytest --cov
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadgroup --cov
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

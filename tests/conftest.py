@@ -13,6 +13,15 @@ if TYPE_CHECKING:
 
 os.environ.setdefault("nnUNet_def_n_proc", "1")  # nnU-Net reads it when it is imported
 REPOSITORY = Path(__file__).resolve().parents[1]
+SHARED_FIXTURES = ("nnunet", "training", "baselines", "installation")  # folders whose files share what takes long
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several processes (`-n`), keep the tests of a file, or of such a folder, in one of them."""
+    for item in items:
+        folder = item.path.parent.name
+        group = folder if folder in SHARED_FIXTURES else str(item.path.relative_to(REPOSITORY))
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")
