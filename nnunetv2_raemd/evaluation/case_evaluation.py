@@ -1,0 +1,207 @@
+"""All that is measured of one case: two files in, numbers out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.evaluation.components import Box, Components, find_components
+from nnunetv2_raemd.evaluation.lesions import lesion_metrics, match_lesions
+from nnunetv2_raemd.evaluation.options import DEFAULT_OPTIONS, EvaluationOptions
+from nnunetv2_raemd.evaluation.overlap import Mask, count_overlap, overlap_metrics
+from nnunetv2_raemd.evaluation.probability_map import (
+    Probabilities,
+    ProbabilityMaps,
+    find_candidates,
+    read_probabilities,
+)
+from nnunetv2_raemd.evaluation.results import Candidate, CaseResult, LabelSet, Problem, Target, TargetResult
+from nnunetv2_raemd.evaluation.segmentation_file import (
+    SIMPLE_ITK,
+    Geometry,
+    Labels,
+    check_same_grid,
+    read_segmentation,
+)
+from nnunetv2_raemd.evaluation.surface_distances import find_surface, surface_metrics
+
+
+@dataclass(frozen=True)
+class CaseFiles:
+    """One case to evaluate.
+
+    Attributes:
+        probabilities: read only where the options ask for the FROC.
+        reader: name of nnU-Net's reader class for the segmentations.
+    """
+
+    case_id: str
+    fold: str | None
+    prediction: Path
+    reference: Path
+    probabilities: Path
+    reader: str = SIMPLE_ITK
+
+
+@dataclass(frozen=True)
+class LabelPair:
+    """The labels of reference and prediction, cut to the box that holds all that is not background.
+
+    Attributes:
+        counted: voxels that count; None for all.
+        n_voxels: voxels that count in the whole image.
+        start: first voxel of the box.
+    """
+
+    reference: Labels
+    prediction: Labels
+    counted: Mask | None
+    n_voxels: int
+    start: tuple[int, int, int]
+
+    def masks(self, target: Target) -> tuple[Mask, Mask]:
+        """Reference and prediction of a target; voxels that do not count are empty in both."""
+        masks = [_mask(labels, target) for labels in (self.reference, self.prediction)]
+        if self.counted is not None:
+            masks = [mask & self.counted for mask in masks]
+        return masks[0], masks[1]
+
+
+def evaluate_case(
+    files: CaseFiles, labels: LabelSet, options: EvaluationOptions = DEFAULT_OPTIONS
+) -> CaseResult | Problem:
+    """Measure every target of one case; input that cannot be evaluated becomes a `Problem`."""
+    try:
+        pair, geometry = read_pair(files, labels, options)
+        maps = read_probabilities(files.probabilities, geometry.shape) if options.froc else None
+        targets = {
+            target.name: _evaluate_target(
+                pair, target, geometry, options, channel_of(maps, labels, target, files.probabilities)
+            )
+            for target in labels.targets
+        }
+    except UserError as error:
+        return Problem(files.case_id, files.fold, str(error))
+    except Exception as error:  # one bad case must not end a run of hundreds
+        return Problem(files.case_id, files.fold, f"{files.prediction}: {type(error).__name__}: {error}")
+    return CaseResult(
+        files.case_id,
+        files.fold,
+        files.prediction,
+        files.reference,
+        geometry.shape,
+        geometry.spacing_mm,
+        targets,
+    )
+
+
+def read_pair(
+    files: CaseFiles, labels: LabelSet, options: EvaluationOptions = DEFAULT_OPTIONS
+) -> tuple[LabelPair, Geometry]:
+    """Read both files and cut them to what is not background.
+
+    Raises:
+        UserError: if one cannot be read or their grids differ.
+    """
+    reference = read_segmentation(files.reference, files.reader)
+    prediction = read_segmentation(files.prediction, files.reader)
+    check_same_grid(files.reference, files.prediction, reference.geometry, prediction.geometry)
+    whole = options.froc or any(0 in target.values for target in labels.targets)
+    box = _whole(reference.labels) if whole else _foreground_box(reference.labels, prediction.labels)
+    return _cut(reference.labels, prediction.labels, box, labels.ignore_label), reference.geometry
+
+
+def _cut(reference: Labels, prediction: Labels, box: Box, ignore_label: int | None) -> LabelPair:
+    inside, n_voxels, counted = reference[box], reference.size, None
+    if ignore_label is not None:  # it is no background: all of it lies in the box
+        counted = inside != ignore_label
+        n_voxels -= counted.size - int(np.count_nonzero(counted))
+    z, y, x = (side.start for side in box)
+    return LabelPair(inside.copy(), prediction[box].copy(), counted, n_voxels, (z, y, x))
+
+
+def _evaluate_target(
+    pair: LabelPair,
+    target: Target,
+    geometry: Geometry,
+    options: EvaluationOptions,
+    probability: Probabilities | None,
+) -> TargetResult:
+    voxel_mm3 = float(np.prod(geometry.spacing_mm))
+    reference_mask, prediction_mask = pair.masks(target)
+    counts = count_overlap(reference_mask, prediction_mask, n_voxels=pair.n_voxels)
+    reference = find_components(reference_mask, pair.start)
+    prediction = find_components(prediction_mask, pair.start)
+    lesions, false = match_lesions(
+        reference, prediction, voxel_mm3=voxel_mm3, min_overlap=options.min_lesion_overlap
+    )
+    surfaces = [find_surface(components, geometry.spacing_mm) for components in (reference, prediction)]
+    metrics = {
+        **overlap_metrics(counts, voxel_mm3=voxel_mm3),
+        **surface_metrics(*surfaces),
+        **lesion_metrics(lesions, false),
+    }
+    candidates = _candidates(probability, pair, reference, geometry, options)
+    return TargetResult(metrics, tuple(lesions), tuple(false), candidates)
+
+
+def _candidates(
+    probability: Probabilities | None,
+    pair: LabelPair,
+    lesions: Components,
+    geometry: Geometry,
+    options: EvaluationOptions,
+) -> tuple[Candidate, ...] | None:
+    if probability is None:
+        return None
+    if pair.counted is not None:
+        probability = np.where(pair.counted, probability, 0)
+    return find_candidates(probability, lesions, spacing_mm=geometry.spacing_mm, options=options)
+
+
+def channel_of(
+    maps: ProbabilityMaps | None, labels: LabelSet, target: Target, file: Path
+) -> Probabilities | None:
+    """The map of one target: nnU-Net has a channel a region, or background and a channel a label."""
+    if maps is None:
+        return None
+    position = labels.targets.index(target)
+    if len(maps) == len(labels.targets) + 1:
+        position += 1
+    elif len(maps) != len(labels.targets):
+        raise UserError(
+            f"{file} has {len(maps)} channels, which fits neither {len(labels.targets)} regions nor as many "
+            "labels and background"
+        )
+    probability: Probabilities = maps[position]
+    return probability
+
+
+def _mask(labels: Labels, target: Target) -> Mask:
+    mask: Mask = labels == target.values[0]
+    for value in target.values[1:]:
+        mask |= labels == value
+    return mask
+
+
+def _foreground_box(reference: Labels, prediction: Labels) -> Box:
+    """The smallest box round all labels of both; a single voxel where both are empty."""
+    sides = []
+    box: tuple[slice, ...] = ()
+    for axis in range(3):
+        others = tuple(other for other in range(3) if other != axis)
+        held = [np.any(labels[box], axis=others) for labels in (reference, prediction)]
+        places = np.flatnonzero(held[0] | held[1])
+        if len(places) == 0:
+            return slice(0, 1), slice(0, 1), slice(0, 1)
+        sides.append(slice(int(places[0]), int(places[-1]) + 1))
+        box = tuple(sides)  # the next axes need to look at this part only
+    return sides[0], sides[1], sides[2]
+
+
+def _whole(labels: Labels) -> Box:
+    depth, height, width = labels.shape
+    return slice(0, depth), slice(0, height), slice(0, width)

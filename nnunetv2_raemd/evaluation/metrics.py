@@ -1,0 +1,78 @@
+"""The catalogue of metrics: what each is called, its unit, and which direction is better."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Better = Literal["higher", "lower", "zero", "neither"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number per case and target.
+
+    Attributes:
+        key: its name in `TargetResult.metrics` and in all files.
+        heading: its name in tables.
+        unit: empty for a ratio or a count.
+        undefined: when it is NaN or infinite.
+        digits: decimals in tables.
+    """
+
+    key: str
+    heading: str
+    better: Better
+    undefined: str
+    unit: str = ""
+    digits: int = 3
+
+    @property
+    def title(self) -> str:
+        """Heading with unit."""
+        return f"{self.heading} ({self.unit})" if self.unit else self.heading
+
+
+_NO_VOXELS = "NaN where reference and prediction are empty"
+_NO_REFERENCE = "NaN where the reference is empty"
+_NO_PREDICTION = "NaN where the prediction is empty"
+_DISTANCE = f"{_NO_VOXELS}, infinite where one of them is"
+_NO_LESION = "NaN where the reference has no lesion"
+_NONE_FOUND = "NaN where no lesion is detected"
+
+METRICS: tuple[Metric, ...] = (
+    Metric("dice", "Dice", "higher", _NO_VOXELS),
+    Metric("iou", "IoU", "higher", _NO_VOXELS),
+    Metric("precision", "Precision", "higher", _NO_PREDICTION),
+    Metric("recall", "Recall", "higher", _NO_REFERENCE),
+    Metric("f1", "F1", "higher", _NO_VOXELS),
+    Metric("fpr", "FPR", "lower", "NaN where the reference fills the image", digits=6),
+    Metric("specificity", "Specificity", "higher", "NaN where the reference fills the image", digits=6),
+    Metric("hd95_mm", "HD95", "lower", _DISTANCE, "mm", 2),
+    Metric("assd_mm", "ASSD", "lower", _DISTANCE, "mm", 2),
+    Metric("volume_error_ml", "Volume error", "zero", "never", "ml", 2),
+    Metric("absolute_volume_error_ml", "Absolute volume error", "lower", "never", "ml", 2),
+    Metric("lesion_sensitivity", "Lesion sensitivity", "higher", _NO_LESION),
+    Metric("lesion_precision", "Lesion precision", "higher", "NaN where no lesion is predicted"),
+    Metric("lesion_f1", "Lesion F1", "higher", "NaN where there is no lesion in either"),
+    Metric("false_lesions", "False lesions", "lower", "never", digits=2),
+    Metric("lesion_dice", "Dice of detected lesions", "higher", _NONE_FOUND),
+    Metric("one_piece", "In one piece", "higher", _NONE_FOUND),
+    Metric("continuity", "Slice continuity", "higher", "NaN where no detected lesion spans two slices"),
+    Metric("tp", "TP", "neither", "never", "voxels", 0),
+    Metric("fp", "FP", "neither", "never", "voxels", 0),
+    Metric("fn", "FN", "neither", "never", "voxels", 0),
+    Metric("tn", "TN", "neither", "never", "voxels", 0),
+    Metric("n_pred", "Predicted", "neither", "never", "voxels", 0),
+    Metric("n_ref", "Reference", "neither", "never", "voxels", 0),
+)
+
+BY_KEY = {metric.key: metric for metric in METRICS}
+
+PAPER_METRICS: tuple[Metric, ...] = tuple(
+    BY_KEY[key] for key in ("dice", "iou", "precision", "recall", "f1", "fpr", "hd95_mm", "assd_mm")
+)
+"""The columns of the paper's Table 3."""
+
+RATED_METRICS: tuple[Metric, ...] = tuple(metric for metric in METRICS if metric.better != "neither")
+"""All but the counts of voxels."""

@@ -1,0 +1,47 @@
+"""An evaluation as the user sees it: tables, problems, and where the files are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table as RichTable
+
+from nnunetv2_raemd.evaluation.files import write_files
+from nnunetv2_raemd.evaluation.metrics import PAPER_METRICS
+from nnunetv2_raemd.evaluation.results import Evaluation
+from nnunetv2_raemd.evaluation.summary import Summary
+from nnunetv2_raemd.evaluation.tables import Table, lesions_table, means_table
+
+_SHOWN = 20  # longer lists are in the JSON
+
+
+def report(evaluation: Evaluation, summary: Summary, folder: Path) -> int:
+    """Write the files, print the tables, and return the exit status: 1 where there are problems."""
+    write_files(evaluation, summary, folder)
+    console = Console(highlight=False)
+    for target in evaluation.labels.targets:
+        systems = [found for found in summary.targets if found.target == target.name]
+        for table in (means_table(systems, PAPER_METRICS), lesions_table(systems)):
+            console.print(_rich(table, f"{target.name}: {table.title}"))
+    problems = [
+        f"{system.name}: {found.reason}" for system in evaluation.systems for found in system.problems
+    ]
+    for line in problems[:_SHOWN]:
+        console.print(f"[bold red]Problem:[/] {escape(line)}", soft_wrap=True)
+    if len(problems) > _SHOWN:
+        console.print(f"... and {len(problems) - _SHOWN} more problems")
+    console.print(f"Results: {escape(str(folder))}", soft_wrap=True)
+    return 1 if problems else 0
+
+
+def _rich(table: Table, title: str) -> RichTable:
+    shown = RichTable(box=None, pad_edge=False, title=escape(title), title_justify="left", caption=table.note)
+    shown.caption_justify = "left"
+    for i, heading in enumerate(table.headings):
+        shown.add_column(heading, justify="right" if i else "left")
+    for i, row in enumerate(table.rows):
+        cells = [f"[bold]{escape(c)}[/]" if (i, j) in table.bold else escape(c) for j, c in enumerate(row)]
+        shown.add_row(*cells)
+    return shown

@@ -1,0 +1,211 @@
+"""`raemd evaluate`: nnU-Net's cross-validation folders and two folders, to exit status and files."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import shutil
+from pathlib import Path
+
+import pytest
+from nnunetv2.evaluation.evaluate_predictions import compute_metrics_on_folder, load_summary_json
+from nnunetv2.imageio.simpleitk_reader_writer import SimpleITKIO
+from segmentations import NnunetFolders, block, noisy_labels, write_labels
+from typer.testing import CliRunner, Result
+
+from nnunetv2_raemd.cli import app
+from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.evaluation.results_file import load_results
+
+SPLITS = (("case_0", "case_1"), ("case_2", "case_3"))
+REGIONS = {"background": 0, "whole": [1, 2], "core": 2, "ignore": 3}
+ALL_FILES = {
+    *("evaluation.json", "cases.csv", "lesions.csv", "summary.csv", "comparisons.csv", "froc.csv"),
+    *("summary.md", "summary.tex"),
+}
+
+
+def raemd(*arguments: object) -> Result:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if isinstance(result.exception, UserError):
+        raise result.exception
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.output
+    return result
+
+
+@pytest.fixture
+def trained(nnunet_folders: NnunetFolders) -> NnunetFolders:
+    """Dataset 701 with regions and an ignore label, and two trainers validated on two folds."""
+    nnunet_folders.add_dataset(REGIONS, SPLITS, regions_class_order=[1, 2])
+    for i in range(4):
+        write_labels(noisy_labels(i, 3), nnunet_folders.references / f"case_{i}.nii.gz")
+        for seed, trainer in ((50, "TrainerA"), (90, "TrainerB")):
+            folder = nnunet_folders.validation(trainer, i // 2)
+            write_labels(noisy_labels(seed + i, 2), folder / f"case_{i}.nii.gz")
+            (folder / "summary.json").write_text("{}", encoding="utf-8")
+    return nnunet_folders
+
+
+def test_cross_validation_equals_nnunets_summary(trained: NnunetFolders) -> None:
+    result = raemd("evaluate", "-d", 701, "-c", "2d", "-tr", "TrainerA", "TrainerB", "-np", 1)
+    assert result.exit_code == 0, result.output
+    folder = trained.results / "evaluation__2d"
+    assert {file.name for file in folder.iterdir()} == ALL_FILES
+    found = load_results(folder / "evaluation.json")
+    assert [system.name for system in found.systems] == ["TrainerA", "TrainerB"]
+    assert found.systems[0].folds == ("0", "1")
+    summary = trained.root / "nnunet_summary.json"
+    for fold in (0, 1):
+        validation = trained.validation("TrainerA", fold)
+        compute_metrics_on_folder(
+            str(trained.references),
+            str(validation),
+            str(summary),
+            SimpleITKIO(),
+            ".nii.gz",
+            [(1, 2), 2],
+            3,
+            1,
+        )
+        expected = load_summary_json(str(summary))
+        for target, key in (("whole", (1, 2)), ("core", 2)):
+            dice = found.systems[0].values(target, "dice")
+            mean = sum(dice[case] for case in SPLITS[fold]) / 2
+            assert mean == pytest.approx(expected["mean"][key]["Dice"], rel=1e-12)
+
+
+def test_the_tables_agree_with_the_cases(trained: NnunetFolders) -> None:
+    raemd("evaluate", "-d", 701, "-tr", "TrainerA", "TrainerB", "-np", 1, "-o", trained.root / "out")
+    with (trained.root / "out" / "cases.csv").open(encoding="utf-8") as file:
+        cases = [
+            row for row in csv.DictReader(file) if (row["system"], row["target"]) == ("TrainerB", "core")
+        ]
+    with (trained.root / "out" / "summary.csv").open(encoding="utf-8") as file:
+        rows = {(r["system"], r["target"], r["metric"]): r for r in csv.DictReader(file)}
+    dice = [float(row["dice"]) for row in cases]
+    means = [(dice[0] + dice[1]) / 2, (dice[2] + dice[3]) / 2]
+    found = rows["TrainerB", "core", "dice"]
+    assert float(found["mean"]) == pytest.approx(sum(means) / 2)
+    assert float(found["sd"]) == pytest.approx(abs(means[0] - means[1]) / math.sqrt(2))
+    text = (trained.root / "out" / "summary.md").read_text(encoding="utf-8")
+    assert f"{sum(means) / 2:.3f} ± {abs(means[0] - means[1]) / math.sqrt(2):.3f}" in text
+    assert "## core" in text
+    assert "Against TrainerA" in text
+
+
+def test_folds_and_other_models(trained: NnunetFolders) -> None:
+    shutil.copytree(
+        trained.validation("TrainerB").parent, trained.validation("TrainerB", model="P__3d").parent
+    )
+    arguments = ("-tr", "TrainerA", "TrainerB__P__3d", "-f", 0, "-np", 1, "--against", "TrainerB")
+    assert raemd("evaluate", "-d", trained.name, *arguments).exit_code == 0
+    found = load_results(trained.results / "evaluation__2d" / "evaluation.json")
+    assert [(s.name, s.folds, len(s.cases)) for s in found.systems] == [
+        ("TrainerA", ("0",), 2),
+        ("TrainerB", ("0",), 2),
+    ]
+    both = ("-tr", "TrainerB", "TrainerB__P__3d", "-f", 0, "-np", 1)
+    raemd("evaluate", "-d", 701, *both, "-o", trained.root / "out")
+    names = [system.name for system in load_results(trained.root / "out" / "evaluation.json").systems]
+    assert names == ["TrainerB__nnUNetPlans__2d", "TrainerB__P__3d"]
+
+
+def test_missing_cases_are_reported_with_status_1(trained: NnunetFolders) -> None:
+    missing = trained.validation("TrainerA", 1) / "case_3.nii.gz"
+    missing.unlink()
+    result = raemd("evaluate", "-d", 701, "-tr", "TrainerA", "-np", 1)
+    assert result.exit_code == 1
+    assert "case_3.nii.gz does not exist" in result.output
+    found = load_results(trained.results / "evaluation__2d" / "evaluation.json").systems[0]
+    assert len(found.cases) == 3
+    assert [(problem.case_id, problem.fold) for problem in found.problems] == [("case_3", "1")]
+
+
+def test_not_one_good_case(trained: NnunetFolders) -> None:
+    for file in trained.results.glob("TrainerA*/fold_*/validation/*.nii.gz"):
+        file.write_bytes(b"broken")
+    result = raemd("evaluate", "-d", 701, "-tr", "TrainerA", "TrainerB", "-np", 1)
+    assert result.exit_code == 1
+    assert result.output.count("cannot be read") == 4
+    found = load_results(trained.results / "evaluation__2d" / "evaluation.json")
+    assert [len(system.cases) for system in found.systems] == [0, 4]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("-d", 701, "-tr", "TrainerC"), r"TrainerC__nnUNetPlans__2d does not exist: train it"),
+        (("-d", 701, "-tr", "A__B"), r"-tr A__B: give a trainer's name"),
+        (("-d", 701, "-tr", "TrainerA", "-f", 0, 4), r"fold_4.validation does not exist: train fold 4"),
+        (("-d", 702, "-tr", "TrainerA"), r"nnU-Net does not find dataset 702"),
+        (("-d", 701, "-tr", "TrainerA", "--against", "TrainerB"), r"no system TrainerB"),
+        (("-d", 701), r"give -d and -tr"),
+        (("--pred", "."), r"give -d and -tr"),
+    ],
+)
+def test_what_is_not_there_is_named(
+    trained: NnunetFolders, arguments: tuple[object, ...], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        raemd("evaluate", *arguments)
+
+
+def test_unset_folders_are_named(nnunet_folders: NnunetFolders, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("nnUNet_results")
+    with pytest.raises(UserError, match="nnUNet_results is not set"):
+        raemd("evaluate", "-d", 701, "-tr", "TrainerA")
+
+
+def test_a_model_without_validation(trained: NnunetFolders) -> None:
+    (trained.results / "TrainerC__nnUNetPlans__2d" / "fold_0").mkdir(parents=True)
+    with pytest.raises(UserError, match="holds no fold_X/validation"):
+        raemd("evaluate", "-d", 701, "-tr", "TrainerC")
+
+
+def write_two_folders(folder: Path, labels: dict[str, int] | None = None) -> tuple[Path, Path]:
+    for i in range(2):
+        write_labels(noisy_labels(i, 2), folder / "labelsTs" / f"c{i}.nii.gz")
+        write_labels(noisy_labels(9 + i, 2), folder / "predicted" / f"c{i}.nii.gz")
+    if labels:
+        content = {"labels": labels, "file_ending": ".nii.gz"}
+        (folder / "predicted" / "dataset.json").write_text(json.dumps(content), encoding="utf-8")
+    return folder / "predicted", folder / "labelsTs"
+
+
+def test_two_folders_with_nnunets_dataset_json_beside_the_predictions(tmp_path: Path) -> None:
+    predicted, reference = write_two_folders(tmp_path, {"background": 0, "nodule": 1, "vessel": 2})
+    assert raemd("evaluate", "--pred", predicted, "--ref", reference, "-np", 1).exit_code == 0
+    found = load_results(predicted / "evaluation" / "evaluation.json")
+    assert [target.name for target in found.labels.targets] == ["nodule", "vessel"]
+    assert [system.name for system in found.systems] == ["predicted"]
+    assert found.systems[0].folds == ()
+
+
+def test_two_folders_with_labels_by_number(tmp_path: Path) -> None:
+    predicted, reference = write_two_folders(tmp_path)
+    with pytest.raises(UserError, match=r"which labels are there.*-djfile.*-l"):
+        raemd("evaluate", "--pred", predicted, "--ref", reference)
+    result = raemd("evaluate", "--pred", predicted, "--ref", reference, "-l", 1, 2, "-np", 1)
+    assert result.exit_code == 0
+    found = load_results(predicted / "evaluation" / "evaluation.json")
+    assert [target.values for target in found.labels.targets] == [(1,), (2,)]
+    raemd(
+        "evaluate", "--pred", predicted, "--ref", reference, "-l", 1, "-il", 2, "-np", 1, "-o", tmp_path / "o"
+    )
+    assert load_results(tmp_path / "o" / "evaluation.json").labels.ignore_label == 2
+
+
+def test_two_folders_that_do_not_fit(tmp_path: Path) -> None:
+    predicted, reference = write_two_folders(tmp_path)
+    write_labels(block(), predicted / "surplus.nii.gz")
+    (predicted / "c1.nii.gz").unlink()
+    result = raemd("evaluate", "--pred", predicted, "--ref", reference, "-l", 1, "-np", 1)
+    assert result.exit_code == 1
+    assert "c1.nii.gz does not exist" in result.output
+    assert "surplus.nii.gz has no reference" in result.output
+    with pytest.raises(UserError, match="nowhere is no folder"):
+        raemd("evaluate", "--pred", tmp_path / "nowhere", "--ref", reference, "-l", 1)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="empty holds no segmentations"):
+        raemd("evaluate", "--pred", predicted, "--ref", tmp_path / "empty", "-l", 1)

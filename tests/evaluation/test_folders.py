@@ -1,0 +1,106 @@
+"""Whole folders: what belongs together, what is missing or surplus, and workers."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from segmentations import block, noisy_labels, write_labels
+
+from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.evaluation import case_pool
+from nnunetv2_raemd.evaluation.case_evaluation import CaseFiles
+from nnunetv2_raemd.evaluation.folders import PredictionFolder, ReferenceFolder, System, evaluate_folders
+from nnunetv2_raemd.evaluation.options import DEFAULT_OPTIONS, EvaluationOptions
+from nnunetv2_raemd.evaluation.results import CaseResult, Evaluation, LabelSet, Problem, Target
+
+LABELS = LabelSet((Target("one", (1,)), Target("two", (2,))))
+
+
+def write_folders(folder: Path, n_cases: int = 4) -> tuple[System, ReferenceFolder]:
+    for i in range(n_cases):
+        write_labels(noisy_labels(i, 2), folder / "ref" / f"case_{i}.nii.gz")
+        write_labels(noisy_labels(50 + i, 2), folder / "pred" / f"case_{i}.nii.gz")
+    reference = ReferenceFolder(folder / "ref", ".nii.gz")
+    return System("A", (PredictionFolder(folder / "pred", frozenset(reference.case_ids())),)), reference
+
+
+def by_worker(evaluation: Evaluation) -> list[tuple[str, str]]:
+    """All that was measured, as text: NaN equals NaN there."""
+    return [(case.case_id, repr(case)) for case in evaluation.systems[0].cases]
+
+
+def test_workers_give_the_same_in_the_same_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(case_pool, "_CASES_PER_WORKER", 2)
+    system, reference = write_folders(tmp_path)
+    alone = evaluate_folders([system], reference, LABELS)
+    together = evaluate_folders([system], reference, LABELS, workers=2)
+    assert by_worker(alone) == by_worker(together)
+    assert [name for name, _ in by_worker(alone)] == [f"case_{i}" for i in range(4)]
+    assert alone.complete
+    assert alone.settings == EvaluationOptions().described()
+
+
+def test_missing_surplus_and_bad_cases_leave_the_rest(tmp_path: Path) -> None:
+    system, reference = write_folders(tmp_path)
+    (tmp_path / "pred" / "case_0.nii.gz").unlink()
+    (tmp_path / "pred" / "case_1.nii.gz").write_bytes(b"broken")
+    write_labels(block(shape=(9, 20, 24)), tmp_path / "pred" / "case_2.nii.gz")
+    write_labels(block(), tmp_path / "pred" / "stranger.nii.gz")
+    (tmp_path / "pred" / "._case_3.nii.gz").write_bytes(b"what macOS leaves")
+    found = evaluate_folders([system], reference, LABELS)
+    assert [case.case_id for case in found.systems[0].cases] == ["case_3"]
+    reasons = {problem.case_id: problem.reason for problem in found.systems[0].problems}
+    assert list(reasons) == ["case_0", "case_1", "case_2", "stranger"]
+    assert "case_0.nii.gz does not exist" in reasons["case_0"]
+    assert "cannot be read" in reasons["case_1"]
+    assert "same grid" in reasons["case_2"]
+    assert "has no reference" in reasons["stranger"]
+    assert not found.complete
+
+
+def test_cases_of_another_fold_are_left_out(tmp_path: Path) -> None:
+    _, reference = write_folders(tmp_path)
+    folder = PredictionFolder(tmp_path / "pred", frozenset({"case_0", "case_1"}), "3")
+    found = evaluate_folders([System("A", (folder,))], reference, LABELS).systems[0]
+    assert [(case.case_id, case.fold) for case in found.cases] == [("case_0", "3"), ("case_1", "3")]
+    assert [(p.case_id, p.fold, "not of this fold" in p.reason) for p in found.problems] == [
+        ("case_2", "3", True),
+        ("case_3", "3", True),
+    ]
+    assert found.folds == ("3",)
+
+
+def test_folders_that_are_absent_or_empty(tmp_path: Path) -> None:
+    _, reference = write_folders(tmp_path, 1)
+    empty = PredictionFolder(tmp_path / "pred", frozenset())
+    with pytest.raises(UserError, match="no case to evaluate"):
+        evaluate_folders([System("A", (empty,))], reference, LABELS)
+    with pytest.raises(UserError, match="nowhere is no folder"):
+        evaluate_folders([System("A", (empty,))], ReferenceFolder(tmp_path / "nowhere", ".nii.gz"), LABELS)
+
+
+def test_an_error_nobody_foresaw_costs_one_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    system, reference = write_folders(tmp_path, 2)
+    monkeypatch.setattr("nnunetv2_raemd.evaluation.case_evaluation.find_surface", lambda *_: 1 // 0)
+    problems = evaluate_folders([system], reference, LABELS).systems[0].problems
+    assert ["ZeroDivisionError" in problem.reason for problem in problems] == [True, True]
+
+
+def deadly_case(case: CaseFiles, labels: LabelSet, options: EvaluationOptions) -> CaseResult | Problem:
+    if case.case_id == "deadly":
+        os._exit(9)  # as the system's out-of-memory killer
+    return Problem(case.case_id, None, "evaluated")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="os._exit of a worker is POSIX's")
+def test_a_worker_that_dies_costs_only_its_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(case_pool, "evaluate_case", deadly_case)
+    monkeypatch.setattr(case_pool, "_CASES_PER_WORKER", 1)
+    cases = [CaseFiles(name, None, Path(name), Path(), Path()) for name in ("a", "deadly", "b")]
+    found = case_pool.evaluate_cases(cases, LABELS, DEFAULT_OPTIONS, workers=2)
+    reasons = [problem.reason for problem in found if isinstance(problem, Problem)]
+    assert reasons[0] == reasons[2] == "evaluated"
+    assert "the worker process died" in reasons[1]
