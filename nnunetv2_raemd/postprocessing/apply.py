@@ -1,0 +1,153 @@
+"""Apply chosen settings to a folder of nnU-Net's predictions."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from nnunetv2.imageio.reader_writer_registry import recursive_find_reader_writer_by_name
+from rich.console import Console
+from rich.progress import track
+
+from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.evaluation.case_evaluation import channel_of
+from nnunetv2_raemd.evaluation.dataset_labels import labels_of, read_dataset_json, reader_name
+from nnunetv2_raemd.evaluation.folders import list_cases
+from nnunetv2_raemd.evaluation.overlap import Mask
+from nnunetv2_raemd.evaluation.probability_map import read_probabilities
+from nnunetv2_raemd.evaluation.results import LabelSet, Problem
+from nnunetv2_raemd.evaluation.segmentation_file import Labels
+from nnunetv2_raemd.postprocessing.processes import parallel_map
+from nnunetv2_raemd.postprocessing.settings_file import LabelSettings
+from nnunetv2_raemd.postprocessing.steps import postprocess
+
+DESCRIPTIONS = ("dataset.json", "plans.json")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is the same for all cases of a folder."""
+
+    source: Path
+    output: Path
+    file_ending: str
+    reader: str
+    settings: tuple[LabelSettings, ...]
+    labels: LabelSet
+    region_order: tuple[int, ...] | None
+
+    @property
+    def needs_probabilities(self) -> bool:
+        return any(label.settings.needs_probabilities for label in self.settings)
+
+
+def apply_to_folder(
+    source: Path, output: Path, settings: Sequence[LabelSettings], *, workers: int = 1
+) -> tuple[list[str], list[Problem]]:
+    """Write the post-processed segmentations of `source` to `output`, under the same names.
+
+    Returns:
+        the cases written, and those that could not be with the reason.
+
+    Raises:
+        UserError: if `source` holds no predictions of nnU-Net, or the settings are of other labels.
+    """
+    job = _plan(source, output, settings)
+    case_ids = list_cases(source, job.file_ending)
+    output.mkdir(parents=True, exist_ok=True)
+    for name in DESCRIPTIONS:
+        if (source / name).is_file():
+            shutil.copyfile(source / name, output / name)
+    work = partial(_attempt, job=job)
+    with parallel_map(workers) as run:
+        shown = track(run(work, case_ids), "Post-processing", len(case_ids), console=Console(stderr=True))
+        outcomes = list(shown)
+    problems = [outcome for outcome in outcomes if isinstance(outcome, Problem)]
+    return [outcome for outcome in outcomes if isinstance(outcome, str)], problems
+
+
+def combine(
+    segmentation: Labels,
+    masks: Mapping[tuple[int, ...], tuple[Mask, Mask]],
+    region_order: Sequence[int] | None,
+) -> Labels:
+    """The segmentation with each label's mask changed from the first of the pair to the second.
+
+    Labels: what a label loses becomes background, what it wins was background. Regions: all are painted anew
+    in nnU-Net's order (regions_class_order of dataset.json).
+    """
+    if region_order is not None:
+        painted = np.zeros_like(segmentation)
+        for value, (_, after) in zip(region_order, masks.values(), strict=True):
+            painted[after] = value
+        return painted
+    result = segmentation.copy()
+    for before, after in masks.values():
+        result[before & ~after] = 0
+    for (value, *_), (_, after) in masks.items():
+        result[after & (result == 0)] = value
+    return result
+
+
+def _plan(source: Path, output: Path, settings: Sequence[LabelSettings]) -> Job:
+    description = read_dataset_json(source / "dataset.json")
+    labels, ending = labels_of(description), str(description["file_ending"])
+    case_ids = list_cases(source, ending)
+    if not case_ids:
+        raise UserError(f"{source} holds no prediction that ends with {ending}")
+    if source.resolve() == output.resolve():
+        raise UserError(f"{output} holds the predictions themselves: choose another folder for -o")
+    by_values = {label.target.values: label for label in settings}
+    missing = [target.name for target in labels.targets if target.values not in by_values]
+    if missing or len(by_values) != len(labels.targets):
+        raise UserError(
+            f"the settings are of other labels than {source / 'dataset.json'}: determine them for it"
+        )
+    order = description.get("regions_class_order")
+    return Job(
+        source,
+        output,
+        ending,
+        reader_name(description, source / f"{case_ids[0]}{ending}"),
+        tuple(by_values[target.values] for target in labels.targets),
+        labels,
+        tuple(order) if order else None,
+    )
+
+
+def _attempt(case_id: str, *, job: Job) -> str | Problem:
+    try:
+        _apply(case_id, job)
+    except UserError as error:
+        return Problem(case_id, None, str(error))
+    except Exception as error:  # one bad case must not end a run of hundreds
+        return Problem(case_id, None, f"{job.source / case_id}{job.file_ending}: {error!r}")
+    return case_id
+
+
+def _apply(case_id: str, job: Job) -> None:
+    name = f"{case_id}{job.file_ending}"
+    writer = recursive_find_reader_writer_by_name(job.reader)()
+    array, properties = writer.read_seg(str(job.source / name))
+    segmentation: Labels = array[0].astype(np.uint16 if array.max() > 255 else np.uint8)
+    file = job.source / f"{case_id}.npz"
+    maps = read_probabilities(file, segmentation.shape) if job.needs_probabilities else None
+    masks = {}
+    for label in job.settings:
+        before = np.isin(segmentation, label.target.values)
+        probability = channel_of(maps, job.labels, label.target, file)
+        spacing_mm = tuple(float(mm) for mm in properties["spacing"])
+        masks[label.target.values] = (
+            before,
+            postprocess(before, probability, spacing_mm=spacing_mm, settings=label.settings),
+        )
+    unfinished = job.output / f".unfinished_{name}"
+    try:
+        writer.write_seg(combine(segmentation, masks, job.region_order), str(unfinished), properties)
+        unfinished.replace(job.output / name)
+    finally:
+        unfinished.unlink(missing_ok=True)
