@@ -1,5 +1,26 @@
-"""RAEMD-Net's trainers, for nnU-Net to find by name."""
+"""RAEMD-Net's trainers and those of the networks to compare it with, for nnU-Net to find by name."""
 
+from nnunetv2_raemd.training.ablation import (
+    nnUNetTrainerAblation1UNet,
+    nnUNetTrainerAblation2MultiScale,
+    nnUNetTrainerAblation3Dense,
+    nnUNetTrainerAblation4Attention,
+    nnUNetTrainerAblation5LSTM,
+    nnUNetTrainerRAEMD_noAttention,
+    nnUNetTrainerRAEMD_noDense,
+    nnUNetTrainerRAEMD_noHybridLoss,
+    nnUNetTrainerRAEMD_noLSTM,
+    nnUNetTrainerRAEMD_noMultiScale,
+    nnUNetTrainerRAEMD_noPlateau,
+)
+from nnunetv2_raemd.training.baselines import (
+    nnUNetTrainerAttentionUNet,
+    nnUNetTrainerSegNet,
+    nnUNetTrainerSwinUNETR,
+    nnUNetTrainerUNet,
+    nnUNetTrainerUNet_quick,
+    nnUNetTrainerUNetPlusPlus,
+)
 from nnunetv2_raemd.training.trainer import nnUNetTrainerRAEMD
 from nnunetv2_raemd.training.variants import (
     nnUNetTrainer_quick,
@@ -12,12 +33,29 @@ from nnunetv2_raemd.training.variants import (
 )
 
 __all__ = [
+    "nnUNetTrainerAblation1UNet",
+    "nnUNetTrainerAblation2MultiScale",
+    "nnUNetTrainerAblation3Dense",
+    "nnUNetTrainerAblation4Attention",
+    "nnUNetTrainerAblation5LSTM",
+    "nnUNetTrainerAttentionUNet",
     "nnUNetTrainerRAEMD",
     "nnUNetTrainerRAEMDFocal",
     "nnUNetTrainerRAEMD_5epochs",
     "nnUNetTrainerRAEMD_20epochs",
     "nnUNetTrainerRAEMD_50epochs",
     "nnUNetTrainerRAEMD_250epochs",
+    "nnUNetTrainerRAEMD_noAttention",
+    "nnUNetTrainerRAEMD_noDense",
+    "nnUNetTrainerRAEMD_noHybridLoss",
+    "nnUNetTrainerRAEMD_noLSTM",
+    "nnUNetTrainerRAEMD_noMultiScale",
+    "nnUNetTrainerRAEMD_noPlateau",
     "nnUNetTrainerRAEMD_quick",
+    "nnUNetTrainerSegNet",
+    "nnUNetTrainerSwinUNETR",
+    "nnUNetTrainerUNet",
+    "nnUNetTrainerUNetPlusPlus",
+    "nnUNetTrainerUNet_quick",
     "nnUNetTrainer_quick",
 ]

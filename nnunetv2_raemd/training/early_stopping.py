@@ -10,8 +10,9 @@ from nnunetv2_raemd.training.plateau_schedule import MIN_IMPROVEMENT
 class EarlyStopping:
     """Stops when the validation loss has not improved for more than `patience` epochs."""
 
-    def __init__(self, patience: int) -> None:
+    def __init__(self, patience: int, *, min_improvement: float = MIN_IMPROVEMENT) -> None:
         self.patience = patience
+        self.min_improvement = min_improvement
         self.best = math.inf
         self.epochs_without_improvement = 0
 
@@ -22,7 +23,7 @@ class EarlyStopping:
 
     def observe(self, validation_loss: float) -> None:
         """Take in the validation loss of an epoch."""
-        if validation_loss < self.best - MIN_IMPROVEMENT:
+        if validation_loss < self.best - self.min_improvement:
             self.best = validation_loss
             self.epochs_without_improvement = 0
         else:

@@ -17,14 +17,22 @@ class PlateauSchedule:
     nothing, the validation loss comes through `observe`.
     """
 
-    def __init__(self, optimizer: Optimizer, *, factor: float, patience: int, min_lr: float) -> None:
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        *,
+        factor: float,
+        patience: int,
+        min_lr: float,
+        min_improvement: float = MIN_IMPROVEMENT,
+    ) -> None:
         self.optimizer = optimizer
         self._plateau = ReduceLROnPlateau(
             optimizer,
             mode="min",
             factor=factor,
             patience=patience,
-            threshold=MIN_IMPROVEMENT,
+            threshold=min_improvement,
             threshold_mode="abs",
             min_lr=min_lr,
         )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nnunetv2_raemd.training.plateau_schedule import MIN_IMPROVEMENT
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -30,6 +32,8 @@ class Recipe:
     smoothing: float = 0.8
     schedule_patience: int = 6
     stop_patience: int = 20
+    min_improvement: float = MIN_IMPROVEMENT
+    """a fall of the smoothed loss by less is none; cross-entropy alone, over mostly background, needs less"""
 
     def __post_init__(self) -> None:
         if self.stop_patience <= self.schedule_patience:

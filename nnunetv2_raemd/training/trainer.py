@@ -1,45 +1,30 @@
-"""nnU-Net's trainer with RAEMD-Net, its loss, its schedule and early stopping."""
+"""nnU-Net's trainer with RAEMD-Net and the paper's recipe."""
 
 from __future__ import annotations
 
-import math
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-import numpy as np
 import torch
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
-from nnunetv2.training.loss.deep_supervision import DeepSupervisionWrapper
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
-from torch import nn
 
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.plans import raemd_plan
-from nnunetv2_raemd.training.early_stopping import EarlyStopping
-from nnunetv2_raemd.training.hybrid_loss import apply_recipe
 from nnunetv2_raemd.training.in_plane_blur import blur_in_plane
-from nnunetv2_raemd.training.plateau_schedule import PlateauSchedule
-from nnunetv2_raemd.training.recipe import Recipe
-from nnunetv2_raemd.training.smoothed_loss import SmoothedLoss
+from nnunetv2_raemd.training.recipe_trainer import nnUNetTrainerRecipe
 
 IN_PLANE_AXES = (1, 2)
 
 
-class TrainingStopped(Exception):  # noqa: N818 - not an error: it ends nnU-Net's epoch loop
-    """Raised at the start of an epoch that early stopping does not want."""
-
-
-class nnUNetTrainerRAEMD(nnUNetTrainer):
-    """Trains RAEMD-Net; everything not stated here is nnU-Net's.
+class nnUNetTrainerRAEMD(nnUNetTrainerRecipe):
+    """Trains RAEMD-Net; everything not stated here is the recipe's or nnU-Net's.
 
     The plan it is given is converted to a RAEMD plan (unless it is one), saved by nnU-Net with the model,
-    and so used by prediction as well. `recipe` holds what variants change.
+    and so used by prediction as well.
 
     Raises:
         UserError: if the plan cannot be converted.
     """
-
-    recipe: ClassVar[Recipe] = Recipe()
 
     def __init__(
         self,
@@ -49,41 +34,13 @@ class nnUNetTrainerRAEMD(nnUNetTrainer):
         dataset_json: dict[str, Any],
         device: torch.device = torch.device("cuda"),  # noqa: B008 - nnU-Net compares the signatures
     ) -> None:
-        plans = raemd_plan(plans, configurations=[configuration])
-        if device.type == "cpu":
-            # Denormal numbers can be slow there (`docs/performance.md`). Now, because threads flush them only
-            # if they are started afterwards, which the first large operation does.
-            torch.set_flush_denormal(True)
+        plans = self.convert_plan(plans, configuration)
         super().__init__(plans, configuration, fold, dataset_json, device)
-        self.num_epochs = self.recipe.num_epochs
-        self.num_iterations_per_epoch = self.recipe.iterations_per_epoch
-        self.num_val_iterations_per_epoch = self.recipe.validation_iterations_per_epoch
-        self.initial_lr = self.recipe.initial_lr
-        self.save_every = math.inf  # never by nnU-Net: `on_epoch_end` does it after every epoch
-        self._reset_validation_history()
 
-    def _reset_validation_history(self) -> None:
-        self.smoothed_loss = SmoothedLoss(self.recipe.smoothing)
-        self.early_stopping = EarlyStopping(self.recipe.stop_patience)
-
-    def configure_optimizers(self) -> tuple[torch.optim.Optimizer, PlateauSchedule]:
-        """Adam and the plateau schedule (equation 3.10)."""
-        optimizer = torch.optim.Adam(self.network.parameters(), lr=self.initial_lr)
-        return optimizer, self._new_schedule(optimizer)
-
-    def _new_schedule(self, optimizer: torch.optim.Optimizer) -> PlateauSchedule:
-        return PlateauSchedule(
-            optimizer,
-            factor=self.recipe.lr_factor,
-            patience=self.recipe.schedule_patience,
-            min_lr=self.recipe.min_lr,
-        )
-
-    def _build_loss(self) -> nn.Module:
-        """nnU-Net's loss with the weights and focusing parameter of the recipe (equations 3.11-3.13)."""
-        loss: nn.Module = super()._build_loss()
-        apply_recipe(loss.loss if isinstance(loss, DeepSupervisionWrapper) else loss, self.recipe)
-        return loss
+    @classmethod
+    def convert_plan(cls, plan: dict[str, Any], configuration: str) -> dict[str, Any]:
+        """The plan to train by, for the one that was given."""
+        return raemd_plan(plan, configurations=[configuration])
 
     def configure_rotation_dummyDA_mirroring_and_inital_patch_size(self) -> tuple[Any, ...]:  # noqa: N802
         """nnU-Net's augmentation with in-plane mirroring only.
@@ -102,40 +59,6 @@ class nnUNetTrainerRAEMD(nnUNetTrainer):
         """nnU-Net's augmentation, with the blur in-plane only like everything before it."""
         return blur_in_plane(nnUNetTrainer.get_training_transforms(*args, **kwargs))
 
-    def run_training(self) -> None:
-        """nnU-Net's epochs, until early stopping ends them."""
-        try:
-            super().run_training()
-        except TrainingStopped:
-            self.on_train_end()
-
-    def on_epoch_start(self) -> None:
-        """Ends training here if early stopping decided so, also when a stopped training is continued."""
-        if self.early_stopping.stopped:
-            self.print_to_log_file(
-                f"Early stopping: for {self.early_stopping.epochs_without_improvement} epochs the smoothed "
-                f"validation loss has not improved on {self.early_stopping.best:.4f}"
-            )
-            raise TrainingStopped
-        super().on_epoch_start()
-
-    def on_epoch_end(self) -> None:
-        """Also saves the latest checkpoint, once it is known whether this epoch was the best.
-
-        nnU-Net saves it (every `save_every` epochs) before that, so that a training continued from it would
-        take the next epoch for the best one, even if it is worse.
-        """
-        super().on_epoch_end()
-        if self.current_epoch < self.num_epochs:
-            self.current_epoch -= 1  # as nnU-Net does at the end: the checkpoint names the epoch after this
-            self.save_checkpoint(str(Path(self.output_folder) / "checkpoint_latest.pth"))
-            self.current_epoch += 1
-
-    def on_train_epoch_end(self, train_outputs: list[dict[str, Any]]) -> None:
-        """Also stops where images or weights are not finite."""
-        super().on_train_epoch_end(train_outputs)
-        self._check_is_finite("train_losses")
-
     def validation_step(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Also names the images with NaN, which RAEMD-Net refuses."""
         try:
@@ -145,85 +68,3 @@ class nnUNetTrainerRAEMD(nnUNetTrainer):
                 raise UserError(self._explain_not_finite(cases)) from error
             raise
         return step
-
-    def on_validation_epoch_end(self, val_outputs: list[dict[str, Any]]) -> None:
-        """Also lets the schedule and early stopping see the loss, which is the same on all ranks."""
-        super().on_validation_epoch_end(val_outputs)
-        self._check_is_finite("val_losses")
-        if self._observe(self.logger.get_value("val_losses", step=-1)):
-            self.print_to_log_file(f"Plateau: learning rate lowered to {self.lr_scheduler.lr:.1e}")
-
-    def _check_is_finite(self, losses: str) -> None:
-        """Stop at a loss that later epochs cannot mend; a batch that overflowed in half precision is none."""
-        if math.isfinite(self.logger.get_value(losses, step=-1)):
-            return
-        if cases := self._cases_not_finite():
-            raise UserError(self._explain_not_finite(cases))
-        if not all(weight.isfinite().all() for weight in self.network.parameters()):
-            raise UserError("the weights are not finite any more: lower the learning rate of the recipe")
-        self.print_to_log_file(f"{losses} of this epoch are not finite, but images and weights are: going on")
-
-    def _explain_not_finite(self, cases: list[str]) -> str:
-        return (
-            f"the loss is not finite because of NaN or infinite voxels in {', '.join(cases)} "
-            f"({self.preprocessed_dataset_folder}): mend the images in nnUNet_raw and preprocess again"
-        )
-
-    def _cases_not_finite(self) -> list[str]:
-        """The cases of this fold whose preprocessed image has NaN or infinite voxels."""
-        return [
-            case
-            for dataset in self.get_tr_and_val_datasets()
-            for case in dataset.identifiers
-            if not np.isfinite(dataset.load_case(case)[0][:]).all()
-        ]
-
-    def _observe(self, validation_loss: float) -> bool:
-        """Take in the validation loss of an epoch; returns whether the learning rate was lowered."""
-        if not math.isfinite(validation_loss):
-            return False
-        smoothed = self.smoothed_loss.update(float(validation_loss))
-        self.early_stopping.observe(smoothed)
-        return self.lr_scheduler.observe(smoothed)
-
-    def save_checkpoint(self, filename: str) -> None:
-        """nnU-Net's checkpoint, written whole or not at all: a kill must not cost the previous one."""
-        if self.local_rank != 0 or self.disable_checkpointing:
-            super().save_checkpoint(filename)  # writes nothing; the files are rank 0's
-            return
-        unfinished = Path(f"{filename}.unfinished")
-        super().save_checkpoint(str(unfinished))
-        unfinished.replace(filename)
-
-    def load_checkpoint(self, filename_or_checkpoint: dict[str, Any] | str) -> None:
-        """nnU-Net's checkpoint, with the schedule and early stopping as they were.
-
-        Both depend on nothing but the validation losses so far, which the checkpoint's log holds: they are
-        shown these again.
-
-        Raises:
-            UserError: if the file is damaged or holds another network or optimizer.
-        """
-        try:
-            super().load_checkpoint(filename_or_checkpoint)
-            self._check_optimizer()
-        except Exception as error:  # what reading any bytes as a checkpoint raises cannot be listed
-            raise UserError(
-                f"{filename_or_checkpoint}: this checkpoint is damaged or of another network or plan "
-                f"({error!r}). Train anew without --c, or give the checkpoint of this trainer and plan"
-            ) from error
-        self._replay_validation_history()
-
-    def _check_optimizer(self) -> None:
-        """Raise if the optimizer took over the settings of one of another kind, which torch lets pass."""
-        for group in self.optimizer.param_groups:
-            if missing := self.optimizer.defaults.keys() - group.keys():
-                raise ValueError(f"its optimizer has no {', '.join(sorted(missing))}: it is not Adam")
-
-    def _replay_validation_history(self) -> None:
-        self._reset_validation_history()
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.initial_lr
-        self.lr_scheduler = self._new_schedule(self.optimizer)
-        for loss in self.logger.get_value("val_losses", step=None):
-            self._observe(loss)

@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
+from nnunetv2_raemd.training.ablation import nnUNetTrainerAblation1UNet
+from nnunetv2_raemd.training.baselines import nnUNetTrainerAttentionUNet
 from nnunetv2_raemd.training.trainer import nnUNetTrainerRAEMD
 
 # nnUNetv2_train takes all cores, which for tiny networks is slower
@@ -23,6 +25,14 @@ TINY = replace(
 
 
 class nnUNetTrainerRAEMD_tiny(nnUNetTrainerRAEMD):
+    recipe = TINY
+
+
+class nnUNetTrainerAttentionUNet_tiny(nnUNetTrainerAttentionUNet):
+    recipe = TINY
+
+
+class nnUNetTrainerAblation1UNet_tiny(nnUNetTrainerAblation1UNet):
     recipe = TINY
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import inspect
 import itertools
-import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,60 +16,18 @@ import numpy as np
 import pytest
 import torch
 from nnunet_workspace import Workspace
-from nnunetv2.paths import nnUNet_preprocessed
 from nnunetv2.run.run_training import maybe_load_checkpoint
 from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
+from tiny_trainers import MakeTrainer, nnunet_folder
 
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.nnunet_trainers import raemd as exported
-from nnunetv2_raemd.plans import raemd_plan
 from nnunetv2_raemd.training.recipe import Recipe
 from nnunetv2_raemd.training.trainer import nnUNetTrainerRAEMD
 
-CPU = torch.device("cpu")
-MakeTrainer = Callable[..., nnUNetTrainer]
 EXPORTED = [getattr(exported, name) for name in exported.__all__]
-
-
-@pytest.fixture
-def make_trainer(
-    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[MakeTrainer]:
-    """Trainers with a narrow network and a results folder of this test's own."""
-    for name, value in replace(workspace, results=tmp_path / "results").variables().items():
-        monkeypatch.setenv(name, value)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # for networks as small as these, more of them take longer
-    yield new_trainer
-    torch.set_num_threads(threads)
-    torch.set_flush_denormal(False)
-
-
-def new_trainer(
-    trainer: type[nnUNetTrainer] = nnUNetTrainerRAEMD,
-    dataset: str = "Dataset501_Spheres",
-    *,
-    continue_training: bool = False,
-    n_slices: int | None = None,
-) -> nnUNetTrainer:
-    """As nnUNetv2_train makes it, but for the number of features and, if wanted, of slices in a sequence."""
-    folder = nnunet_folder() / dataset
-    plan = read_json(folder / "nnUNetPlans.json") | {"continue_training": continue_training}
-    plan["configurations"]["2d"]["architecture"]["arch_kwargs"]["features_per_stage"] = [4, 8, 8, 8]
-    if n_slices is not None:
-        plan = raemd_plan(plan)
-        plan["configurations"]["2d"]["patch_size"][0] = n_slices
-    return trainer(plan, "2d", 0, read_json(folder / "dataset.json"), CPU)
-
-
-def nnunet_folder() -> Path:
-    return Path(str(nnUNet_preprocessed))
-
-
-def read_json(file: Path) -> dict[str, Any]:
-    return json.loads(file.read_text(encoding="utf-8"))
 
 
 def checkpoints(trainer: nnUNetTrainer) -> set[str]:

@@ -1,0 +1,1 @@
+"""Networks to compare RAEMD-Net with, built for the patches that nnU-Net plans."""

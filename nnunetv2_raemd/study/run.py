@@ -1,0 +1,61 @@
+"""A study: the trainings of some models on some folds, until all are done or have failed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+
+from rich.console import Console
+
+from nnunetv2_raemd.dataset_conversion.execution import Backend
+from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.evaluation.cross_validation import find_dataset
+from nnunetv2_raemd.plans.files import read_plan
+from nnunetv2_raemd.study.board import Board
+from nnunetv2_raemd.study.job import TrainingJob
+from nnunetv2_raemd.study.training import Training
+
+
+def find_trainings(dataset: str, models: Sequence[str], folds: Sequence[str]) -> list[Training]:
+    """All trainings, fold by fold, so that the first folds of all models can be compared early.
+
+    Args:
+        dataset: number or name.
+        models: named as TRAINER__PLANS__CONFIGURATION.
+        folds: such as "0" or "all".
+
+    Raises:
+        UserError: if nnU-Net does not know the dataset, it has no such plans, or a fold is none.
+    """
+    for fold in folds:
+        if not fold.isdecimal() and fold != "all":
+            raise UserError(f"--folds {fold}: folds are numbers from 0 on, or all")
+    folders = find_dataset(dataset)
+    for plans in dict.fromkeys(model.split("__")[1] for model in models):
+        read_plan(folders.preprocessed / f"{plans}.json")
+    return [Training(folders.results, model, fold) for fold, model in product(dict.fromkeys(folds), models)]
+
+
+def run_study(trainings: Sequence[Training], job: TrainingJob, backend: Backend, console: Console) -> int:
+    """Run what is missing; returns the number of trainings that failed.
+
+    Raises:
+        UserError: if the backend is not there or its workers are unfit.
+    """
+    backend.check()
+    board = Board(trainings, console)
+    missing = [training for training in trainings if training not in board.outcomes]
+    console.print(f"{len(trainings)} trainings, {len(missing)} of them to run", highlight=False)
+    with board.shown():
+        for outcome in backend.run(job, missing):
+            board.add(outcome)
+    failed = [outcome for outcome in board.outcomes.values() if outcome.problem]
+    for outcome in failed:
+        console.print(
+            f"failed: {outcome.training.name} ({outcome.problem}); all that it printed is in "
+            f"{outcome.training.log}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+    return len(failed)

@@ -1,0 +1,116 @@
+"""RAEMD-Net with parts left out, in the network or in the recipe (Table 4 of the paper).
+
+All train on the same sequences of slices, those that the whole network is given.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.plans import is_raemd, raemd_plan, resolve
+from nnunetv2_raemd.training.trainer import nnUNetTrainerRAEMD
+
+WHOLE = nnUNetTrainerRAEMD.recipe
+NO_PARTS = {"multi_scale": False, "dense": False, "attention": False, "n_recurrent_stages": 0}
+
+# Before "hybrid loss and dynamic learning rate": cross-entropy and one rate for all epochs. Without early
+# stopping, which would end these trainings sooner than those that may still lower their rate
+PLAIN = replace(WHOLE, weight_dice=0.0, min_lr=WHOLE.initial_lr, stop_patience=WHOLE.num_epochs)
+
+
+class nnUNetTrainerRAEMDWithout(nnUNetTrainerRAEMD):
+    """RAEMD-Net without the parts that `changed_arguments` switches off; its subclasses are the ones to use.
+
+    Raises:
+        UserError: also if it is given a RAEMD plan, which has its parts already.
+    """
+
+    changed_arguments: ClassVar[dict[str, Any]] = {}
+    """arguments of `RAEMDNet` that differ from the default preset's"""
+
+    @classmethod
+    def convert_plan(cls, plan: dict[str, Any], configuration: str) -> dict[str, Any]:
+        """The RAEMD plan with other arguments of the network."""
+        if is_raemd(resolve(plan, configuration)):
+            raise UserError(
+                f"{cls.__name__} decides itself which parts of RAEMD-Net to use, but configuration "
+                f"{configuration} of the plan {plan['plans_name']} has decided it already: give nnU-Net's "
+                "plan with -p, such as nnUNetPlans"
+            )
+        converted = raemd_plan(plan, configurations=[configuration])
+        converted["configurations"][configuration]["architecture"]["arch_kwargs"].update(
+            cls.changed_arguments
+        )
+        return converted
+
+
+class nnUNetTrainerAblation1UNet(nnUNetTrainerRAEMDWithout):
+    """Table 4, first row: a U-Net, slice by slice."""
+
+    recipe = PLAIN
+    changed_arguments = NO_PARTS
+
+
+class nnUNetTrainerAblation2MultiScale(nnUNetTrainerRAEMDWithout):
+    """... with multi-scale blocks."""
+
+    recipe = PLAIN
+    changed_arguments: ClassVar = {"dense": False, "attention": False, "n_recurrent_stages": 0}
+
+
+class nnUNetTrainerAblation3Dense(nnUNetTrainerRAEMDWithout):
+    """... and dense blocks."""
+
+    recipe = PLAIN
+    changed_arguments: ClassVar = {"attention": False, "n_recurrent_stages": 0}
+
+
+class nnUNetTrainerAblation4Attention(nnUNetTrainerRAEMDWithout):
+    """... and residual attention."""
+
+    recipe = PLAIN
+    changed_arguments: ClassVar = {"n_recurrent_stages": 0}
+
+
+class nnUNetTrainerAblation5LSTM(nnUNetTrainerRAEMDWithout):
+    """... and the recurrence: the whole network. With the whole recipe, too, it is `nnUNetTrainerRAEMD`."""
+
+    recipe = PLAIN
+
+
+class nnUNetTrainerRAEMD_noMultiScale(nnUNetTrainerRAEMDWithout):
+    """Plain convolutions in the place of multi-scale blocks."""
+
+    changed_arguments: ClassVar = {"multi_scale": False}
+
+
+class nnUNetTrainerRAEMD_noDense(nnUNetTrainerRAEMDWithout):
+    """Plain convolutions in the place of dense blocks."""
+
+    changed_arguments: ClassVar = {"dense": False}
+
+
+class nnUNetTrainerRAEMD_noAttention(nnUNetTrainerRAEMDWithout):
+    """No residual attention."""
+
+    changed_arguments: ClassVar = {"attention": False}
+
+
+class nnUNetTrainerRAEMD_noLSTM(nnUNetTrainerRAEMDWithout):
+    """No recurrence: slice by slice."""
+
+    changed_arguments: ClassVar = {"n_recurrent_stages": 0}
+
+
+class nnUNetTrainerRAEMD_noHybridLoss(nnUNetTrainerRAEMDWithout):
+    """Cross-entropy alone, whose plateaus are judged at its smaller scale."""
+
+    recipe = replace(WHOLE, weight_dice=0.0, min_improvement=1e-5)
+
+
+class nnUNetTrainerRAEMD_noPlateau(nnUNetTrainerRAEMDWithout):
+    """One learning rate for all epochs."""
+
+    recipe = replace(WHOLE, min_lr=WHOLE.initial_lr)

@@ -1,0 +1,54 @@
+"""`raemd study` with nnU-Net's own command, and its errors."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from nnunet_workspace import Workspace
+from typer.testing import CliRunner
+
+from nnunetv2_raemd.cli import app
+from nnunetv2_raemd.errors import UserError
+
+TINY = ("nnUNetTrainerRAEMD_tiny", "nnUNetTrainerAblation1UNet_tiny")
+
+
+@pytest.mark.slow
+def test_two_trainings_and_one_that_fails(workspace: Workspace, tmp_path: Path) -> None:
+    elsewhere = replace(workspace, results=tmp_path)
+    options = ("-d", 501, "--folds", 1, "-device", "cpu", "--npz", "-tr", *TINY)
+    finished = elsewhere.attempt("raemd", "study", *options, "nnUNetTrainerOfNobody")
+    assert finished.returncode == 1, finished.stdout[-3000:]
+    assert "3 trainings, 3 of them to run" in finished.stdout
+    assert "nnUNetTrainerOfNobody__nnUNetPlans__2d__fold_1: failed" in finished.stdout
+    for trainer in TINY:
+        validation = elsewhere.model(trainer, "2d") / "fold_1" / "validation"
+        assert "foreground_mean" in json.loads((validation / "summary.json").read_text(encoding="utf-8"))
+        assert list(validation.glob("*.npz"))
+    assert "2 trainings, 0 of them to run" in elsewhere.run("raemd", "study", *options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("-d", 999, "--table", 3), "does not find dataset 999"),
+        (("-d", 501), "--table 3"),
+        (("-d", 501, "--table", 3, "-tr", "A"), "--table 3"),
+        (("-d", 501, "--table", 7), "3 and 4"),
+        (("-d", 501, "-tr", "A__B"), "TRAINER__PLANS__CONFIGURATION"),
+        (("-d", 501, "-tr", "A", "--folds", "first"), "--folds first"),
+        (("-d", 501, "-tr", "A", "-p", "nnUNetNoPlans"), "nnUNetNoPlans.json does not exist"),
+        (("-d", 501, "-tr", "A", "--scheduler", "tcp://127.0.0.1:1"), "no scheduler at tcp://127.0.0.1:1"),
+    ],
+)
+def test_bad_options(
+    workspace: Workspace, options: tuple[object, ...], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in workspace.variables().items():
+        monkeypatch.setenv(name, value)
+    result = CliRunner().invoke(app, ["study", *map(str, options)])
+    assert isinstance(result.exception, UserError)  # which `raemd` prints
+    assert message in str(result.exception)
