@@ -1,4 +1,4 @@
-"""LUNA16: `.mhd` scans with spheres from `annotations.csv` as nodule masks.
+"""LUNA16: `.mhd` scans, with LIDC's contours or balls as nodule masks.
 
 Setio et al., "Validation, comparison, and combination of algorithms for automatic detection of pulmonary
 nodules in computed tomography images: the LUNA16 challenge", Medical Image Analysis 42 (2017).
@@ -9,19 +9,24 @@ from __future__ import annotations
 import csv
 import math
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nnunetv2_raemd.dataset_conversion.archive_subsets import subset_number
 from nnunetv2_raemd.dataset_conversion.case import ConversionPlan, LoadedCase, Outcome, Status, files_digest
+from nnunetv2_raemd.dataset_conversion.luna16_masks import ScanMask
+from nnunetv2_raemd.dataset_conversion.luna16_sources import MaskKind, Spheres
 from nnunetv2_raemd.dataset_conversion.metaimage import read_metaimage, voxel_file
 from nnunetv2_raemd.dataset_conversion.nnunet_dataset import DatasetDescription, case_identifier
-from nnunetv2_raemd.dataset_conversion.spheres import Ball, draw_balls
+from nnunetv2_raemd.dataset_conversion.spheres import Ball
 from nnunetv2_raemd.errors import UserError
 
 DESCRIPTION = DatasetDescription(
-    foreground="nodule",
+    labels=Spheres().labels,
     description="LUNA16: pulmonary nodules in thorax CT (LIDC-IDRI)",
-    reference="https://luna16.grand-challenge.org",
+    source="https://luna16.grand-challenge.org (CT of LIDC-IDRI, https://doi.org/10.7937/K9/TCIA.2015.LO9QL9SX)",
+    reference="Setio et al., Medical Image Analysis 42 (2017), https://doi.org/10.1016/j.media.2017.06.015",
     licence="CC BY 4.0",
 )
 
@@ -30,13 +35,20 @@ _NOT_SCANS = ("seg-lungs", "oracle")
 _COLUMNS = ("seriesuid", "coordX", "coordY", "coordZ", "diameter_mm")
 
 
+# LIDC-IDRI gives patients, LUNA16 does not; of its 888 series, only these two are of one patient.
+_PATIENT_OF_TWO_SERIES = {
+    "1.3.6.1.4.1.14519.5.2.1.6279.6001.159996104466052855396410079250": "LIDC-IDRI-0332",
+    "1.3.6.1.4.1.14519.5.2.1.6279.6001.316900421002460665752357657094": "LIDC-IDRI-0332",
+}
+
+
 @dataclass(frozen=True)
 class Luna16Scan:
-    """One CT series and its nodules as balls, world coordinates in mm."""
+    """One CT series and how its mask is drawn."""
 
     series_uid: str
     header: Path
-    nodules: tuple[Ball, ...]
+    mask: ScanMask
 
     @property
     def case_id(self) -> str:
@@ -44,53 +56,67 @@ class Luna16Scan:
 
     @property
     def patient_id(self) -> str:
-        """The series: LUNA16 itself does not say whose scan it is."""
-        return self.series_uid
+        return patient_of(self.series_uid)
 
     def summary(self) -> str:
-        return f"{len(self.nodules)} nodules, {self.header}"
+        return f"{self.mask.summary()}, {self.header}"
 
     def fingerprint(self) -> str:
-        return files_digest([self.header, voxel_file(self.header)], "sphere", self.nodules)
+        return files_digest([self.header, voxel_file(self.header)], *self.mask.fingerprint())
 
     def load(self) -> LoadedCase:
         """Array and geometry exactly as SimpleITK reads them; a scan without nodules has an empty mask."""
         image = read_metaimage(self.header)
-        label = draw_balls(image, self.nodules)
+        label, drawn = self.mask.draw(image)
+        nodules = self.mask.nodules
         details = {
             "series_uid": self.series_uid,
+            "subset": subset_number(self.header),
             "sources": [self.header.name, voxel_file(self.header).name],
-            "mask_source": "sphere",
-            "annotated_nodules": len(self.nodules),
-            "annotated_diameters_mm": [round(n.diameter_mm, 3) for n in self.nodules],
-            "checks": [] if self.nodules else ["no annotation: negative case"],
+            "annotated_nodules": len(nodules),
+            "annotated_diameters_mm": [round(n.diameter_mm, 3) for n in nodules],
+            **drawn,
+            "checks": [*([] if nodules else ["no annotation: negative case"]), *drawn["checks"]],
         }
         return LoadedCase(image, label, details)
 
 
-def plan_luna16(folder: Path, *, annotations: Path | None = None) -> ConversionPlan:
-    """Find the scans below `folder` and their nodules.
+def patient_of(series_uid: str) -> str:
+    """Whose scan a series of LUNA16 is: the series itself stands for a patient who has but one."""
+    return _PATIENT_OF_TWO_SERIES.get(series_uid, series_uid)
+
+
+def plan_luna16(folder: Path, kind: MaskKind, *, annotations: Path | None = None) -> ConversionPlan:
+    """Find the scans below `folder` and their masks.
 
     `annotations` is the CSV file; by default the `annotations.csv` found below `folder`. Raises `UserError`
-    where there is no scan, no CSV or more than one, or the CSV cannot be understood.
+    where there is no scan, no CSV or more than one, the CSV cannot be understood, or the masks' source is
+    missing.
     """
     headers = _find_headers(folder)
     csv_file = annotations or _find_annotations(folder)
     nodules = read_annotations(csv_file)
+    masks = kind.plan({uid: tuple(nodules.get(uid, ())) for uid in sorted(headers)})
     cases, rejected = [], []
     for uid, found in sorted(headers.items()):
-        if len(found) > 1:
-            reason = f"the scan is there {len(found)} times: {found[0]}, {found[1]}; remove all but one"
-            rejected.append(Outcome(uid, Status.FAILED, reason, uid))
+        refused = _refused(found) or masks.refused.get(uid)
+        if refused:
+            rejected.append(Outcome(uid, Status.FAILED, refused, patient_of(uid)))
         else:
-            cases.append(Luna16Scan(uid, found[0], tuple(nodules.get(uid, ()))))
+            cases.append(Luna16Scan(uid, found[0], masks.masks[uid]))
     absent = len(set(nodules).difference(headers))
-    remarks = [
-        f"{sum(not c.nodules for c in cases)} of {len(cases)} scans have no annotation (negative cases)"
-    ]
+    negative = sum(not case.mask.nodules for case in cases)
+    remarks = [f"{negative} of {len(cases)} scans have no annotation (negative cases)", *masks.remarks]
     if absent:
         remarks.append(f"{absent} annotated scans of {csv_file.name} are not among the input")
-    return ConversionPlan(tuple(cases), tuple(rejected), tuple(remarks))
+    subsets = {u: n for u, found in headers.items() if (n := subset_number(found[0])) is not None}
+    return ConversionPlan(tuple(cases), tuple(rejected), tuple(remarks), subsets)
+
+
+def _refused(found: Sequence[Path]) -> str:
+    if len(found) == 1:
+        return ""
+    return f"the scan is there {len(found)} times: {found[0]}, {found[1]}; remove all but one"
 
 
 def read_annotations(csv_file: Path) -> dict[str, list[Ball]]:

@@ -57,7 +57,10 @@ def phantom_luna16(
     noise: PhantomNoise = LUNA16.noise_hu,
     overwrite: PhantomOverwrite = False,
 ) -> None:
-    """Lung nodules as LUNA16: subsetN/*.mhd, annotations.csv, seg-lungs-LUNA16, and exact masks in oracle."""
+    """Lung nodules as LUNA16: subsetN/*.mhd, annotations.csv, seg-lungs-LUNA16, and exact masks in oracle.
+
+    lidc-xml holds contours round these masks, as LIDC's readers would have drawn them.
+    """
     from nnunetv2_raemd.phantom.luna16_writer import Luna16Layout
     from nnunetv2_raemd.phantom.terminal import make_archive
 

@@ -11,6 +11,7 @@ import SimpleITK as sitk
 
 from nnunetv2_raemd.dataset_conversion.case import Status
 from nnunetv2_raemd.dataset_conversion.luna16 import plan_luna16, read_annotations
+from nnunetv2_raemd.dataset_conversion.luna16_sources import Spheres
 from nnunetv2_raemd.errors import UserError
 
 
@@ -18,7 +19,7 @@ def test_image_is_what_simpleitk_reads_turned_or_not(luna) -> None:
     for uid, turned in (("1.1", False), ("1.2", True)):
         luna.add_scan(uid, turned=turned, nodule=(10, 9, 8))
     luna.write_annotations()
-    for case in plan_luna16(luna.path).cases:
+    for case in plan_luna16(luna.path, Spheres()).cases:
         loaded, original = case.load(), sitk.ReadImage(str(case.header))
         assert np.array_equal(sitk.GetArrayFromImage(loaded.image), sitk.GetArrayFromImage(original))
         for image in (loaded.image, loaded.label):
@@ -31,7 +32,7 @@ def test_nodule_lies_where_it_was_put_turned_or_not(luna) -> None:
     for uid, turned in (("1.1", False), ("1.2", True)):
         luna.add_scan(uid, turned=turned, nodule=(15, 6, 5))
     luna.write_annotations()
-    for case in plan_luna16(luna.path).cases:
+    for case in plan_luna16(luna.path, Spheres()).cases:
         z, y, x = np.argwhere(sitk.GetArrayFromImage(case.load().label)).mean(axis=0)
         assert (x, y, z) == pytest.approx((15, 6, 5), abs=1e-9)
 
@@ -39,7 +40,7 @@ def test_nodule_lies_where_it_was_put_turned_or_not(luna) -> None:
 def test_scan_without_annotation_is_a_negative_case(luna) -> None:
     luna.add_scan("1.1")
     luna.write_annotations()
-    loaded = plan_luna16(luna.path).cases[0].load()
+    loaded = plan_luna16(luna.path, Spheres()).cases[0].load()
     assert not sitk.GetArrayFromImage(loaded.label).any()
     assert loaded.details["checks"] == ["no annotation: negative case"]
 
@@ -49,7 +50,7 @@ def test_lung_masks_and_oracles_are_not_scans(luna_of_five, folder: str) -> None
     image = sitk.Image([4, 4, 4], sitk.sitkUInt8)
     (luna_of_five.path / folder).mkdir()
     sitk.WriteImage(image, str(luna_of_five.path / folder / "1.0.mhd"))
-    plan = plan_luna16(luna_of_five.path)
+    plan = plan_luna16(luna_of_five.path, Spheres())
     assert [case.case_id for case in plan.cases] == ["1.0", "1.1", "1.2", "1.3", "1.4"] and not plan.rejected
 
 
@@ -58,7 +59,7 @@ def test_same_scan_in_two_places_is_rejected_and_the_rest_planned(luna_of_five) 
     copy.mkdir(parents=True)
     original = next(luna_of_five.path.rglob("1.3.mhd"))
     (copy / "1.3.mhd").write_bytes(original.read_bytes())
-    plan = plan_luna16(luna_of_five.path)
+    plan = plan_luna16(luna_of_five.path, Spheres())
     assert len(plan.cases) == 4
     assert [(o.case_id, o.status) for o in plan.rejected] == [("1.3", Status.FAILED)]
 
@@ -67,44 +68,44 @@ def test_annotation_outside_the_scan_fails(luna) -> None:
     luna.add_scan("1.1", nodule=(100, 9, 8))
     luna.write_annotations()
     with pytest.raises(UserError, match="do the annotations belong to this scan"):
-        plan_luna16(luna.path).cases[0].load()
+        plan_luna16(luna.path, Spheres()).cases[0].load()
 
 
 def test_fingerprint_follows_scan_and_annotations(luna) -> None:
     luna.add_scan("1.1", nodule=(10, 9, 8))
     luna.write_annotations()
-    before = plan_luna16(luna.path).cases[0].fingerprint()
-    assert plan_luna16(luna.path).cases[0].fingerprint() == before
+    before = plan_luna16(luna.path, Spheres()).cases[0].fingerprint()
+    assert plan_luna16(luna.path, Spheres()).cases[0].fingerprint() == before
     luna.rows[0] = (*luna.rows[0][:4], 7.0)
     luna.write_annotations()
-    assert plan_luna16(luna.path).cases[0].fingerprint() != before
+    assert plan_luna16(luna.path, Spheres()).cases[0].fingerprint() != before
 
 
 def test_fingerprint_follows_a_scan_of_the_same_length(luna) -> None:
     luna.add_scan("1.1")
     luna.write_annotations()
-    before = plan_luna16(luna.path).cases[0].fingerprint()
+    before = plan_luna16(luna.path, Spheres()).cases[0].fingerprint()
     raw = luna.voxels("1.1")
     raw.write_bytes(bytes(raw.stat().st_size))
     os.utime(raw, ns=(0, raw.stat().st_mtime_ns + 1000))
-    assert plan_luna16(luna.path).cases[0].fingerprint() != before
+    assert plan_luna16(luna.path, Spheres()).cases[0].fingerprint() != before
 
 
 def test_folder_without_scans_says_what_is_expected(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no \.mhd scan"):
-        plan_luna16(tmp_path)
+        plan_luna16(tmp_path, Spheres())
 
 
 def test_missing_and_doubled_annotations_ask_for_the_option(luna) -> None:
     luna.add_scan("1.1")
     with pytest.raises(UserError, match=r"0 files annotations.csv.*--annotations"):
-        plan_luna16(luna.path)
+        plan_luna16(luna.path, Spheres())
     for folder in ("a", "b"):
         (luna.path / folder).mkdir()
         luna.write_annotations().replace(luna.path / folder / "annotations.csv")
     with pytest.raises(UserError, match=r"2 files annotations.csv.*--annotations"):
-        plan_luna16(luna.path)
-    assert plan_luna16(luna.path, annotations=luna.path / "b" / "annotations.csv").cases
+        plan_luna16(luna.path, Spheres())
+    assert plan_luna16(luna.path, Spheres(), annotations=luna.path / "b" / "annotations.csv").cases
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,85 @@
+"""What LIDC's readers drew: nodules as contours in slices, whichever file they were read from.
+
+Armato et al., "The Lung Image Database Consortium (LIDC) and Image Database Resource Initiative (IDRI): a
+completed reference database of lung nodules on CT scans", Medical Physics 38 (2011).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+# A contour of fewer points encloses no pixel. The database leaves most of them out, the XML files do not.
+MIN_POINTS = 3
+
+
+@dataclass(frozen=True)
+class ReaderContour:
+    """A closed contour in one slice.
+
+    z_mm: world z of the slice (DICOM ImagePositionPatient).
+    points: (N, 2) integer (column, row) of the slice as DICOM stores it. These pixels lie just *outside* the
+        nodule.
+    inclusion: False for a hole.
+    """
+
+    z_mm: float
+    points: np.ndarray
+    inclusion: bool = True
+
+
+@dataclass(frozen=True)
+class ReaderAnnotation:
+    """One nodule of 3 mm or more as one reader drew it.
+
+    `nodule_id` is the reader's own name for it. Its beginning tells at whose workstation it was given.
+    """
+
+    nodule_id: str
+    contours: tuple[ReaderContour, ...]
+
+
+class AnnotationSource(Protocol):
+    """Where the annotations of one CT series are; pickled and sent to a worker."""
+
+    @property
+    def name(self) -> str:
+        """The source as the report names it."""
+
+    def digest(self) -> str:
+        """Changes when what the source says does; never raises."""
+
+    def read(self) -> tuple[ReaderAnnotation, ...]:
+        """The annotations, one reader's after the other's; raises `UserError` where they cannot be read."""
+
+
+@dataclass(frozen=True)
+class KnownAnnotations:
+    """Annotations that have been read already, from the source of that `name`."""
+
+    name: str
+    annotations: tuple[ReaderAnnotation, ...] = ()
+
+    def digest(self) -> str:
+        """SHA-256 over all that decides the mask."""
+        digest = hashlib.sha256()
+        for annotation in self.annotations:
+            digest.update(repr(annotation.nodule_id).encode())
+            for contour in annotation.contours:
+                digest.update(repr((contour.z_mm, contour.inclusion, len(contour.points))).encode())
+                digest.update(contour.points.astype("<i4").tobytes())
+        return digest.hexdigest()
+
+    def read(self) -> tuple[ReaderAnnotation, ...]:
+        """The annotations."""
+        return self.annotations
+
+
+def make_annotation(nodule_id: str, contours: Sequence[ReaderContour]) -> ReaderAnnotation | None:
+    """The annotation without contours that enclose nothing; None where none is left."""
+    enclosing = tuple(contour for contour in contours if len(contour.points) >= MIN_POINTS)
+    return ReaderAnnotation(nodule_id, enclosing) if enclosing else None
