@@ -81,55 +81,94 @@ class SliceStack:
 
 @dataclass
 class Rasterised:
-    """`mask` of shape (S, rows, columns), bool, in the order of the stack; what was left out and why."""
+    """What became of a structure's contours.
+
+    mask: (S, rows, columns), bool, in the order of the stack.
+    drawn: how many contours are in it.
+    ignored: contours that enclose nothing, and so are missed by no one.
+    in_gaps: contours that lie in a gap between two slices, where one is missing.
+    lost: contours that should be in the mask and are not.
+    """
 
     mask: np.ndarray
-    problems: list[str] = field(default_factory=list)
+    drawn: int = 0
+    ignored: list[str] = field(default_factory=list)
+    in_gaps: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+
+    @property
+    def problems(self) -> list[str]:
+        """All that was left out, and why."""
+        return [*self.lost, *self.in_gaps, *self.ignored]
+
+    def unite(self, other: Rasterised) -> None:
+        """Add the contours of another structure on the same stack."""
+        self.mask |= other.mask
+        self.drawn += other.drawn
+        self.ignored += other.ignored
+        self.in_gaps += other.in_gaps
+        self.lost += other.lost
+
+
+def nothing_drawn(stack: SliceStack) -> Rasterised:
+    """An empty mask on the slices of `stack`."""
+    return Rasterised(np.zeros((len(stack.positions_mm), *stack.shape), dtype=bool))
 
 
 def rasterise(contours: Sequence[Contour], stack: SliceStack, *, exclusive: bool = False) -> Rasterised:
     """Draw `contours` into the slices of `stack`.
 
     `exclusive` combines the contours of a slice by pure exclusive-or, as DICOM's CLOSEDPLANAR_XOR asks for
-    (PS3.3 C.8.8.6.3), instead of by `combine_contours`. Contours of fewer than three points, outside every
-    slice, or not parallel to the slices are left out and named in `problems`.
+    (PS3.3 C.8.8.6.3), instead of by `combine_contours`. What cannot be drawn is named in the result.
     """
     combine = symmetric_difference if exclusive else combine_contours
-    result = Rasterised(np.zeros((len(stack.positions_mm), *stack.shape), dtype=bool))
-    polygons = _polygons_by_slice(contours, stack, result.problems)
-    for index, in_slice in polygons.items():
+    result = nothing_drawn(stack)
+    for index, in_slice in _polygons_by_slice(contours, stack, result).items():
         result.mask[index] = combine(in_slice, stack.shape)
+        result.drawn += len(in_slice)
     return result
 
 
 def _polygons_by_slice(
-    contours: Sequence[Contour], stack: SliceStack, problems: list[str]
+    contours: Sequence[Contour], stack: SliceStack, result: Rasterised
 ) -> dict[int, list[np.ndarray]]:
     polygons: dict[int, list[np.ndarray]] = defaultdict(list)
     for contour in contours:
-        problem = _unusable(contour.points_mm)
-        index = _nearest_slice(contour.points_mm, stack) if not problem else None
-        if index is None:
-            problems.append(f"{contour.name}: {problem or 'no slice within half a slice distance'}")
+        points = contour.points_mm
+        if len(points) < MIN_POINTS or len(without_repeated_points(points)) < MIN_POINTS:
+            result.ignored.append(f"{contour.name}: only {len(points)} points")
+        elif not np.isfinite(points).all():
+            result.lost.append(f"{contour.name}: coordinates that are not finite")
+        elif (index := _nearest_slice(points, stack)) is not None:
+            polygons[index].append(_to_pixels(points, stack, index))
         else:
-            polygons[index].append(_to_pixels(contour.points_mm, stack, index))
+            _refuse(contour, stack, result)
     return polygons
-
-
-def _unusable(points_mm: np.ndarray) -> str:
-    if len(points_mm) < MIN_POINTS or len(without_repeated_points(points_mm)) < MIN_POINTS:
-        return f"only {len(points_mm)} points"
-    return "" if np.isfinite(points_mm).all() else "coordinates that are not finite"
 
 
 def _nearest_slice(points_mm: np.ndarray, stack: SliceStack) -> int | None:
     """Index of the slice that all points are nearest to, or None beyond half the usual slice distance."""
-    heights, slices = points_mm @ stack.normal, stack.heights_mm
-    distances = np.abs(slices - heights.mean())
-    tied = np.flatnonzero(distances <= distances.min() + POSITION_NOISE_MM)
-    index = int(tied[np.argmin(slices[tied])])
-    farthest = float(np.abs(heights - slices[index]).max())
+    heights = points_mm @ stack.normal
+    index = nearest_height(stack.heights_mm, float(heights.mean()))
+    farthest = float(np.abs(heights - stack.heights_mm[index]).max())
     return index if farthest <= stack.usual_distance_mm / 2 + POSITION_NOISE_MM else None
+
+
+def nearest_height(heights_mm: np.ndarray, wanted_mm: float) -> int:
+    """Index of the height nearest to the one wanted, of two as near the lower."""
+    distances = np.abs(heights_mm - wanted_mm)
+    tied = np.flatnonzero(distances <= distances.min() + POSITION_NOISE_MM)
+    return int(tied[np.argmin(heights_mm[tied])])
+
+
+def _refuse(contour: Contour, stack: SliceStack, result: Rasterised) -> None:
+    heights, slices = contour.points_mm @ stack.normal, stack.heights_mm
+    if np.ptp(heights) > stack.usual_distance_mm / 2:
+        result.lost.append(f"{contour.name}: not parallel to the slices")
+    elif slices.min() < heights.min() and heights.max() < slices.max():
+        result.in_gaps.append(f"{contour.name}: no slice within half a slice distance")
+    else:
+        result.lost.append(f"{contour.name}: no slice there, it lies beyond the first or last one")
 
 
 def _to_pixels(points_mm: np.ndarray, stack: SliceStack, index: int) -> np.ndarray:

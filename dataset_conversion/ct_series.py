@@ -11,7 +11,8 @@ import SimpleITK as sitk
 from pydicom.dataset import Dataset
 
 from nnunetv2_raemd.dataset_conversion.contours import SliceStack
-from nnunetv2_raemd.dataset_conversion.dicom_index import CtInstance, SliceGeometry, read_dataset
+from nnunetv2_raemd.dataset_conversion.dicom_entries import CtInstance, SliceGeometry
+from nnunetv2_raemd.dataset_conversion.dicom_files import read_dataset, reading
 from nnunetv2_raemd.errors import UserError
 
 # Two images closer than this are at the same position; true slices of CT are never this near.
@@ -52,6 +53,11 @@ class CtSeries:
         heights = self.stack.heights_mm
         even = np.linspace(heights[0], heights[-1], len(heights))
         return bool(np.abs(heights - even).max() <= UNEVEN_FRACTION * self.stack.usual_distance_mm)
+
+    @property
+    def missing_in_gaps(self) -> int:
+        """How many slices would fill the gaps."""
+        return int(np.sum(np.maximum(np.rint(self.gaps_mm / self.stack.usual_distance_mm) - 1, 0)))
 
     def describe_gaps(self) -> str:
         """The distances that differ from the usual one, for the report."""
@@ -173,13 +179,11 @@ def _check_not_tilted(stack: SliceStack, first: Path) -> None:
 
 
 def _slice_hu(instance: CtInstance) -> np.ndarray:
-    dataset = read_dataset(instance.path)
-    if "RescaleSlope" not in dataset or "RescaleIntercept" not in dataset:
-        raise UserError(f"{instance.path} lacks RescaleSlope or RescaleIntercept: its values are not HU")
-    try:
+    with reading(instance.path):
+        dataset = read_dataset(instance.path)
+        if "RescaleSlope" not in dataset or "RescaleIntercept" not in dataset:
+            raise UserError("it lacks RescaleSlope or RescaleIntercept: its values are not HU")
         hu = _decompressed(instance.path) if _is_compressed(dataset) else _rescaled(dataset)
-    except Exception as error:  # decoders raise whatever malformed voxels lead them to
-        raise UserError(f"{instance.path} cannot be read: {error}") from error
     if hu.shape != instance.shape:
         raise UserError(f"{instance.path} holds an image of shape {hu.shape}, not {instance.shape}")
     limits = np.iinfo(np.int16)
@@ -190,10 +194,16 @@ def _slice_hu(instance: CtInstance) -> np.ndarray:
 
 def _rescaled(dataset: Dataset) -> np.ndarray:
     """Stored values to HU (DICOM PS3.3 C.11.1.1.2)."""
+    expected = dataset.Rows * dataset.Columns * dataset.BitsAllocated // 8
+    if len(dataset.PixelData) < expected:
+        raise UserError(f"it holds {len(dataset.PixelData)} of {expected} bytes of voxels: it is cut off")
     slope, intercept = float(dataset.RescaleSlope), float(dataset.RescaleIntercept)
+    stored = dataset.pixel_array
     if slope == 1 and intercept == 0:
-        return dataset.pixel_array
-    return np.rint(dataset.pixel_array * slope + intercept)
+        return stored
+    if slope == 1 and intercept.is_integer() and stored.itemsize <= 2:
+        return stored.astype(np.int32) + int(intercept)  # most CT; in floats it takes as long as reading
+    return np.rint(stored * slope + intercept)
 
 
 def _is_compressed(dataset: Dataset) -> bool:

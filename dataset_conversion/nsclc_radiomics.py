@@ -22,19 +22,34 @@ from nnunetv2_raemd.dataset_conversion.case import (
     Status,
     files_digest,
 )
-from nnunetv2_raemd.dataset_conversion.choices import DEFAULT_ROI, KNOWN_EXCLUSIONS, Irregular
+from nnunetv2_raemd.dataset_conversion.choices import (
+    DEFAULT_ROI,
+    KNOWN_EXCLUSIONS,
+    Incomplete,
+    Irregular,
+    MaskSource,
+)
 from nnunetv2_raemd.dataset_conversion.contours import Rasterised
 from nnunetv2_raemd.dataset_conversion.ct_series import CtSeries, order_series, read_hu, to_image
-from nnunetv2_raemd.dataset_conversion.dicom_index import CtInstance, DicomIndex, StructureSet, Unreadable
+from nnunetv2_raemd.dataset_conversion.dicom_entries import CtInstance, Delineation, Roi, Unreadable
+from nnunetv2_raemd.dataset_conversion.dicom_index import DicomIndex
 from nnunetv2_raemd.dataset_conversion.nnunet_dataset import DatasetDescription, case_identifier
-from nnunetv2_raemd.dataset_conversion.rtstruct import RoiChoice, draw_rois
+from nnunetv2_raemd.dataset_conversion.roi_choice import RoiChoice
+from nnunetv2_raemd.dataset_conversion.rtstruct import draw_rois
+from nnunetv2_raemd.dataset_conversion.segmentation import CtSlices, draw_segments, require_highdicom
+from nnunetv2_raemd.dataset_conversion.series_matching import SeriesMatch, match_series
 from nnunetv2_raemd.dataset_conversion.slice_resampling import even_grid, resample_hu, resample_mask
 from nnunetv2_raemd.errors import UserError
 
+# Contours of missing slices are bridged by interpolation. With more of them than this part of all contours,
+# the mask would be more guessed than drawn.
+MOST_IN_GAPS = 0.1
+
 DESCRIPTION = DatasetDescription(
-    foreground="tumour",
+    labels={"background": 0, "tumour": 1},
     description="NSCLC-Radiomics (Lung1): primary gross tumour volume of lung cancer in CT",
-    reference="https://doi.org/10.7937/K9/TCIA.2015.PF0M9REI",
+    source="NSCLC-Radiomics (Lung1), The Cancer Imaging Archive, https://doi.org/10.7937/K9/TCIA.2015.PF0M9REI",
+    reference="Aerts et al., Nature Communications 5 (2014), https://doi.org/10.1038/ncomms5006",
     licence="CC BY-NC 3.0",
 )
 
@@ -45,54 +60,76 @@ class MaskChoice:
 
     roi: RoiChoice = field(default_factory=lambda: RoiChoice(DEFAULT_ROI))
     irregular: Irregular = Irregular.RESAMPLE
+    source: MaskSource = MaskSource.AUTO
+    incomplete: Incomplete = Incomplete.FAIL
 
     def settings(self) -> dict[str, Any]:
         """The choices as the report and the dataset folder keep them."""
         return {
             "archive": "NSCLC-Radiomics",
-            "source": "rtstruct",
+            "source": self.source.value,
             "roi": self.roi.pattern,
             "merge": self.roi.merge,
             "irregular": self.irregular.value,
+            "incomplete": self.incomplete.value,
         }
 
 
 @dataclass(frozen=True)
 class ContouredCt:
-    """The CT series and the structure set of one patient."""
+    """The CT series of one patient and the file that the mask comes from."""
 
     case_id: str
     patient_id: str
-    images: tuple[CtInstance, ...]
-    structure_set: StructureSet
+    ct: SeriesMatch
+    delineation: Delineation
     choice: MaskChoice
     notes: tuple[str, ...] = ()
 
     def summary(self) -> str:
-        return f"{len(self.images)} CT images, contours in {self.structure_set.path}"
+        return f"{len(self.ct.images)} CT images, {self.delineation.source.value} in {self.delineation.path}"
 
     def fingerprint(self) -> str:
-        files = [self.structure_set.path, *(image.path for image in self.images)]
-        return files_digest(files, "rtstruct", self.choice)
+        files = [self.delineation.path, *(image.path for image in self.ct.images)]
+        return files_digest(files, self.choice, self.ct.absent)
 
     def load(self) -> LoadedCase:
-        """CT in HU (int16) and the ROI's contours rasterised on its slices."""
-        rois = self.choice.roi.of(self.structure_set)
-        series = order_series(self.images)
-        notes = [*self.notes, *series.notes]
-        drawn = draw_rois(self.structure_set.path, rois, series.stack)
-        _check_drawn(drawn)
+        """CT in HU (int16) and the mask of the ROI on its slices."""
+        rois = self.choice.roi.of(self.delineation.rois)
+        series = order_series(self.ct.images)
+        notes = [*self.notes, *series.notes, *self._absent(series)]
+        drawn = self._draw(rois, series)
+        _check_drawn(drawn, self.choice)
         image, label = self._on_even_grid(series, drawn.mask, notes)
         details = {
             "series_uid": series.slices[0].series_uid,
-            "structure_set_uid": self.structure_set.sop_uid,
-            "sources": [f"{len(self.images)} CT images", self.structure_set.path.name],
-            "mask_source": "rtstruct",
-            "rois_used": [roi.names[0] for roi in rois],
-            "rois_found": [roi.names[0] if roi.names else "" for roi in self.structure_set.rois],
+            "mask_uid": self.delineation.sop_uid,
+            "sources": [f"{len(self.ct.images)} CT images", self.delineation.path.name],
+            "mask_source": self.delineation.source.value,
+            "rois_used": [roi.title for roi in rois],
+            "rois_found": [roi.title for roi in self.delineation.rois],
             "checks": [*notes, *drawn.problems],
         }
         return LoadedCase(image, label, details)
+
+    def _draw(self, rois: Sequence[Roi], series: CtSeries) -> Rasterised:
+        if self.delineation.source is MaskSource.SEG:
+            slices = CtSlices(series.stack, tuple(image.sop_uid for image in series.slices))
+            return draw_segments(self.delineation.path, rois, slices)
+        return draw_rois(self.delineation.path, rois, series.stack)
+
+    def _absent(self, series: CtSeries) -> list[str]:
+        """A note on images that should be there; gaps explain as many as would fill them, no more."""
+        if not self.ct.absent:
+            return []
+        file = self.delineation.path.name
+        note = f"{self.ct.absent} of {self.ct.listed} CT images that {file} lists are absent"
+        if self.ct.absent > series.missing_in_gaps and self.choice.incomplete is Incomplete.FAIL:
+            raise UserError(
+                f"{note}, and the gaps between slices would hold {series.missing_in_gaps}: the series seems "
+                "to be cut off; download it again (--incomplete keep converts what is there)"
+            )
+        return [note]
 
     def _on_even_grid(
         self, series: CtSeries, mask: np.ndarray, notes: list[str]
@@ -115,21 +152,23 @@ def plan_nsclc_radiomics(
     choice: MaskChoice,
     excluded: Mapping[str, str] = KNOWN_EXCLUSIONS,
 ) -> ConversionPlan:
-    """One case per patient, structure sets and CT series matched by UIDs.
+    """One case per patient, RTSTRUCT or SEG and CT series matched by UIDs.
 
     `excluded` maps patients to the reason for leaving them out.
     """
-    sets = _structure_sets_by_patient(index)
-    patients = sorted({*sets, *(_patient(images[0]) for images in index.ct.values())})
+    if choice.source is MaskSource.SEG:
+        require_highdicom()
+    delineations = _by_patient(index)
+    patients = sorted({*delineations, *(_patient(images[0]) for images in index.ct.values())})
     if not patients and not index.unreadable:
-        raise UserError("There are no CT images and no RTSTRUCT among the input files.")
+        raise UserError("There are no CT images and no RTSTRUCT or SEG among the input files.")
     planned: list[ContouredCt] = []
     rejected = [_unreadable(file) for file in index.unreadable]
     for patient in patients:
         try:
             if patient in excluded:
                 raise CaseExcludedError(excluded[patient])
-            planned.append(_plan_patient(patient, sets.get(patient, []), index, choice))
+            planned.append(_plan_patient(patient, delineations.get(patient, []), index, choice))
         except (UserError, CaseExcludedError) as error:
             status = Status.EXCLUDED if isinstance(error, CaseExcludedError) else Status.FAILED
             rejected.append(Outcome(case_identifier(patient), status, str(error), patient))
@@ -148,54 +187,55 @@ def _apart_from_namesakes(planned: Sequence[ContouredCt]) -> tuple[list[Contoure
 
 
 def _plan_patient(
-    patient: str, sets: Sequence[StructureSet], index: DicomIndex, choice: MaskChoice
+    patient: str, delineations: Sequence[Delineation], index: DicomIndex, choice: MaskChoice
 ) -> ContouredCt:
-    usable, reasons = [], []
-    for structure_set in sets:
+    usable: list[tuple[Delineation, SeriesMatch]] = []
+    reasons: list[str] = []
+    for delineation in _preferred(delineations, choice.source):
+        if usable and usable[0][0].source is not delineation.source:
+            break
         try:
-            choice.roi.of(structure_set)
-            usable.append((structure_set, *_series_of(structure_set, index)))
+            rois = choice.roi.of(delineation.rois)
+            usable.append((delineation, match_series(delineation, rois, index)))
         except UserError as error:
-            reasons.append(f"{structure_set.path.name}: {error}")
+            reasons.append(f"{delineation.path.name}: {error}")
     if not usable:
-        raise UserError("; ".join(reasons) or "there is a CT but no RTSTRUCT")
+        raise UserError("; ".join(reasons) or _nothing_to_use(delineations, choice.source))
     if len(usable) > 1:
-        files = ", ".join(str(structure_set.path) for structure_set, *_ in usable)
-        raise UserError(f"{len(usable)} structure sets have the ROI; keep one of {files}")
-    structure_set, series_uid, notes = usable[0]
-    return ContouredCt(
-        case_identifier(patient), patient, index.ct[series_uid], structure_set, choice, (*notes, *reasons)
-    )
+        files = ", ".join(str(delineation.path) for delineation, _ in usable)
+        raise UserError(f"{len(usable)} {usable[0][0].source.value} files have the ROI; keep one of {files}")
+    delineation, ct = usable[0]
+    return ContouredCt(case_identifier(patient), patient, ct, delineation, choice, (*ct.notes, *reasons))
 
 
-def _series_of(structure_set: StructureSet, index: DicomIndex) -> tuple[str, tuple[str, ...]]:
-    """UID of the series that the contours were drawn on, and a note where it was not named."""
-    named = [uid for uid in structure_set.series_uids if uid in index.ct]
-    if len(named) == 1:
-        return named[0], ()
-    if named:
-        raise UserError(f"the contours are on {len(named)} CT series")
-    same_frame = [
-        uid
-        for uid, images in index.ct.items()
-        if images[0].frame_of_reference_uid in structure_set.frame_of_reference_uids
-        and images[0].patient_id == structure_set.patient_id
-    ]
-    if len(same_frame) == 1:
-        return same_frame[0], ("CT series taken by frame of reference: the one referenced is not there",)
-    wanted = ", ".join(structure_set.series_uids) or "(none named)"
-    raise UserError(f"the CT series it was drawn on is not among the input: {wanted}")
+def _preferred(delineations: Sequence[Delineation], source: MaskSource) -> list[Delineation]:
+    """Those of the source asked for, RTSTRUCT first."""
+    order = (MaskSource.RTSTRUCT, MaskSource.SEG) if source is MaskSource.AUTO else (source,)
+    return [delineation for kind in order for delineation in delineations if delineation.source is kind]
 
 
-def _structure_sets_by_patient(index: DicomIndex) -> dict[str, list[StructureSet]]:
-    """Structure sets by patient, copies of one file counted once."""
-    sets: dict[str, list[StructureSet]] = defaultdict(list)
-    for structure_set in {s.sop_uid: s for s in index.structure_sets}.values():
-        sets[_patient(structure_set)].append(structure_set)
-    return sets
+def _nothing_to_use(delineations: Sequence[Delineation], source: MaskSource) -> str:
+    wanted = "RTSTRUCT or SEG" if source is MaskSource.AUTO else source.value.upper()
+    others = {d.source.value for d in delineations}
+    hint = f" (--source {others.pop()} would use what there is)" if others else ""
+    return f"there is a CT but no {wanted}{hint}"
 
 
-def _patient(entry: CtInstance | StructureSet) -> str:
+def _by_patient(index: DicomIndex) -> dict[str, list[Delineation]]:
+    """RTSTRUCT and SEG files by patient, copies of one file counted once."""
+    found: dict[str, list[Delineation]] = defaultdict(list)
+    for delineation in {d.sop_uid: d for d in index.delineations}.values():
+        found[_owner(delineation, index)].append(delineation)
+    return found
+
+
+def _owner(delineation: Delineation, index: DicomIndex) -> str:
+    """The patient of the CT that a file was drawn on: UIDs join the two, whatever it calls its patient."""
+    named = [index.ct[series.uid][0] for series in delineation.series if series.uid in index.ct]
+    return _patient(named[0] if named else delineation)
+
+
+def _patient(entry: CtInstance | Delineation) -> str:
     return entry.patient_id or entry.study_uid
 
 
@@ -205,10 +245,19 @@ def _unreadable(file: Unreadable) -> Outcome:
     )
 
 
-def _check_drawn(drawn: Rasterised) -> None:
+def _check_drawn(drawn: Rasterised, choice: MaskChoice) -> None:
+    """Refuse an empty mask, and one that lacks contours unless such are to be kept."""
     if not drawn.mask.any():
         reason = "; ".join(drawn.problems[:3]) or "it has no contours"
         raise UserError(f"the mask is empty: {reason}")
+    total = drawn.drawn + len(drawn.in_gaps) + len(drawn.lost)
+    left_out = [*drawn.lost, *drawn.in_gaps]
+    too_many = bool(drawn.lost) or len(drawn.in_gaps) > MOST_IN_GAPS * total
+    if too_many and choice.incomplete is Incomplete.FAIL:
+        raise UserError(
+            f"the mask would lack {len(left_out)} of {total} contours: {'; '.join(left_out[:3])} "
+            "(--incomplete keep converts what can be drawn)"
+        )
 
 
 def _as_images(

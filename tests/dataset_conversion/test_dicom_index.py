@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from nnunetv2_raemd.dataset_conversion.dicom_index import CtInstance, StructureSet, index_folder, read_header
+from nnunetv2_raemd.dataset_conversion.dicom_entries import CtInstance, Delineation
+from nnunetv2_raemd.dataset_conversion.dicom_headers import read_header
+from nnunetv2_raemd.dataset_conversion.dicom_index import index_folder
 
 
 def test_finds_all_whatever_the_files_are_called(make_patient, tmp_path: Path) -> None:
@@ -23,8 +25,8 @@ def test_finds_all_whatever_the_files_are_called(make_patient, tmp_path: Path) -
     index = index_folder(tmp_path / "dicom")
     assert list(index.ct) == [patient.uids["ct"]]
     assert len(index.ct[patient.uids["ct"]]) == 8 and not index.unreadable
-    structure_set = index.structure_sets[0]
-    assert structure_set.series_uids == (patient.uids["ct"],)
+    structure_set = index.delineations[0]
+    assert [series.uid for series in structure_set.series] == [patient.uids["ct"]]
     assert [(roi.number, roi.names) for roi in structure_set.rois] == [(3, ("Lung",)), (4, ("GTV-1",))]
 
 
@@ -65,12 +67,12 @@ def test_dcm_without_preamble_is_read_and_one_that_is_no_dicom_is_reported(
 def test_observation_labels_count_as_names(real_data: Path) -> None:
     files = (real_data / "nsclc-radiomics").rglob("1-1.dcm")
     structure_set = read_header(next(files))
-    assert isinstance(structure_set, StructureSet)
+    assert isinstance(structure_set, Delineation)
     assert [roi.names for roi in structure_set.rois][-1] == ("GTV-1",) and len(structure_set.rois) == 6
 
 
 @pytest.mark.parametrize("name", ["rt", "invalid_reference_rt", "non_existent_reference_rt"])
 def test_malformed_references_do_not_stop_the_index(real_data: Path, name: str) -> None:
     structure_set = read_header(real_data / "dicom-odd" / "rt-utils" / "mock_data" / f"{name}.dcm")
-    assert isinstance(structure_set, StructureSet) and structure_set.rois
-    assert bool(structure_set.series_uids) == (name != "non_existent_reference_rt")
+    assert isinstance(structure_set, Delineation) and structure_set.rois
+    assert bool(structure_set.series) == (name != "non_existent_reference_rt")

@@ -1,0 +1,94 @@
+"""Reading of single DICOM files, and what may be said of one that cannot be read."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+from pydicom.filereader import read_file_meta_info
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, MediaStorageDirectoryStorage
+
+from nnunetv2_raemd.errors import UserError
+
+# Messages of these name tags and lengths. Others may quote a value, which in a damaged file may be anything,
+# a patient's name too.
+_QUOTE_NO_VALUES = (AttributeError, EOFError, FileNotFoundError, InvalidDicomError, PermissionError)
+
+
+@contextmanager
+def discreet_reading() -> Iterator[None]:
+    """Keeps pydicom's warnings back, for they quote values; also a decorator.
+
+    Values are converted when they are first asked for, so this must be round that and not only round reading.
+    """
+    mode = pydicom.config.settings.reading_validation_mode
+    pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        pydicom.config.settings.reading_validation_mode = mode
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Whatever goes wrong within becomes a `UserError` that names the file and quotes no value of it."""
+    try:
+        with discreet_reading():
+            yield
+    except UserError as error:
+        raise error if str(path) in str(error) else UserError(f"{path}: {error}") from None
+    except MemoryError:
+        raise
+    except Exception as error:  # pydicom and decoders raise whatever a malformed file leads them to
+        raise UserError(f"{path} cannot be read: {describe(error)}") from None
+
+
+def read_dataset(path: Path) -> Dataset:
+    """A whole DICOM file; raises `UserError` naming it where it cannot be read."""
+    with reading(path):
+        dataset = pydicom.dcmread(path, force=True)
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        # Files without a preamble are little endian, and pydicom has found out which of two kinds.
+        implicit = dataset.original_encoding[0]
+        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+    return dataset
+
+
+def read_tags(path: Path, tags: Sequence[str]) -> Dataset | None:
+    """The header with `tags` only; None for what is not DICOM. Raises for DICOM that is cut off."""
+    try:
+        dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(tags))
+    except InvalidDicomError:
+        # Old writers leave out the preamble; of other files only the name can tell.
+        if path.suffix.lower() != ".dcm":
+            return None
+        dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(tags), force=True)
+    if "SOPClassUID" in dataset:
+        return dataset
+    if dataset.file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
+        return None
+    raise UserError("not a DICOM file, or cut off in its header")
+
+
+def instance_uid_of_damaged(path: Path) -> str:
+    """SOP instance UID from the first bytes of a file whose header cannot be read; "" where they lack it."""
+    try:
+        return str(read_file_meta_info(path).get("MediaStorageSOPInstanceUID", ""))
+    except Exception:  # the file is damaged: nothing is sure to work
+        return ""
+
+
+def describe(error: Exception) -> str:
+    """What went wrong, in words that cannot hold a value of the file."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, _QUOTE_NO_VALUES):
+        return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return f"{type(error).__name__} at a value that is not as DICOM has it"
