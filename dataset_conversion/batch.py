@@ -1,42 +1,31 @@
-"""Run the conversion of many cases: worker processes, progress, resume, and what to do with a bad case."""
+"""Convert many cases, wherever that is done: finished ones are kept, and a bad one does not stop the rest."""
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-
-import SimpleITK as sitk
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 
 from nnunetv2_raemd.dataset_conversion.case import Case, CaseExcludedError, Outcome, Status
+from nnunetv2_raemd.dataset_conversion.execution import Backend
 from nnunetv2_raemd.dataset_conversion.measurements import measure
 from nnunetv2_raemd.dataset_conversion.nnunet_dataset import DatasetFolder
+from nnunetv2_raemd.dataset_conversion.progress import progress
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.version import __version__
 
 
 def convert_case(case: Case, folder: DatasetFolder) -> Outcome:
     """Convert one case, or keep it where it is finished already; never raises for bad input.
 
     A case that fails leaves nothing in the dataset, not even what an earlier run wrote from other input.
+    Raises `UserError` where another run has taken over the folder.
     """
-    fingerprint = case.fingerprint()
-    record = folder.finished(case.case_id, fingerprint)
-    if record is not None:
-        return Outcome(case.case_id, Status.KEPT, patient_id=case.patient_id, record=record)
     try:
+        fingerprint = case.fingerprint()
+        record = folder.finished(case.case_id, fingerprint)
+        if record is not None:
+            return Outcome(case.case_id, Status.KEPT, patient_id=case.patient_id, record=record)
         loaded = case.load()
         record = {
             "patient_id": case.patient_id,
@@ -46,91 +35,68 @@ def convert_case(case: Case, folder: DatasetFolder) -> Outcome:
         }
         record = folder.write_case(case.case_id, loaded.image, loaded.label, record)
     except CaseExcludedError as error:
-        folder.discard(case.case_id)
-        return Outcome(case.case_id, Status.EXCLUDED, str(error), case.patient_id)
+        return _left_out(case, folder, Status.EXCLUDED, str(error))
     except Exception as error:  # one bad case must not end a run of hundreds
-        folder.discard(case.case_id)
-        return Outcome(case.case_id, Status.FAILED, _reason(error), case.patient_id)
+        return _left_out(case, folder, Status.FAILED, reason_of(error))
     return Outcome(case.case_id, Status.CONVERTED, patient_id=case.patient_id, record=record)
 
 
+@dataclass(frozen=True)
+class ConversionJob:
+    """`convert_case` as a job for a backend."""
+
+    folder: DatasetFolder
+
+    def __call__(self, case: Case, /) -> Outcome:
+        return convert_case(case, self.folder)
+
+    def sees(self, case: Case, /) -> Mapping[str, object]:
+        return {
+            "the version of nnunetv2-raemd": __version__,
+            f"the dataset folder {self.folder.path}": self.folder.is_current,
+            f"the source files of {case.case_id}": _fingerprint_or_reason(case),
+        }
+
+    def gave_up(self, case: Case, reason: str, /) -> Outcome:
+        return _left_out(case, self.folder, Status.FAILED, reason)
+
+
 def run_cases(
-    cases: Sequence[Case], folder: DatasetFolder, *, workers: int = 1, strict: bool = False
+    cases: Sequence[Case], folder: DatasetFolder, *, backend: Backend, strict: bool = False
 ) -> list[Outcome]:
     """Convert `cases` with a progress bar; outcomes come in the order of `cases`.
 
     `strict` raises `UserError` at the first case that fails; the cases finished by then stay.
     """
     outcomes: dict[str, Outcome] = {}
-    with _progress() as progress:
-        task = progress.add_task("Converting", total=len(cases), failed=0)
-        for outcome in _outcomes(cases, folder, workers):
+    with (
+        progress("Converting", len(cases)) as advance,
+        closing(backend.run(ConversionJob(folder), cases)) as finished,
+    ):
+        for outcome in finished:
             outcomes[outcome.case_id] = outcome
-            failed = sum(o.status is Status.FAILED for o in outcomes.values())
-            progress.update(task, advance=1, failed=failed)
+            failed = outcome.status is Status.FAILED
+            advance(failed=failed)
             if strict and failed:
                 raise UserError(f"{outcome.case_id}: {outcome.reason} (--strict stops at the first failure)")
     return [outcomes[case.case_id] for case in cases]
 
 
-def _outcomes(cases: Sequence[Case], folder: DatasetFolder, workers: int) -> Iterator[Outcome]:
-    if min(workers, len(cases)) <= 1:
-        yield from (convert_case(case, folder) for case in cases)
-        return
-    unfinished = {case.case_id: case for case in cases}
-    try:
-        for outcome in _pooled(cases, folder, workers):
-            del unfinished[outcome.case_id]
-            yield outcome
-    except BrokenProcessPool:
-        # It cannot be told which case ended its worker, so each left over gets a process of its own.
-        yield from (_isolated(case, folder) for case in list(unfinished.values()))
-
-
-def _isolated(case: Case, folder: DatasetFolder) -> Outcome:
-    try:
-        return next(_pooled([case], folder, 1))
-    except BrokenProcessPool:
-        folder.discard(case.case_id)
-        reason = "the worker process died, most often for want of memory; try fewer --workers"
-        return Outcome(case.case_id, Status.FAILED, reason, case.patient_id)
-
-
-def _pooled(cases: Sequence[Case], folder: DatasetFolder, workers: int) -> Iterator[Outcome]:
-    # spawn: a forked child could inherit locks held by the threads of SimpleITK or of the progress bar
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(workers, len(cases)), mp_context=context, initializer=_set_up_worker)
-    try:
-        for future in as_completed([pool.submit(convert_case, case, folder) for case in cases]):
-            yield future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _set_up_worker() -> None:
-    """One thread per worker; an interrupt (Ctrl-C) is the main process's to answer."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
-
-
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """One line on what went wrong; a bug is told from bad input by its type."""
     text = " ".join(str(error).split())
     return text if isinstance(error, UserError) else f"{type(error).__name__}: {text}"
 
 
-class _RateColumn(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        return Text("" if not task.speed else f"{60 * task.speed:.1f}/min")
+def _fingerprint_or_reason(case: Case) -> str:
+    try:
+        return case.fingerprint()
+    except Exception as error:  # the case will fail by it, here and there
+        return reason_of(error)
 
 
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[failed]} failed"),
-        _RateColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
+def _left_out(case: Case, folder: DatasetFolder, status: Status, reason: str) -> Outcome:
+    if not folder.is_current:
+        raise UserError(f"Another run of the converter has taken over {folder.path}; this one stops.")
+    folder.discard(case.case_id)
+    return Outcome(case.case_id, status, reason, case.patient_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -72,11 +72,15 @@ class Outcome:
 
 @dataclass(frozen=True)
 class ConversionPlan:
-    """What is to be converted, what cannot be and why, and remarks on the input as a whole."""
+    """What is to be converted, what cannot be and why, and remarks on the input as a whole.
+
+    `subsets` are the archive's own subsets by case, rejected ones included, where it has such.
+    """
 
     cases: tuple[Case, ...]
     rejected: tuple[Outcome, ...] = ()
     remarks: tuple[str, ...] = ()
+    subsets: Mapping[str, int] = field(default_factory=dict)
 
 
 def files_digest(files: Iterable[Path], *settings: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,14 +13,18 @@ from nnunetv2.paths import nnUNet_preprocessed
 
 from nnunetv2_raemd.dataset_conversion.batch import run_cases
 from nnunetv2_raemd.dataset_conversion.case import ConversionPlan, Outcome, Status
+from nnunetv2_raemd.dataset_conversion.execution import Backend
+from nnunetv2_raemd.dataset_conversion.local_processes import LocalProcesses
 from nnunetv2_raemd.dataset_conversion.nnunet_dataset import (
     DatasetDescription,
     DatasetFolder,
     write_dataset_json,
     write_json,
 )
-from nnunetv2_raemd.dataset_conversion.report import write_report
-from nnunetv2_raemd.dataset_conversion.splits import grouped_folds
+from nnunetv2_raemd.dataset_conversion.quality_pictures import draw_pictures, page
+from nnunetv2_raemd.dataset_conversion.report import remove_report, write_report
+from nnunetv2_raemd.dataset_conversion.scheduler import Scheduler
+from nnunetv2_raemd.dataset_conversion.splits import GroupedFolds, KnownCases, Split
 from nnunetv2_raemd.errors import UserError
 
 
@@ -31,17 +36,27 @@ class RunOptions:
     limit: int | None = None
     overwrite: bool = False
     strict: bool = False
-    folds: int = 5
-    seed: int = 12345
+    split: Split = field(default_factory=GroupedFolds)
+    scheduler: str | None = None
+    qc: bool = False
+
+    @property
+    def backend(self) -> Backend:
+        """Where the cases are converted: worker processes here, or those of a scheduler."""
+        return Scheduler(self.scheduler) if self.scheduler else LocalProcesses(self.workers)
 
 
 @dataclass(frozen=True)
 class ConversionResult:
-    """Outcomes of the cases asked for, and what the user should know beside them."""
+    """Outcomes of the cases asked for, and what the user should know beside them.
+
+    `undrawn` says by case why its picture for `--qc` could not be drawn.
+    """
 
     folder: Path
     outcomes: tuple[Outcome, ...]
     remarks: tuple[str, ...] = field(default=())
+    undrawn: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def failed(self) -> tuple[Outcome, ...]:
@@ -64,34 +79,68 @@ def convert(
     """Convert the planned cases into `folder`; those that an earlier run finished are kept.
 
     `settings` are the choices that decide what a mask is: a folder never holds cases of different ones.
-    Raises `UserError` where it would, where the folder holds images of other origin, or (strict) at the first
-    bad case.
+    Raises `UserError` where it would, where the folder holds images of other origin, where the cases cannot
+    be split as `options` ask for, or (strict) at the first bad case.
     """
+    known = known_cases(plan, folder, options)
     plan = limited(plan, options.limit)
-    _prepare(folder, settings, overwrite=options.overwrite)
+    folder = replace(folder, test_cases=options.split.test_cases(known))
+    folder = _prepare(folder, settings, overwrite=options.overwrite)
+    moved = folder.arrange()
     if options.strict and plan.rejected:
         first = plan.rejected[0]
         raise UserError(f"{first.case_id}: {first.reason} (--strict stops at the first failure)")
     for rejected in plan.rejected:
         folder.discard(rejected.case_id)
-    converted = run_cases(plan.cases, folder, workers=options.workers, strict=options.strict)
+    converted = run_cases(plan.cases, folder, backend=options.backend, strict=options.strict)
     outcomes = (*plan.rejected, *converted)
-    remarks = (*plan.remarks, *_complete(folder, about, options))
-    write_report(folder, _with_earlier(outcomes, folder), settings=settings, remarks=plan.remarks)
-    return ConversionResult(folder.path, outcomes, remarks)
+    remarks = (*plan.remarks, *_moved(moved), *_complete(folder, about, options.split, known))
+    chosen = {**settings, "split": options.split.settings()}
+    write_report(folder, _with_earlier(outcomes, folder), settings=chosen, remarks=plan.remarks)
+    undrawn = _check_by_eye(folder, options)
+    return ConversionResult(folder.path, outcomes, (*remarks, *_stale_page(folder, options)), undrawn)
 
 
-def _prepare(folder: DatasetFolder, settings: Mapping[str, Any], *, overwrite: bool) -> None:
+def _check_by_eye(folder: DatasetFolder, options: RunOptions) -> Mapping[str, str]:
+    """The pictures and the page of `--qc`; returns why a picture could not be drawn, by case."""
+    if not options.qc:
+        return {}
+    from nnunetv2_raemd.dataset_conversion.quality_page import write_page  # noqa: PLC0415 - matplotlib
+
+    undrawn = draw_pictures(folder, backend=options.backend)
+    write_page(folder, undrawn)
+    return undrawn
+
+
+def _stale_page(folder: DatasetFolder, options: RunOptions) -> list[str]:
+    file = page(folder)
+    if options.qc or not file.is_file():
+        return []
+    return [f"{file} shows the dataset as it was when --qc was last given"]
+
+
+def known_cases(plan: ConversionPlan, folder: DatasetFolder, options: RunOptions) -> KnownCases:
+    """The cases of the whole plan, whatever becomes of them, and those that stay from earlier runs."""
+    earlier = {} if options.overwrite else folder.records()
+    patients = {
+        **{case_id: record["patient_id"] for case_id, record in earlier.items()},
+        **{outcome.case_id: outcome.patient_id for outcome in plan.rejected if outcome.patient_id},
+        **{case.case_id: case.patient_id for case in plan.cases},
+    }
+    recorded = {case_id: n for case_id, record in earlier.items() if (n := record.get("subset")) is not None}
+    return KnownCases(patients, {**recorded, **plan.subsets})
+
+
+def _prepare(folder: DatasetFolder, settings: Mapping[str, Any], *, overwrite: bool) -> DatasetFolder:
     foreign = folder.foreign_cases()
     if foreign:
         raise UserError(
             f"{folder.path} holds {len(foreign)} images that this command did not write, as {foreign[0]}; "
             "choose another --dataset-id or remove them."
         )
+    folder = folder.prepare()
     if overwrite:
-        for case_id in folder.recorded_cases():
-            folder.discard(case_id)
-    folder.prepare()
+        _clear(folder)
     settings_file = folder.path / ".conversion" / "settings.json"
     if folder.recorded_cases() and _read_json(settings_file) != dict(settings):
         raise UserError(
@@ -99,6 +148,17 @@ def _prepare(folder: DatasetFolder, settings: Mapping[str, Any], *, overwrite: b
             "give --overwrite to convert everything anew, or choose another --dataset-id."
         )
     write_json(settings_file, dict(settings))
+    return folder
+
+
+def _clear(folder: DatasetFolder) -> None:
+    """Remove what earlier runs wrote: where cases get new names, the old ones must not stay anywhere."""
+    for case_id in folder.recorded_cases():
+        folder.discard(case_id)
+    remove_report(folder)
+    for name in ("splits_final.json", "dataset.json"):
+        (folder.path / name).unlink(missing_ok=True)
+    shutil.rmtree(page(folder).parent, ignore_errors=True)
 
 
 def _read_json(file: Path) -> object:
@@ -109,22 +169,32 @@ def _read_json(file: Path) -> object:
         return None
 
 
-def _complete(folder: DatasetFolder, about: DatasetDescription, options: RunOptions) -> Sequence[str]:
+def _complete(
+    folder: DatasetFolder, about: DatasetDescription, split: Split, known: KnownCases
+) -> Sequence[str]:
     """Write `dataset.json` and `splits_final.json` over all finished cases; returns remarks."""
-    patients = {case_id: record["patient_id"] for case_id, record in folder.records().items()}
+    training = [case_id for case_id in folder.records() if folder.part(case_id) == "Tr"]
     splits_file = folder.path / "splits_final.json"
-    if not patients:
+    if not training:
         for file in (splits_file, folder.path / "dataset.json"):
             file.unlink(missing_ok=True)
-        return ["no case was converted: there is no dataset"]
-    write_dataset_json(folder, len(patients), about)
-    folds = grouped_folds(patients, folds=options.folds, seed=options.seed)
-    if not folds:
+        return ["no case to train on was converted: there is no dataset"]
+    write_dataset_json(folder, len(training), about)
+    shares = split.share_out(training, known)
+    if not shares.folds:
         splits_file.unlink(missing_ok=True)
-        return ["all cases are of one patient: no splits_final.json; train with fold 'all'"]
-    write_json(splits_file, folds)
-    fewer = [f"only {len(folds)} folds, one per patient"] if len(folds) < options.folds else []
-    return [*fewer, *_stale_splits(folder, folds)]
+        return shares.remarks
+    write_json(splits_file, shares.folds)
+    return [*shares.remarks, *_stale_splits(folder, shares.folds)]
+
+
+def _moved(cases: Sequence[str]) -> list[str]:
+    if not cases:
+        return []
+    return [
+        f"{len(cases)} cases moved between training and test, for another split or other cases than before: "
+        "preprocess again, and do not test models that were trained before"
+    ]
 
 
 def _stale_splits(folder: DatasetFolder, folds: Sequence[Mapping[str, list[str]]]) -> list[str]:

@@ -8,10 +8,12 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import SimpleITK as sitk
 from nnunetv2.dataset_conversion.generate_dataset_json import generate_dataset_json
@@ -21,6 +23,7 @@ from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.version import __version__
 
 FILE_ENDING = ".nii.gz"
+PARTS = ("Tr", "Ts")  # nnU-Net's endings of the folders of training and of test cases
 _PENDING = {"pending": True}
 MAX_DATASET_ID = 999  # nnU-Net names folders DatasetXXX_NAME with three digits
 
@@ -30,37 +33,84 @@ class DatasetFolder:
     """`$nnUNet_raw/DatasetXXX_NAME` and the paths in it.
 
     `.conversion` holds one small record per finished case, by which an interrupted run is resumed, and files
-    in the making. nnU-Net looks at neither.
+    in the making. nnU-Net looks at neither. `run` names the run that a process works for: it has a folder for
+    files in the making, which the next run removes, so that a process left over can put nothing more into the
+    dataset. `test_cases` lie in `imagesTs` and `labelsTs`, which nnU-Net does not train on.
     """
 
     path: Path
+    run: str = ""
+    test_cases: frozenset[str] = frozenset()
 
     def image(self, case_id: str) -> Path:
-        return self.path / "imagesTr" / f"{case_id}_0000{FILE_ENDING}"
+        return self._image(case_id, self.part(case_id))
 
     def label(self, case_id: str) -> Path:
-        return self.path / "labelsTr" / f"{case_id}{FILE_ENDING}"
+        return self._label(case_id, self.part(case_id))
+
+    def part(self, case_id: str) -> str:
+        """nnU-Net's ending of the folders that the case lies in: "Tr" or "Ts"."""
+        return "Ts" if case_id in self.test_cases else "Tr"
+
+    def _image(self, case_id: str, part: str) -> Path:
+        return self.path / f"images{part}" / f"{case_id}_0000{FILE_ENDING}"
+
+    def _label(self, case_id: str, part: str) -> Path:
+        return self.path / f"labels{part}" / f"{case_id}{FILE_ENDING}"
 
     def record(self, case_id: str) -> Path:
         return self.path / ".conversion" / "cases" / f"{case_id}.json"
 
     @property
     def scratch(self) -> Path:
-        return self.path / ".conversion" / "unfinished"
+        return self.path / ".conversion" / "unfinished" / self.run
 
-    def prepare(self) -> None:
-        """Create the folders and clear what an interrupted run left unfinished."""
-        shutil.rmtree(self.scratch, ignore_errors=True)
+    @property
+    def is_current(self) -> bool:
+        """Whether no later run has taken over the folder."""
+        return self.scratch.is_dir()
+
+    def prepare(self) -> DatasetFolder:
+        """Begin a run: create the folders and clear what an interrupted run left unfinished."""
+        run = replace(self, run=uuid4().hex)
+        self._abandon(run.scratch.parent)
         for case_id, record in self._all_records().items():
             if record == _PENDING:
                 self.discard(case_id)
-        for folder in ("imagesTr", "labelsTr", ".conversion/cases", ".conversion/unfinished"):
+        for folder in (
+            *(f"{kind}{part}" for kind in ("images", "labels") for part in PARTS),
+            ".conversion/cases",
+        ):
             (self.path / folder).mkdir(parents=True, exist_ok=True)
+        run.scratch.mkdir(parents=True)
+        return run
+
+    def _abandon(self, unfinished: Path) -> None:
+        """Remove files in the making; renamed first, as a process left over may still be writing some."""
+        with contextlib.suppress(OSError):
+            unfinished.rename(unfinished.with_name(f"abandoned-{uuid4().hex}"))
+        for folder in (unfinished, *unfinished.parent.glob("abandoned-*")):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def foreign_cases(self) -> list[str]:
         """Names of the images that no converter recorded, in which case the dataset is someone else's."""
-        images = sorted((self.path / "imagesTr").glob(f"*{FILE_ENDING}"))
+        images = sorted(i for part in PARTS for i in self._image("*", part).parent.glob(f"*{FILE_ENDING}"))
         return [i.name for i in images if not self.record(i.name[: -len(f"_0000{FILE_ENDING}")]).is_file()]
+
+    def arrange(self) -> list[str]:
+        """Move cases that an earlier run put into the other part, and return their names.
+
+        Where that is cut short, the next run finishes it.
+        """
+        moved = []
+        for case_id in self.recorded_cases():
+            here = self.part(case_id)
+            there = PARTS[1 - PARTS.index(here)]
+            for file in (self._label, self._image):
+                if file(case_id, there).is_file():
+                    file(case_id, there).replace(file(case_id, here))
+                    moved.append(case_id)
+        return list(dict.fromkeys(moved))
 
     def recorded_cases(self) -> list[str]:
         """Names of the cases that a converter wrote or began to write, sorted."""
@@ -74,20 +124,24 @@ class DatasetFolder:
         return {c: json.loads(self.record(c).read_text(encoding="utf-8")) for c in self.recorded_cases()}
 
     def discard(self, case_id: str) -> None:
-        """Remove every trace of a case; the record first, so that half a removal is not taken for a case."""
-        for file in (self.record(case_id), self.image(case_id), self.label(case_id)):
-            file.unlink(missing_ok=True)
+        """Remove every trace of a case; the next run completes a removal that is cut short."""
+        if self.record(case_id).is_file():
+            write_json(self.record(case_id), _PENDING)
+        for part in PARTS:
+            self._image(case_id, part).unlink(missing_ok=True)
+            self._label(case_id, part).unlink(missing_ok=True)
+        self.record(case_id).unlink(missing_ok=True)
 
     def finished(self, case_id: str, fingerprint: str) -> dict[str, Any] | None:
         """The record of a case that is whole, unchanged since it was written and up to date; else None."""
+        record = self._recorded(case_id)
         try:
-            record: dict[str, Any] = json.loads(self.record(case_id).read_text(encoding="utf-8"))
+            if record is None or record["fingerprint"] != fingerprint:
+                return None
             written = record["image_sha256"], record["label_sha256"]
-            if record["fingerprint"] == fingerprint and written == self._digests(case_id):
-                return record
-        except (OSError, ValueError, KeyError):
-            pass
-        return None
+            return record if written == self._digests(case_id) else None
+        except (OSError, KeyError):
+            return None
 
     def write_case(
         self, case_id: str, image: sitk.Image, label: sitk.Image, record: dict[str, Any]
@@ -96,18 +150,30 @@ class DatasetFolder:
 
         The image appears last of the two, because nnU-Net takes its list of cases from the images; the record
         after both, because it says that the case is finished. Until then it says that the case is ours but
-        pending, and the next run removes it.
+        pending, and the next run removes it. All come by renaming out of the run's folder, which fails once
+        another run has taken over; two processes may work on one case, as a cluster may have them do.
         """
         with self._unfinished(case_id) as folder:
             new_image, new_label = folder / f"image{FILE_ENDING}", folder / f"label{FILE_ENDING}"
-            sitk.WriteImage(image, str(new_image))
-            sitk.WriteImage(label, str(new_label))
-            write_json(self.record(case_id), _PENDING)
+            _write_image(image, new_image)
+            _write_image(label, new_label)
+            record = {**record, "image_sha256": _sha256(new_image), "label_sha256": _sha256(new_label)}
+            write_json(folder / "pending.json", _PENDING)
+            write_json(folder / "record.json", record)
+            if self.finished(case_id, record["fingerprint"]) == record:
+                return record  # another process was faster
+            (folder / "pending.json").replace(self.record(case_id))
             new_label.replace(self.label(case_id))
             new_image.replace(self.image(case_id))
-        image_sha256, label_sha256 = self._digests(case_id)
-        record = {**record, "image_sha256": image_sha256, "label_sha256": label_sha256}
-        write_json(self.record(case_id), record)
+            (folder / "record.json").replace(self.record(case_id))
+        return record
+
+    def _recorded(self, case_id: str) -> dict[str, Any] | None:
+        """What the record of a case says, None where there is none or a damaged one."""
+        try:
+            record: dict[str, Any] = json.loads(self.record(case_id).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
         return record
 
     def _digests(self, case_id: str) -> tuple[str, str]:
@@ -115,8 +181,7 @@ class DatasetFolder:
 
     @contextlib.contextmanager
     def _unfinished(self, case_id: str) -> Iterator[Path]:
-        folder = self.scratch / case_id
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f"{case_id}.", dir=self.scratch))
         try:
             yield folder
         finally:
@@ -169,29 +234,48 @@ def write_text(path: Path, text: str) -> None:
 
 @dataclass(frozen=True)
 class DatasetDescription:
-    """What `dataset.json` says about a dataset beside its number of cases."""
+    """What `dataset.json` says about a dataset beside its number of cases.
 
-    foreground: str
+    `labels` are nnU-Net's: "background" is 0, a class is an integer, a region the integers of the classes
+    that lie in it, and "ignore" (where there is one) the highest integer. Where there are regions,
+    `regions_class_order` is the integer that each of them paints, in the order of `labels`. nnU-Net picks the
+    normalisation of intensities by `channel_name`.
+    """
+
+    labels: Mapping[str, int | Sequence[int]]
     description: str
+    source: str
     reference: str
     licence: str
+    regions_class_order: Sequence[int] | None = None
+    channel_name: str = "CT"
 
 
 def write_dataset_json(folder: DatasetFolder, number_of_cases: int, about: DatasetDescription) -> None:
-    """Write `dataset.json` by nnU-Net's own function: channel CT, background 0, `about.foreground` 1."""
+    """Write `dataset.json` by nnU-Net's own function."""
+    order = about.regions_class_order
     generate_dataset_json(
         str(folder.scratch),
-        channel_names={0: "CT"},
-        labels={"background": 0, about.foreground: 1},
+        channel_names={0: about.channel_name},
+        labels=dict(about.labels),
+        regions_class_order=None if order is None else tuple(order),
         num_training_cases=number_of_cases,
         file_ending=FILE_ENDING,
         dataset_name=folder.path.name,
         description=about.description,
         reference=about.reference,
         license=about.licence,
+        source=about.source,
         converted_by=f"nnunetv2-raemd {__version__}",
     )
     (folder.scratch / "dataset.json").replace(folder.path / "dataset.json")
+
+
+def _write_image(image: sitk.Image, path: Path) -> None:
+    """Voxels and geometry only: what else a reader kept of the source's header may name somebody."""
+    for key in image.GetMetaDataKeys():
+        image.EraseMetaData(key)
+    sitk.WriteImage(image, str(path))
 
 
 def _sha256(file: Path) -> str:

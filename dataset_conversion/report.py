@@ -11,6 +11,7 @@ from nnunetv2_raemd.dataset_conversion.case import Outcome, Status
 from nnunetv2_raemd.dataset_conversion.nnunet_dataset import DatasetFolder, write_json, write_text
 from nnunetv2_raemd.version import __version__
 
+_PART_NAMES = {"Tr": "training", "Ts": "test"}
 _BOOKKEEPING = ("fingerprint", "patient_id")
 
 
@@ -21,7 +22,7 @@ def write_report(
 
     They hold no dates or durations, so that the same input gives the same bytes.
     """
-    rows = [_row(outcome) for outcome in sorted(outcomes, key=lambda o: o.case_id)]
+    rows = [_row(outcome, folder) for outcome in sorted(outcomes, key=lambda o: o.case_id)]
     report = {
         "converter": f"nnunetv2-raemd {__version__}",
         "settings": dict(settings),
@@ -33,6 +34,12 @@ def write_report(
     write_text(folder.path / "conversion_report.csv", _as_csv(rows))
 
 
+def remove_report(folder: DatasetFolder) -> None:
+    """Remove both reports, which may name what must not be named again."""
+    for file in folder.path.glob("conversion_report.*"):
+        file.unlink()
+
+
 def count_by_status(outcomes: Sequence[Outcome]) -> dict[str, int]:
     """Number of cases in the dataset, failed and excluded."""
     return {
@@ -42,13 +49,14 @@ def count_by_status(outcomes: Sequence[Outcome]) -> dict[str, int]:
     }
 
 
-def _row(outcome: Outcome) -> dict[str, Any]:
+def _row(outcome: Outcome, folder: DatasetFolder) -> dict[str, Any]:
     # whether a case was converted now or earlier must not change the report
     status = "in dataset" if outcome.in_dataset else outcome.status.value
     head = {
         "case": outcome.case_id,
         "patient": outcome.patient_id,
         "status": status,
+        "part": _PART_NAMES[folder.part(outcome.case_id)] if outcome.in_dataset else "",
         "reason": outcome.reason,
     }
     return {**head, **{k: v for k, v in outcome.record.items() if k not in _BOOKKEEPING}}

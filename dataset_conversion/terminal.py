@@ -8,7 +8,13 @@ from typing import Any
 from rich.console import Console
 
 from nnunetv2_raemd.dataset_conversion.case import ConversionPlan, Outcome, Status
-from nnunetv2_raemd.dataset_conversion.conversion import ConversionResult, RunOptions, convert, limited
+from nnunetv2_raemd.dataset_conversion.conversion import (
+    ConversionResult,
+    RunOptions,
+    convert,
+    known_cases,
+    limited,
+)
 from nnunetv2_raemd.dataset_conversion.nnunet_dataset import DatasetDescription, DatasetFolder
 from nnunetv2_raemd.dataset_conversion.report import count_by_status
 
@@ -17,12 +23,16 @@ _SHOWN = 20  # longer lists are in the report
 
 
 def show_plan(plan: ConversionPlan, folder: DatasetFolder, options: RunOptions) -> None:
-    """Print what a conversion would do; writes nothing."""
+    """Print what a conversion would do; writes nothing. Raises `UserError` where it cannot split so."""
     console = Console(soft_wrap=True, highlight=False, markup=False)
+    test_cases = options.split.test_cases(known_cases(plan, folder, options))
     plan = limited(plan, options.limit)
     recorded = set(() if options.overwrite else folder.recorded_cases())
     present = sum(case.case_id in recorded for case in plan.cases)
-    console.print(f"Would write {len(plan.cases)} cases to {folder.path} ({present} there already).")
+    tested = sum(case.case_id in test_cases for case in plan.cases)
+    console.print(
+        f"Would write {len(plan.cases)} cases to {folder.path} ({present} there already, {tested} to test)."
+    )
     _list(console, [f"{case.case_id}: {case.summary()}" for case in plan.cases])
     _explain(console, plan.rejected)
     for remark in plan.remarks:
@@ -44,11 +54,12 @@ def run(
     except KeyboardInterrupt:
         console.print("Interrupted. The same command continues from here.")
         return INTERRUPTED
-    _print_result(console, result)
-    return 1 if result.failed or not any(o.in_dataset for o in result.outcomes) else 0
+    _print_result(console, result, options)
+    whole = not result.failed and not result.undrawn and any(o.in_dataset for o in result.outcomes)
+    return 0 if whole else 1
 
 
-def _print_result(console: Console, result: ConversionResult) -> None:
+def _print_result(console: Console, result: ConversionResult, options: RunOptions) -> None:
     counts = count_by_status(result.outcomes)
     kept = sum(o.status is Status.KEPT for o in result.outcomes)
     console.print(
@@ -60,7 +71,10 @@ def _print_result(console: Console, result: ConversionResult) -> None:
         console.print(f"Note: {noted} cases have something in the column 'checks' of the report")
     for remark in result.remarks:
         console.print(f"Note: {remark}")
+    _list(console, [f"{case}: no picture: {reason}" for case, reason in result.undrawn.items()])
     console.print(f"Dataset: {result.folder}\nReport: {result.folder / 'conversion_report.csv'}")
+    if options.qc:
+        console.print(f"Pictures: {result.folder / 'qc' / 'index.html'}")
 
 
 def _explain(console: Console, outcomes: tuple[Outcome, ...] | list[Outcome]) -> None:

@@ -2,53 +2,28 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import SimpleITK as sitk
+from fake_cases import FakeCase
 
-from nnunetv2_raemd.dataset_conversion.batch import run_cases
-from nnunetv2_raemd.dataset_conversion.case import CaseExcludedError, LoadedCase, Status
+from nnunetv2_raemd.dataset_conversion import batch
+from nnunetv2_raemd.dataset_conversion.case import Outcome, Status
+from nnunetv2_raemd.dataset_conversion.local_processes import LocalProcesses
 from nnunetv2_raemd.dataset_conversion.nnunet_dataset import DatasetFolder
 from nnunetv2_raemd.errors import UserError
-
-
-@dataclass(frozen=True)
-class FakeCase:
-    """Behaves as its name says."""
-
-    case_id: str
-    version: str = "1"
-
-    @property
-    def patient_id(self) -> str:
-        return f"patient of {self.case_id}"
-
-    def summary(self) -> str:
-        return ""
-
-    def fingerprint(self) -> str:
-        return self.version
-
-    def load(self) -> LoadedCase:
-        if self.case_id.startswith("bad"):
-            raise UserError("the file\nis broken")
-        if self.case_id.startswith("bug"):
-            raise ZeroDivisionError("oops")
-        if self.case_id.startswith("left_out"):
-            raise CaseExcludedError("not wanted")
-        if self.case_id.startswith("crash"):
-            os._exit(9)
-        return LoadedCase(sitk.Image([4, 4, 4], sitk.sitkInt16), sitk.Image([4, 4, 4], sitk.sitkUInt8))
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> DatasetFolder:
     folder = DatasetFolder(tmp_path / "Dataset001_Test")
-    folder.prepare()
-    return folder
+    return folder.prepare()
+
+
+def run_cases(
+    cases: list[FakeCase], folder: DatasetFolder, *, workers: int = 1, strict: bool = False
+) -> list[Outcome]:
+    return batch.run_cases(cases, folder, backend=LocalProcesses(workers), strict=strict)
 
 
 def statuses(names: list[str], folder: DatasetFolder, **options: int) -> list[str]:

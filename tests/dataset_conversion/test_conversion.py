@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from nnunetv2.experiment_planning.plan_and_preprocess_api import (
     extract_fingerprint_dataset,
@@ -19,16 +20,19 @@ from nnunetv2.experiment_planning.plan_and_preprocess_api import (
 )
 from nnunetv2.experiment_planning.verify_dataset_integrity import verify_dataset_integrity
 
+from nnunetv2_raemd.dataset_conversion.batch import convert_case
 from nnunetv2_raemd.dataset_conversion.case import Status
 from nnunetv2_raemd.dataset_conversion.conversion import ConversionResult, RunOptions, convert
 from nnunetv2_raemd.dataset_conversion.luna16 import DESCRIPTION, plan_luna16
+from nnunetv2_raemd.dataset_conversion.luna16_sources import Spheres
 from nnunetv2_raemd.dataset_conversion.nnunet_dataset import DatasetFolder, dataset_folder
+from nnunetv2_raemd.dataset_conversion.splits import GroupedFolds
 from nnunetv2_raemd.errors import UserError
 
 
 def run(folder: Path, *, masks: str = "sphere", **options: Any) -> ConversionResult:
     return convert(
-        plan_luna16(folder),
+        plan_luna16(folder, Spheres()),
         dataset_folder(501, "Test"),
         DESCRIPTION,
         settings={"archive": "LUNA16", "masks": masks},
@@ -46,7 +50,7 @@ def names(result: ConversionResult, status: Status) -> list[str]:
     return [o.case_id for o in result.outcomes if o.status is status]
 
 
-def test_dataset_passes_nnunets_own_check(luna_of_five, nnunet_folders: Path) -> None:
+def test_dataset_passes_nnunets_own_check(luna_of_five, nnunet_folders: Path, nnunet_in_threads) -> None:
     result = run(luna_of_five.path)
     assert result.folder == nnunet_folders / "Dataset501_Test" and not result.failed
     verify_dataset_integrity(str(result.folder), num_processes=2)
@@ -68,7 +72,7 @@ def test_same_input_gives_the_same_bytes(luna_of_five, nnunet_folders: Path) -> 
     assert first == again and len(first) == 14
 
 
-def test_bad_case_is_left_out_and_reported(luna_of_five, nnunet_folders: Path) -> None:
+def test_bad_case_is_left_out_and_reported(luna_of_five, nnunet_folders: Path, nnunet_in_threads) -> None:
     raw = luna_of_five.voxels("1.2")
     raw.write_bytes(raw.read_bytes()[:-10])
     result = run(luna_of_five.path)
@@ -173,7 +177,7 @@ def test_killed_run_is_continued(luna, nnunet_folders: Path) -> None:
         luna.add_scan(f"1.{number}", nodule=(10, 9, 8))
     luna.write_annotations()
     command = [sys.executable, "-m", "nnunetv2_raemd.cli", "convert", "luna16", "--input", str(luna.path)]
-    command += ["--dataset-id", "501", "--name", "Test", "--workers", "1"]
+    command += ["--dataset-id", "501", "--name", "Test", "--masks", "sphere", "--workers", "1"]
     records = nnunet_folders / "Dataset501_Test" / ".conversion" / "cases"
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=os.environ)
     while len(list(records.glob("1.*.json"))) < 3:
@@ -186,6 +190,60 @@ def test_killed_run_is_continued(luna, nnunet_folders: Path) -> None:
     result = run(luna.path)
     assert names(result, Status.KEPT) and names(result, Status.CONVERTED) and not result.failed
     assert contents(result.folder) == contents(run(luna.path, overwrite=True).folder)
+
+
+def test_killed_run_leaves_no_workers_behind(luna, nnunet_folders: Path) -> None:
+    """kill -9 of the main process only; an orphan would go on beside the run that continues, for ever."""
+    for number in range(60):
+        luna.add_scan(f"1.{number}", nodule=(10, 9, 8))
+    luna.write_annotations()
+    command = [sys.executable, "-m", "nnunetv2_raemd.cli", "convert", "luna16", "--input", str(luna.path)]
+    command += ["--dataset-id", "501", "--name", "Test", "--masks", "sphere", "--workers", "2"]
+    records = nnunet_folders / "Dataset501_Test" / ".conversion" / "cases"
+    process = psutil.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
+    while len(list(records.glob("1.*.json"))) < 3:
+        assert process.poll() is None
+        time.sleep(0.005)
+    workers = process.children(recursive=True)
+    process.kill()
+    process.wait()
+    result = run(luna.path)
+    assert len(workers) >= 2 and psutil.wait_procs(workers, timeout=20)[1] == []
+    assert not result.failed and len(result.outcomes) == 60
+    assert contents(result.folder) == contents(run(luna.path, overwrite=True).folder)
+
+
+def test_removal_that_is_cut_short_is_completed(
+    luna_of_five, nnunet_folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its image would otherwise look like somebody else's, and every later run would refuse the folder."""
+    folder = dataset_folder(501, "Test")
+    run(luna_of_five.path)
+    unlink = Path.unlink
+
+    def killed(file: Path, missing_ok: bool = False) -> None:
+        if file.suffix == ".gz":
+            raise KeyboardInterrupt
+        unlink(file, missing_ok=missing_ok)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "unlink", killed)
+        folder.discard("1.2")
+    result = run(luna_of_five.path)
+    assert names(result, Status.CONVERTED) == ["1.2"] and len(names(result, Status.KEPT)) == 4
+
+
+def test_process_of_an_earlier_run_can_do_nothing_more(luna_of_five, nnunet_folders: Path) -> None:
+    """As a cluster's worker may still be at a case when the run was interrupted and started again."""
+    earlier = dataset_folder(501, "Test").prepare()
+    later = earlier.prepare()
+    case, bad = plan_luna16(luna_of_five.path, Spheres()).cases[:2]
+    luna_of_five.voxels(bad.case_id).unlink()
+    for each in (case, bad):
+        with pytest.raises(UserError, match="Another run of the converter has taken over"):
+            convert_case(each, earlier)
+    assert not later.recorded_cases() and not list((later.path / "imagesTr").iterdir())
+    assert convert_case(case, later).status is Status.CONVERTED
 
 
 def test_case_killed_between_its_files_is_not_taken_for_a_case(luna_of_five, nnunet_folders: Path) -> None:
@@ -223,9 +281,9 @@ def test_taken_number_and_missing_variable(nnunet_folders: Path, monkeypatch: py
         dataset_folder(7, "Mine")
 
 
-def test_nnunet_plans_with_our_splits(luna_of_five, nnunet_folders: Path) -> None:
+def test_nnunet_plans_with_our_splits(luna_of_five, nnunet_folders: Path, nnunet_in_threads) -> None:
     """nnU-Net copies splits_final.json from the raw folder when planning, and trains by the copy."""
-    folder = run(luna_of_five.path, folds=3).folder
+    folder = run(luna_of_five.path, split=GroupedFolds(folds=3)).folder
     extract_fingerprint_dataset(501, num_processes=2, check_dataset_integrity=True)
     plan_experiment_dataset(501)
     copy = nnunet_folders.parent / "nnUNet_preprocessed" / folder.name / "splits_final.json"

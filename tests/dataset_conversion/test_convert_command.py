@@ -12,7 +12,7 @@ import pytest
 import SimpleITK as sitk
 
 from nnunetv2_raemd.cli import main
-from nnunetv2_raemd.dataset_conversion import batch
+from nnunetv2_raemd.dataset_conversion import batch, quality_pictures, scheduler
 from nnunetv2_raemd.phantom.archive import write_archive
 from nnunetv2_raemd.phantom.configuration import LUNA16, NSCLC_RADIOMICS
 from nnunetv2_raemd.phantom.luna16_writer import Luna16Layout
@@ -37,14 +37,15 @@ def images(folder: Path) -> list[str]:
 
 
 def test_luna16(luna_of_five, nnunet_folders: Path, raemd, capsys: pytest.CaptureFixture[str]) -> None:
-    assert raemd("luna16", "--input", luna_of_five.path, "--dataset-id", 501, "--workers", 1) == 0
+    options = ("--input", luna_of_five.path, "--dataset-id", 501, "--masks", "sphere", "--workers", 1)
+    assert raemd("luna16", *options) == 0
     assert len(images(nnunet_folders / "Dataset501_LUNA16")) == 5
     assert "5 in dataset, 0 failed, 0 excluded" in capsys.readouterr().out
 
 
 def test_bad_case_gives_exit_status_1(luna_of_five, nnunet_folders: Path, raemd, capsys) -> None:
     luna_of_five.voxels("1.0").unlink()
-    options = ("luna16", "-i", luna_of_five.path, "-d", 501, "--workers", 1)
+    options = ("luna16", "-i", luna_of_five.path, "-d", 501, "--masks", "sphere", "--workers", 1)
     assert raemd(*options) == 1
     out = capsys.readouterr().out
     assert "1.0: failed:" in out and "1.0.raw is missing" in out
@@ -61,7 +62,8 @@ def test_dry_run_writes_nothing(
     patient.write_ct()
     patient.write_rtstruct({"GTV-1": patient.box([2], rows=(3, 5), columns=(4, 9))})
     folder = luna_of_five.path if archive == "luna16" else patient.folder
-    assert raemd(archive, "--input", folder, "--dataset-id", 501, "--dry-run", "--limit", 1) == 0
+    masks = ("--masks", "sphere") if archive == "luna16" else ()
+    assert raemd(archive, "--input", folder, "--dataset-id", 501, *masks, "--dry-run", "--limit", 1) == 0
     assert "Would write 1 cases" in capsys.readouterr().out
     assert not list(nnunet_folders.iterdir())
 
@@ -74,7 +76,43 @@ def test_user_errors_are_one_message_and_no_traceback(
     err = capsys.readouterr().err
     assert "no .mhd scan" in err and "not a regular expression" in err and "Traceback" not in err
     assert raemd("luna16", "--input", tmp_path / "absent", "--dataset-id", 501) == 2
-    assert raemd("luna16", "--input", tmp_path, "--dataset-id", 501, "--masks", "contours") == 2
+    assert raemd("luna16", "--input", tmp_path, "--dataset-id", 501, "--masks", "cubes") == 2
+
+
+def test_qc_draws_and_says_where(luna_of_five, nnunet_folders: Path, raemd, capsys) -> None:
+    options = ("luna16", "-i", luna_of_five.path, "-d", 501, "--masks", "sphere", "--workers", 1)
+    assert raemd(*options) == 0
+    assert raemd(*options, "--qc") == 0
+    page = nnunet_folders / "Dataset501_LUNA16" / "qc" / "index.html"
+    assert f"Pictures: {page}" in capsys.readouterr().out and len(list(page.parent.glob("*.jpg"))) == 5
+
+
+def test_picture_that_cannot_be_drawn_gives_exit_status_1(
+    luna_of_five, nnunet_folders: Path, raemd, capsys, monkeypatch
+) -> None:
+    monkeypatch.setattr(quality_pictures, "_draw", lambda *_: 1 / 0)
+    options = ("luna16", "-i", luna_of_five.path, "-d", 501, "--masks", "sphere", "--workers", 1)
+    assert raemd(*options, "--qc") == 1
+    assert "1.0: no picture: ZeroDivisionError" in capsys.readouterr().out
+
+
+def test_scheduler_that_is_not_there(luna_of_five, nnunet_folders: Path, raemd, capsys, monkeypatch) -> None:
+    pytest.importorskip("distributed", reason="the extra [cluster] is not installed")
+    monkeypatch.setattr(scheduler, "CONNECT_S", 1)
+    options = ("luna16", "-i", luna_of_five.path, "-d", 501, "--scheduler", "tcp://127.0.0.1:9")
+    assert raemd(*options) == 1
+    assert "no scheduler at tcp://127.0.0.1:9" in capsys.readouterr().err and not list(
+        nnunet_folders.iterdir()
+    )
+
+
+def test_options_that_do_not_go_together(luna_of_five, nnunet_folders: Path, raemd, capsys) -> None:
+    options = ("luna16", "-i", luna_of_five.path, "-d", 501, "--xml", luna_of_five.path)
+    assert raemd(*options, "--masks", "sphere") == 1
+    assert raemd(*options) == 1
+    err = capsys.readouterr().err
+    assert "--masks sphere does not use them" in err and "no LIDC XML file of a CT series" in err
+    assert raemd(*options, "--consensus", "1.2") == 2 and raemd(*options, "--min-readers", "0") == 2
 
 
 def test_interrupt_says_how_to_go_on(luna_of_five, nnunet_folders: Path, raemd, capsys, monkeypatch) -> None:
@@ -82,7 +120,8 @@ def test_interrupt_says_how_to_go_on(luna_of_five, nnunet_folders: Path, raemd, 
         raise KeyboardInterrupt
 
     monkeypatch.setattr(batch, "convert_case", interrupted)
-    assert raemd("luna16", "--input", luna_of_five.path, "--dataset-id", 501, "--workers", 1) == 130
+    options = ("--input", luna_of_five.path, "--dataset-id", 501, "--masks", "sphere", "--workers", 1)
+    assert raemd("luna16", *options) == 130
     assert "The same command continues" in capsys.readouterr().out
 
 
@@ -126,7 +165,7 @@ def test_luna16_phantom_spheres_lie_on_the_nodules(tmp_path: Path, nnunet_folder
     write_archive(
         folder, Luna16Layout(), replace(look, lesion_kinds=("solitary",)), 4
     )  # the last lies turned
-    assert raemd("luna16", "-i", folder, "-d", 501, "--workers", 2) == 0
+    assert raemd("luna16", "-i", folder, "-d", 501, "--masks", "sphere", "--workers", 2) == 0
     dataset = nnunet_folders / "Dataset501_LUNA16"
     for oracle in (folder / "oracle").glob("*.nii.gz"):
         truth, made = sitk.ReadImage(str(oracle)), sitk.ReadImage(str(dataset / "labelsTr" / oracle.name))
@@ -134,6 +173,25 @@ def test_luna16_phantom_spheres_lie_on_the_nodules(tmp_path: Path, nnunet_folder
         assert np.allclose(made.GetOrigin(), truth.GetOrigin(), atol=1e-3)
         a, b = sitk.GetArrayFromImage(truth) > 0, sitk.GetArrayFromImage(made) > 0
         assert 2 * np.sum(a & b) / (a.sum() + b.sum()) > 0.95
+
+
+def test_luna16_phantom_is_exact_by_its_contours(tmp_path: Path, nnunet_folders: Path, raemd) -> None:
+    folder = tmp_path / "phantom"
+    small = replace(LUNA16, shape=(32, 96, 96), spacing_mm=(4.0, 2.5, 2.5), lesion_count=(1, 2))
+    write_archive(folder, Luna16Layout(), small, 4)  # the last lies turned
+    xml = ("--xml", folder / "lidc-xml")
+    assert raemd("luna16", "-i", folder, *xml, "-d", 501, "--workers", 2) == 0
+    dataset = nnunet_folders / "Dataset501_LUNA16"
+    directions = set()
+    for oracle in (folder / "oracle").glob("*.nii.gz"):
+        truth, made = sitk.ReadImage(str(oracle)), sitk.ReadImage(str(dataset / "labelsTr" / oracle.name))
+        assert np.allclose(made.GetDirection(), truth.GetDirection())
+        assert np.count_nonzero(sitk.GetArrayFromImage(truth) != sitk.GetArrayFromImage(made)) == 0
+        directions.add(round(truth.GetDirection()[0]))
+    assert directions == {1, -1}
+    report = json.loads((dataset / "conversion_report.json").read_text())
+    assert [case["checks"] for case in report["cases"]] == [[], [], [], []]
+    assert report["settings"]["masks"] == "contours" and report["settings"]["contours_from"] == "xml"
 
 
 def test_nsclc_phantom_is_exact(tmp_path: Path, nnunet_folders: Path, raemd) -> None:

@@ -25,8 +25,16 @@ def test_two_lesions() -> None:
     assert found["lesions"] == 2
     assert found["volume_ml"] == pytest.approx(0.026)  # 26 voxels of 1 mm3
     assert found["diameter_mm"] == pytest.approx((6 * 25 / np.pi) ** (1 / 3), abs=1e-3)
+    assert found["lesion_volumes_ml"] == [0.025, 0.001]  # the largest first
+    assert found["lesion_diameters_mm"] == [found["diameter_mm"], pytest.approx(1.2407, abs=1e-3)]
     assert (found["hu_min"], found["hu_max"]) == (hu[mask == 1].min(), hu[mask == 1].max())
-    assert found["hu_mean"] == pytest.approx(hu[mask == 1].mean(), abs=0.01)
+    under = np.sort(hu[mask == 1])
+    assert found["hu_mean"] == pytest.approx(under.mean(), abs=0.01)
+    assert found["hu_std"] == pytest.approx(np.sqrt(((under - under.mean()) ** 2).mean()), abs=0.01)
+    assert found["hu_median"] == (under[12] + under[13]) / 2
+    # 26 values: a twentieth of the way lies a quarter of the way from the second to the third
+    assert found["hu_p05"] == under[1] + 0.25 * (under[2] - under[1])
+    assert found["hu_p95"] == under[23] + 0.75 * (under[24] - under[23])
     assert found["size_xyz"] == [10, 8, 6] and found["spacing_mm_xyz"] == [0.5, 1.0, 2.0]
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 import numpy as np
 import pytest
+from exact_polygons import exact_mask
 
 from nnunetv2_raemd.dataset_conversion.polygons import (
     combine_contours,
@@ -29,19 +28,6 @@ def pixels(*boxes: tuple[int, int, int, int]) -> np.ndarray:
     return mask
 
 
-def exact_even_odd(polygon: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """The definition in fractions: count edges that a ray from the centre towards column 0 meets."""
-    points = [(Fraction(float(r)), Fraction(float(c))) for r, c in polygon]
-    mask = np.zeros(shape, dtype=bool)
-    for row, column in np.ndindex(shape):
-        crossings = 0
-        for (r0, c0), (r1, c1) in zip(points, points[1:] + points[:1], strict=True):
-            if (r0 <= row) != (r1 <= row):
-                crossings += c0 + (row - r0) * (c1 - c0) / (r1 - r0) <= column
-        mask[row, column] = crossings % 2 == 1
-    return mask
-
-
 @pytest.mark.parametrize("seed", range(40))
 @pytest.mark.parametrize("denominator", [1, 2, 8, 3])
 def test_fill_equals_exact_arithmetic_on_any_polygon(seed: int, denominator: int) -> None:
@@ -49,7 +35,7 @@ def test_fill_equals_exact_arithmetic_on_any_polygon(seed: int, denominator: int
     rng = np.random.default_rng(seed)
     polygon = rng.integers(-3 * denominator, 15 * denominator, (rng.integers(3, 9), 2)) / denominator
     polygon = np.round(polygon * 2**20) / 2**20  # as the rasteriser hands them on
-    assert np.array_equal(fill_polygon(polygon, SHAPE), exact_even_odd(polygon, SHAPE))
+    assert np.array_equal(fill_polygon(polygon, SHAPE), exact_mask(polygon.tolist(), SHAPE))
 
 
 @pytest.mark.parametrize("side", [-1, 1])

@@ -1,0 +1,237 @@
+"""Cases under new names: the old ones, and all that could tell them, are kept apart from the dataset.
+
+A dataset folder, its report and the screen then say NAME_001 of a case and NAME_P001 of a patient, and
+beside that only figures. A mapping file (CSV) says which case that is; what the sources are called, and every
+remark or error in words, stands in a folder beside the mapping file, one JSON file a case.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import SimpleITK as sitk
+
+from nnunetv2_raemd.dataset_conversion.case import (
+    Case,
+    CaseExcludedError,
+    ConversionPlan,
+    LoadedCase,
+)
+from nnunetv2_raemd.dataset_conversion.nnunet_dataset import DatasetFolder, write_json, write_text
+from nnunetv2_raemd.errors import UserError
+
+_COLUMNS = ("case", "patient", "original_case", "original_patient")
+# What a record may say in words: all values come from lists of ours.
+_PUBLIC_WORDS = ("mask_source", "lungs")
+
+
+@dataclass(frozen=True)
+class CaseMapping:
+    """New names of cases and patients by the old ones, as the CSV file `path` keeps them."""
+
+    path: Path
+    cases: Mapping[str, str] = field(default_factory=dict)
+    patients: Mapping[str, str] = field(default_factory=dict)
+    patient_of_case: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def private_folder(self) -> Path:
+        """Where the words on single cases are kept, beside the mapping file."""
+        return self.path.with_name(f"{self.path.stem}_cases")
+
+    def private_file(self, case_id: str) -> Path:
+        """The words on the case of the new name `case_id`."""
+        return self.private_folder / f"{case_id}.json"
+
+    def extended(self, patient_of_case: Mapping[str, str], name: str) -> CaseMapping:
+        """Also with the cases of `patient_of_case`; those known keep their names, others count on."""
+        return replace(
+            self,
+            cases=_named(self.cases, patient_of_case, f"{name}_"),
+            patients=_named(self.patients, patient_of_case.values(), f"{name}_P"),
+            patient_of_case={**self.patient_of_case, **patient_of_case},
+        )
+
+    def write(self) -> None:
+        """Write the file, whole or not at all."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(_COLUMNS)
+        for original, case in self.cases.items():
+            patient = self.patient_of_case[original]
+            writer.writerow((case, self.patients[patient], original, patient))
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(self.path, text.getvalue())
+
+
+@dataclass(frozen=True)
+class AnonymousCase:
+    """A case under its new name; `private_file` takes what its sources and remarks are called."""
+
+    original: Case
+    case_id: str
+    patient_id: str
+    private_file: Path
+
+    def summary(self) -> str:
+        return "anonymised"
+
+    def fingerprint(self) -> str:
+        try:
+            return self.original.fingerprint()
+        except Exception as error:  # the message may tell who it is
+            raise self._unnamed(error) from None
+
+    def load(self) -> LoadedCase:
+        """The case with figures only in its details."""
+        sitk.ProcessObject.SetGlobalWarningDisplay(False)  # ITK's warnings name files
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # pydicom's quote values
+                loaded = self.original.load()
+        except Exception as error:
+            raise self._unnamed(error) from None
+        self._keep(loaded.details)
+        return replace(loaded, details=_public(loaded.details))
+
+    def _unnamed(self, error: Exception) -> Exception:
+        """An error of the same meaning whose words are kept in the private file."""
+        self._keep({"problem": f"{type(error).__name__}: {error}"})
+        kind = CaseExcludedError if isinstance(error, CaseExcludedError) else UserError
+        return kind(_elsewhere(self.private_file))
+
+    def _keep(self, details: Mapping[str, Any]) -> None:
+        who = {"original_case": self.original.case_id, "original_patient": self.original.patient_id}
+        self.private_file.parent.mkdir(parents=True, exist_ok=True)
+        write_json(self.private_file, {**who, **details})
+
+
+@dataclass(frozen=True)
+class AnonymousPlan:
+    """A plan that names nobody, and what its names and remarks stand for."""
+
+    plan: ConversionPlan
+    mapping: CaseMapping
+    private: Mapping[Path, Any]
+
+    def write_private(self) -> None:
+        """Write the mapping, and why cases were rejected; to be done before the conversion."""
+        self.mapping.write()
+        self.mapping.private_folder.mkdir(parents=True, exist_ok=True)
+        for file, content in self.private.items():
+            write_json(file, content)
+
+
+def anonymised(plan: ConversionPlan, mapping: CaseMapping, *, name: str) -> AnonymousPlan:
+    """The plan under new names: those of `mapping`, continued by `name`."""
+    patients = {outcome.case_id: outcome.patient_id for outcome in plan.rejected if outcome.patient_id}
+    patients |= {case.case_id: case.patient_id for case in plan.cases}
+    mapping = mapping.extended(dict(sorted(patients.items())), name)
+    private: dict[Path, Any] = {}
+    rejected = []
+    for number, outcome in enumerate(plan.rejected, start=1):
+        # what belongs to no patient is a file that is no case, and gets no place in the mapping
+        case_id = mapping.cases[outcome.case_id] if outcome.patient_id else f"{name}_file{number:03d}"
+        file = mapping.private_file(case_id)
+        private[file] = {"original_case": outcome.case_id, "problem": outcome.reason}
+        patient = mapping.patients.get(outcome.patient_id, "")
+        rejected.append(replace(outcome, case_id=case_id, patient_id=patient, reason=_elsewhere(file)))
+    remarks: tuple[str, ...] = ()
+    if plan.remarks:
+        file = mapping.private_folder / "remarks.json"
+        private[file] = list(plan.remarks)
+        remarks = (f"remarks on the input ({len(plan.remarks)}): {_elsewhere(file)}",)
+    return AnonymousPlan(
+        replace(
+            plan,
+            cases=tuple(_renamed(case, mapping) for case in plan.cases),
+            rejected=tuple(rejected),
+            remarks=remarks,
+            subsets={mapping.cases[c]: subset for c, subset in plan.subsets.items() if c in mapping.cases},
+        ),
+        mapping,
+        private,
+    )
+
+
+def default_mapping_file(folder: DatasetFolder) -> Path:
+    """Beside the dataset folder, so that it does not go along when that is shared."""
+    return folder.path.with_name(f"mapping_{folder.path.name}.csv")
+
+
+def read_mapping(file: Path, folder: DatasetFolder, *, overwrite: bool) -> CaseMapping:
+    """The mapping in `file`, empty where there is none yet.
+
+    Raises `UserError` where the file is damaged, lies in the dataset `folder`, or does not name the cases
+    that are there already and are not to be overwritten.
+    """
+    file = file.resolve()
+    if file.is_relative_to(folder.path.resolve()):
+        raise UserError(f"--mapping {file} would lie in the dataset folder and be shared with it.")
+    mapping = _parse(file) if file.exists() else CaseMapping(file)
+    unknown = set(folder.recorded_cases()).difference(mapping.cases.values())
+    if unknown and not overwrite:
+        raise UserError(
+            f"{folder.path} holds {len(unknown)} cases that {file} does not name: give the mapping file that "
+            "they were made with (--mapping), or --overwrite to convert everything anew."
+        )
+    return mapping
+
+
+def _parse(file: Path) -> CaseMapping:
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as stream:
+            rows = list(csv.DictReader(stream))
+            cases = {row["original_case"]: row["case"] for row in rows}
+            patients = {row["original_patient"]: row["patient"] for row in rows}
+            patient_of_case = {row["original_case"]: row["original_patient"] for row in rows}
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{file} cannot be read: {error}") from error
+    except KeyError as error:
+        raise UserError(f"{file} lacks the column {error}; expected {','.join(_COLUMNS)}.") from error
+    if not all(row["case"] and row["patient"] and row["original_patient"] is not None for row in rows):
+        raise UserError(f"{file} has rows that are cut off; restore it from a copy.")
+    if len(set(cases.values())) < len(rows) or len(set(patients.values())) < len(patients):
+        raise UserError(f"{file} gives one name to several cases or patients, or names one twice.")
+    return CaseMapping(file, cases, patients, patient_of_case)
+
+
+def _named(known: Mapping[str, str], originals: Iterable[str], prefix: str) -> dict[str, str]:
+    """`known` continued: prefix and the next free number, three digits or more, for each new original."""
+    names = dict(known)
+    numbers = [int(n) for name in known.values() if (n := name.removeprefix(prefix)).isdecimal()]
+    following = max(numbers, default=0) + 1
+    for original in originals:
+        if original not in names:
+            names[original] = f"{prefix}{following:03d}"
+            following += 1
+    return names
+
+
+def _renamed(case: Case, mapping: CaseMapping) -> AnonymousCase:
+    case_id = mapping.cases[case.case_id]
+    patient_id = mapping.patients[case.patient_id]
+    return AnonymousCase(case, case_id, patient_id, mapping.private_file(case_id))
+
+
+def _elsewhere(private_file: Path) -> str:
+    return f"see {private_file.parent.name}/{private_file.name} beside the mapping file"
+
+
+def _public(details: Mapping[str, Any]) -> dict[str, Any]:
+    """Figures, and words from our own lists; of remarks only that there are some."""
+    kept = {k: v for k, v in details.items() if k in _PUBLIC_WORDS or _is_figure(v)}
+    remarks = len(details.get("checks", ()))
+    return {**kept, "checks": [f"remarks ({remarks}), kept beside the mapping file"] if remarks else []}
+
+
+def _is_figure(value: object) -> bool:
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_figure, value))
+    return value is None or isinstance(value, (bool, int, float))

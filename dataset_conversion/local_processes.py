@@ -1,0 +1,85 @@
+"""Jobs done in worker processes of this machine."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+
+import SimpleITK as sitk
+
+from nnunetv2_raemd.dataset_conversion.execution import Item, Job, Result
+
+
+@dataclass(frozen=True)
+class LocalProcesses:
+    """`workers` processes; with one, the work is done in the present process."""
+
+    workers: int = 1
+
+    def check(self) -> None:
+        """This machine is always there."""
+
+    def run(self, job: Job[Item, Result], items: Sequence[Item]) -> Generator[Result, None, None]:
+        """One result for each item, as they come; an item that ends its worker costs no other item."""
+        if min(self.workers, len(items)) <= 1:
+            yield from map(job, items)
+            return
+        waiting = dict(enumerate(items))
+        while waiting:
+            try:
+                for index, result in _pooled(job, waiting, self.workers):
+                    del waiting[index]
+                    yield result
+            except BrokenProcessPool:
+                for index in _begun(waiting, self.workers):
+                    yield _isolated(job, waiting.pop(index))
+
+
+def _begun(waiting: Mapping[int, Item], workers: int) -> list[int]:
+    """The items that may have ended their worker: one in each, and those that the pool had handed out."""
+    handed_out = workers + 1  # concurrent.futures keeps one more than there are workers at hand
+    return list(waiting)[: workers + handed_out]
+
+
+def _isolated(job: Job[Item, Result], item: Item) -> Result:
+    try:
+        return next(_pooled(job, {0: item}, 1))[1]
+    except BrokenProcessPool:
+        return job.gave_up(
+            item, "the worker process died, most often for want of memory; try fewer --workers"
+        )
+
+
+def _pooled(
+    job: Job[Item, Result], items: Mapping[int, Item], workers: int
+) -> Generator[tuple[int, Result], None, None]:
+    # spawn: a forked child could inherit locks held by the threads of SimpleITK or of the progress bar
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(min(workers, len(items)), mp_context=context, initializer=_set_up_worker)
+    try:
+        futures = {pool.submit(job, item): index for index, item in items.items()}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _set_up_worker() -> None:
+    """One thread per worker; an interrupt (Ctrl-C) is the main process's to answer."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A worker whose main process was killed would otherwise wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

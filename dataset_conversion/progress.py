@@ -1,0 +1,107 @@
+"""How far a long piece of work is: a bar in a terminal, now and then a line in a log file."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Protocol
+
+from rich import get_console
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+_LINE_EVERY_S = 60.0
+_LINES = 10  # a line each tenth of the work
+_RATE_OVER = 50  # the rate is that of the last so many: cases kept from an earlier run go by in no time
+
+
+class Advance(Protocol):
+    """Called after each piece of work."""
+
+    def __call__(self, *, failed: bool = False) -> None: ...
+
+
+@contextmanager
+def progress(title: str, total: int) -> Iterator[Advance]:
+    """Show the progress of `total` pieces of work with the rate and the time that is left.
+
+    Where output is no terminal, a bar would appear at the end only: there, lines are printed.
+    """
+    console = get_console()
+    if not console.is_terminal:
+        yield LogLines(console, title, total)
+        return
+    with _bar(console) as bar:
+        task = bar.add_task(title, total=total, failed=0)
+
+        def advance(*, failed: bool = False) -> None:
+            bar.update(task, advance=1, failed=bar.tasks[0].fields["failed"] + failed)
+
+        yield advance
+
+
+class LogLines:
+    """Prints a line at the first piece of work, at each tenth of all, and at least once a minute."""
+
+    def __init__(
+        self, console: Console, title: str, total: int, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._console, self._title, self._total, self._clock = console, title, total, clock
+        self._done = self._failed = 0
+        self._started = self._printed = clock()
+        self._recent = deque([self._started], maxlen=_RATE_OVER)
+
+    def __call__(self, *, failed: bool = False) -> None:
+        tenths_before = self._done * _LINES // self._total
+        self._done += 1
+        self._failed += failed
+        now = self._clock()
+        self._recent.append(now)
+        passed_tenth = self._done * _LINES // self._total > tenths_before
+        if self._done == 1 or passed_tenth or now - self._printed >= _LINE_EVERY_S:
+            self._printed = now
+            self._console.print(self._line(now), highlight=False, markup=False, soft_wrap=True)
+
+    def _line(self, now: float) -> str:
+        text = f"{self._title} {self._done}/{self._total}, {self._failed} failed"
+        seconds = self._recent[-1] - self._recent[0]
+        if seconds > 0:
+            rate = (len(self._recent) - 1) / seconds
+            text += f", {60 * rate:.1f}/min, {_clock_face((self._total - self._done) / rate)} left"
+        return f"{text}, {_clock_face(now - self._started)} elapsed"
+
+
+def _clock_face(seconds: float) -> str:
+    return str(timedelta(seconds=round(seconds)))
+
+
+class _RateColumn(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text("" if not task.speed else f"{60 * task.speed:.1f}/min")
+
+
+def _bar(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[failed]} failed"),
+        _RateColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=console,
+    )

@@ -1,0 +1,60 @@
+"""Cases that behave as their names say, in a module that worker processes can import."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import SimpleITK as sitk
+
+from nnunetv2_raemd.dataset_conversion.case import CaseExcludedError, LoadedCase
+from nnunetv2_raemd.errors import UserError
+
+
+@dataclass(frozen=True)
+class FakeCase:
+    """Named bad..., bug..., left_out..., crash... or slow...; anything else is converted."""
+
+    case_id: str
+    version: str = "1"
+
+    @property
+    def patient_id(self) -> str:
+        return f"patient of {self.case_id}"
+
+    def summary(self) -> str:
+        return ""
+
+    def fingerprint(self) -> str:
+        return self.version
+
+    def load(self) -> LoadedCase:
+        if self.case_id.startswith("bad"):
+            raise UserError("the file\nis broken")
+        if self.case_id.startswith("bug"):
+            raise ZeroDivisionError("oops")
+        if self.case_id.startswith("left_out"):
+            raise CaseExcludedError("not wanted")
+        if self.case_id.startswith("crash"):
+            os._exit(9)
+        if self.case_id.startswith("slow"):
+            time.sleep(0.3)
+        return LoadedCase(sitk.Image([4, 4, 4], sitk.sitkInt16), sitk.Image([4, 4, 4], sitk.sitkUInt8))
+
+
+@dataclass(frozen=True)
+class CaseOfAFile(FakeCase):
+    """Its source is `source`, a path that may be relative; it writes a line to `diary` when it is loaded."""
+
+    source: Path = Path("source")
+    diary: Path = Path("diary")
+
+    def fingerprint(self) -> str:
+        return self.source.read_text() if self.source.exists() else "absent"
+
+    def load(self) -> LoadedCase:
+        with self.diary.open("a") as diary:
+            diary.write(f"{self.case_id}\n")
+        return super().load()
