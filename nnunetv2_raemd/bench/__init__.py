@@ -1,0 +1,1 @@
+"""RAEMD-Net beside the networks that a user would take instead: time, memory, arithmetic, bytes."""

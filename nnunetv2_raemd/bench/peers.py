@@ -1,0 +1,131 @@
+"""The networks that are compared: RAEMD-Net, part by part, and nnU-Net's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
+from torch import nn
+
+from nnunetv2_raemd.bench.plan import PATCHES_OF_SCAN, Plan, nnunet_plan
+from nnunetv2_raemd.bench.sizes import Sizes
+from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.plans import Preset, load_preset, raemd_plan
+from nnunetv2_raemd.training.recipe import Recipe
+from nnunetv2_raemd.training.trainer import IN_PLANE_AXES
+
+REFERENCE = "nnunet-2d"
+"""the peer that ratios are taken to, if it is among those compared"""
+LIMITLESS: dict[str, Any] = {
+    "gpu_memory_gb": 1e6,
+    "min_slices": 1,
+}  # the benchmark's sizes decide, not the preset's
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A network as its own plan builds and trains it.
+
+    `recipe` is RAEMD-Net's, or `None` for nnU-Net's own training. `mirror_axes` are those of test-time
+    mirroring, counted over the patch. `patch_of_scan` is what its plan has for scans of 300 x 512 x 512.
+    """
+
+    name: str
+    label: str
+    plan: Plan
+    configuration_name: str
+    recipe: Recipe | None
+    mirror_axes: tuple[int, ...]
+    patch_of_scan: tuple[int, ...]
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        content: dict[str, Any] = self.plan["configurations"][self.configuration_name]
+        return content
+
+    @property
+    def batch_shape(self) -> tuple[int, ...]:
+        """(batch, channel, ...) of a training step."""
+        return (self.configuration["batch_size"], 1, *self.configuration["patch_size"])
+
+    def build(self, *, deep_supervision: bool) -> nn.Module:
+        """The network, with one input channel and two classes."""
+        architecture = self.configuration["architecture"]
+        network: nn.Module = get_network_from_plans(
+            architecture["network_class_name"],
+            architecture["arch_kwargs"],
+            architecture["_kw_requires_import"],
+            input_channels=1,
+            output_channels=2,
+            allow_init=True,
+            deep_supervision=deep_supervision,
+        )
+        return network
+
+
+def nnunet_peer(name: str, label: str, network: str, configuration_name: str, sizes: Sizes) -> Peer:
+    """A network of nnU-Net's under nnU-Net's own training."""
+    plan = nnunet_plan(network, sizes)
+    n_axes = len(plan["configurations"][configuration_name]["patch_size"])
+    return Peer(name, label, plan, configuration_name, None, tuple(range(n_axes)), PATCHES_OF_SCAN[n_axes])
+
+
+def raemd_peer(name: str, label: str, preset: Preset, sizes: Sizes) -> Peer:
+    """RAEMD-Net of a preset, from nnU-Net's 2d plan."""
+    plan = raemd_plan(
+        nnunet_plan("PlainConvUNet", sizes), preset=replace(preset, **LIMITLESS), configurations=["2d"]
+    )
+    plan["configurations"]["2d"] |= {
+        "patch_size": [sizes.sequence, *sizes.patch_2d],
+        "batch_size": sizes.n_sequences,
+    }
+    patch_of_scan = (sizes.sequence, *PATCHES_OF_SCAN[2])
+    return Peer(name, label, plan, "2d", Recipe(), IN_PLANE_AXES, patch_of_scan)
+
+
+NO_PARTS: dict[str, Any] = {
+    "multi_scale": False,
+    "dense": False,
+    "attention": False,
+    "recurrence_min_pixel_mm": None,
+}
+NNUNET_PEERS: dict[str, tuple[str, str, str]] = {
+    "nnunet-2d": ("nnU-Net 2d", "PlainConvUNet", "2d"),
+    "nnunet-3d": ("nnU-Net 3d", "PlainConvUNet", "3d_fullres"),
+    "resenc-2d": ("ResEnc M 2d", "ResidualEncoderUNet", "2d"),
+    "resenc-3d": ("ResEnc M 3d", "ResidualEncoderUNet", "3d_fullres"),
+}
+RAEMD_PEERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "raemd": ("RAEMD-Net", {}),
+    "raemd-off": ("parts off", NO_PARTS),
+    "raemd-m": ("+ multi-scale", {**NO_PARTS, "multi_scale": True}),
+    "raemd-md": ("+ dense", {**NO_PARTS, "multi_scale": True, "dense": True}),
+    "raemd-mda": ("+ attention", {"recurrence_min_pixel_mm": None}),
+}
+PEER_NAMES = (*NNUNET_PEERS, *RAEMD_PEERS)
+DEFAULT_PEERS = ("nnunet-2d", "nnunet-3d", "resenc-2d", "resenc-3d", "raemd-off", "raemd")
+
+
+def make_peers(names: Iterable[str], sizes: Sizes) -> list[Peer]:
+    """The peers of these names, or of presets in these JSON files, in that order, each once.
+
+    Raises:
+        UserError: if a name is unknown or the sizes do not suit nnU-Net.
+    """
+    return [_maker(name)(sizes) for name in dict.fromkeys(names)]
+
+
+def _maker(name: str) -> Callable[[Sizes], Peer]:
+    if name in NNUNET_PEERS:
+        label, network, configuration_name = NNUNET_PEERS[name]
+        return lambda sizes: nnunet_peer(name, label, network, configuration_name, sizes)
+    if name in RAEMD_PEERS:
+        label, parts = RAEMD_PEERS[name]
+        return lambda sizes: raemd_peer(name, label, replace(load_preset(), **parts), sizes)
+    if name.endswith(".json"):
+        return lambda sizes: raemd_peer(name, Path(name).stem, load_preset(name), sizes)
+    known = ", ".join(PEER_NAMES)
+    raise UserError(f"there is no peer {name}: choose among {known}, or give the JSON file of a preset")

@@ -1,0 +1,164 @@
+"""The result as tables."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from nnunetv2_raemd.bench.clock import Spread
+from nnunetv2_raemd.bench.result import PeerResult, Result, ScanTiming, part_names
+from nnunetv2_raemd.bench.roofline import Roofline
+
+# See docs/performance.md: it leaves oneDNN for single inputs with few values
+SMALL_3D_WINDOWS = (
+    "Too high for 3d: torch convolves single windows this small several times slower on the CPU."
+)
+
+
+def show(result: Result, console: Console) -> None:
+    """Print everything, narrow enough for 80 columns."""
+    console.print(_heading(result), highlight=False, markup=False)
+    for table in (_speed(result), _scans(result), _means(result), *_parts(result), *_scaling(result)):
+        _print(table, console)
+    for name, reason in result.skipped.items():
+        console.print(f"{name} was left out: it {reason}", markup=False, highlight=False)
+
+
+def _heading(result: Result) -> str:
+    machine, sizes, limits = result.machine, result.sizes, result.limits
+    return (
+        f"{machine.device_name} ({machine.device}, {machine.threads} threads), torch "
+        f"{machine.versions['torch']}\n"
+        f"Limits: {limits.flops_per_s / 1e9:.0f} GFLOP/s ({limits.number_format} matrix product), "
+        f"{limits.bytes_per_s / 1e9:.0f} GB/s (copy)\n"
+        f"{sizes.slices} slices of {sizes.size} x {sizes.size}, sequences of {sizes.sequence}, "
+        f"{sizes.features} features; {result.rounds} rounds\n"
+        f"Medians; ratios to {result.reference} round by round, with their quartiles"
+    )
+
+
+def _table(title: str, *headings: str, caption: str = "") -> Table:
+    table = Table(title=title, caption=caption, box=None, pad_edge=False)
+    table.add_column("network", no_wrap=True)
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table
+
+
+def _print(table: Table, console: Console) -> None:
+    """Title and caption outside the table, since rich wraps them to its width."""
+    title, caption = table.title, table.caption
+    table.title = table.caption = None
+    console.print(f"\n[bold]{title}[/]", highlight=False)
+    console.print(table, highlight=False)
+    if caption:
+        console.print(caption, highlight=False, markup=False)
+
+
+def _speed(result: Result) -> Table:
+    title = f"Training step{' (compiled)' if result.peers[0].compiled else ''} and inference"
+    headings = ("slices/s", "ratio", "first\nstep, s", "inference,\nslices/s", "ratio")
+    table = _table(title, *headings)
+    for peer in result.peers:
+        table.add_row(
+            peer.label,
+            f"{peer.training.slices_per_s:.1f}",
+            _ratio(peer.training.ratio),
+            f"{peer.first_step_s:.2f}",
+            f"{peer.forward.slices_per_s:.1f}",
+            _ratio(peer.forward.ratio),
+        )
+    return table
+
+
+def _scans(result: Result) -> Table:
+    measured = result.peers[0].scans[0]
+    names = [peer.name for peer in result.peers]
+    by = " x ".join(map(str, result.scan_shape))
+    title = f"Seconds per scan of {by} with nnU-Net's predictor"
+    caption = ""
+    if measured.scaled:
+        of = " x ".join(map(str, measured.measured_shape))
+        caption = f"Scaled up from {of} by the voxels in all windows; --whole-scan measures."
+        if result.machine.device == "cpu" and any(name.endswith("-3d") for name in names):
+            caption += f"\n{SMALL_3D_WINDOWS}"
+    headings = ("windows", "no\nmirroring", "ratio", "mirroring", "ratio")
+    table = _table(title, *headings, caption=caption)
+    for peer in result.peers:
+        without, with_ = peer.scans
+        table.add_row(
+            peer.label,
+            f"{without.n_windows_whole_scan}",
+            _seconds(without),
+            _ratio(without.ratio),
+            _seconds(with_),
+            _ratio(with_.ratio),
+        )
+    return table
+
+
+def _means(result: Result) -> Table:
+    caption = (
+        f"Memory: {result.peers[0].memory_kind}. Of the limit: the longer of arithmetic and memory traffic "
+        "at the rates above (A, M), over the time taken."
+    )
+    headings = (
+        "weights,\nmillion",
+        "memory,\nMB",
+        "training,\nGFLOP",
+        "training,\nGB",
+        "training,\nof limit",
+        "inference,\nof limit",
+    )
+    table = _table("What a slice takes", *headings, caption=caption)
+    for peer in result.peers:
+        table.add_row(
+            peer.label,
+            f"{peer.parameters / 1e6:.1f}",
+            f"{peer.memory_bytes / peer.slices / 1e6:.1f}",
+            f"{peer.training_cost.flops / peer.slices / 1e9:.2f}",
+            f"{peer.training_cost.bytes / peer.slices / 1e9:.3f}",
+            _fraction(peer.training_roofline),
+            _fraction(peer.forward_roofline),
+        )
+    return table
+
+
+def _parts(result: Result) -> list[Table]:
+    """One table, if there is a RAEMD-Net."""
+    if not result.parts_s:
+        return []
+    names = part_names(result)
+    table = _table("Parts of a training step, ms (each run by itself)", *names)
+    labels = {peer.name: peer.label for peer in result.peers}
+    for name, parts in result.parts_s.items():
+        table.add_row(labels[name], *(f"{1e3 * parts[part]:.1f}" if part in parts else "" for part in names))
+    return [table]
+
+
+def _scaling(result: Result) -> list[Table]:
+    """One table per setting: slices per second."""
+    tables = []
+    labels: dict[str, PeerResult] = {peer.name: peer for peer in result.peers}
+    for setting in dict.fromkeys(point.setting for point in result.scaling):
+        points = [point for point in result.scaling if point.setting == setting]
+        values = list(dict.fromkeys(point.value for point in points))
+        table = _table(f"Training, slices/s by {setting}", *map(str, values))
+        for name, peer in labels.items():
+            of_peer = {p.value: f"{p.training.slices_per_s:.1f}" for p in points if p.peer == name}
+            table.add_row(peer.label, *(of_peer.get(value, "") for value in values))
+        tables.append(table)
+    return tables
+
+
+def _ratio(ratio: Spread) -> str:
+    digits = 2 if ratio.median < 10 else 1
+    return f"{ratio.median:.{digits}f} ({ratio.lower:.{digits}f}-{ratio.upper:.{digits}f})"
+
+
+def _seconds(scan: ScanTiming) -> str:
+    return f"{scan.whole_scan_s.median:.{0 if scan.whole_scan_s.median >= 100 else 1}f}"
+
+
+def _fraction(roofline: Roofline) -> str:
+    return f"{100 * roofline.fraction:.0f} % {roofline.bound[0].upper()}"
