@@ -102,8 +102,11 @@ class Rasterised:
         return [*self.lost, *self.in_gaps, *self.ignored]
 
     def unite(self, other: Rasterised) -> None:
-        """Add the contours of another structure on the same stack."""
-        self.mask |= other.mask
+        """Add the contours of another structure on the same stack; its mask may become ours."""
+        if not self.drawn:
+            self.mask = other.mask
+        elif other.drawn:
+            self.mask |= other.mask
         self.drawn += other.drawn
         self.ignored += other.ignored
         self.in_gaps += other.in_gaps

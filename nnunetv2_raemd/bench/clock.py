@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 
 Run = Callable[[], object]
+Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,11 @@ def synchronise(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def in_turns(runs: Mapping[str, Run], rounds: Iterable[int], device: torch.device) -> dict[str, list[float]]:
+def in_turns(runs: Mapping[Key, Run], rounds: Iterable[int], device: torch.device) -> dict[Key, list[float]]:
     """Seconds of every run in every round. The order turns round every time, so that none always follows
     the same other.
     """
-    measured: dict[str, list[float]] = {name: [] for name in runs}
+    measured: dict[Key, list[float]] = {name: [] for name in runs}
     for round_ in rounds:
         names = list(runs)
         for name in reversed(names) if round_ % 2 else names:

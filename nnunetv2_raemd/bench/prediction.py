@@ -32,14 +32,21 @@ class ForwardPass:
 
 
 class ScanPrediction:
-    """The logits of a scan (1, slices, rows, columns), with nnU-Net's predictor."""
+    """The logits of a scan (1, slices, rows, columns), with nnU-Net's predictor or one derived from it."""
 
     def __init__(
-        self, peer: Peer, network: nn.Module, shape: Sequence[int], device: torch.device, *, mirroring: bool
+        self,
+        peer: Peer,
+        network: nn.Module,
+        shape: Sequence[int],
+        device: torch.device,
+        *,
+        mirroring: bool,
+        kind: type[nnUNetPredictor] = nnUNetPredictor,
     ) -> None:
         plans = PlansManager(peer.plan)
         configuration = plans.get_configuration(peer.configuration_name)
-        self.predictor = new_predictor(device, mirroring=mirroring)
+        self.predictor = new_predictor(device, mirroring=mirroring, kind=kind)
         self.predictor.manual_initialization(
             network, plans, configuration, None, DATASET_JSON, "", peer.mirror_axes
         )
@@ -49,10 +56,12 @@ class ScanPrediction:
         self.predictor.predict_sliding_window_return_logits(self.scan)
 
 
-def new_predictor(device: torch.device, *, mirroring: bool) -> nnUNetPredictor:
+def new_predictor(
+    device: torch.device, *, mirroring: bool, kind: type[nnUNetPredictor] = nnUNetPredictor
+) -> nnUNetPredictor:
     """As nnUNetv2_predict makes it; what it prints is kept back."""
     with contextlib.redirect_stdout(io.StringIO()):
-        return nnUNetPredictor(
+        return kind(
             tile_step_size=TILE_STEP,
             use_mirroring=mirroring,
             perform_everything_on_device=device.type == "cuda",

@@ -31,13 +31,16 @@ class Timing:
 
 @dataclass(frozen=True)
 class ScanTiming:
-    """Prediction of a small scan with nnU-Net's predictor, and what it means for a whole one.
+    """Prediction of a small scan, and what it means for a whole one.
 
+    `command` is whose predictor it was: nnUNetv2_predict's or that of raemd predict, which moves windows of a
+    single slice over the scan.
     `whole_scan_s` is per scan of `Result.scan_shape`. If `scaled`, it is the measured time multiplied by the
     voxels that pass through the network for the whole scan in the windows of its own plan, over those for the
     measured one; otherwise it was measured.
     """
 
+    command: str
     mirroring: bool
     measured_shape: tuple[int, ...]
     n_windows: int

@@ -1,10 +1,11 @@
-"""Seconds per scan of 300 x 512 x 512 with nnU-Net's predictor, measured whole or on a small one."""
+"""Seconds per scan of 300 x 512 x 512, measured whole or on a small one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from torch import nn
 
 from nnunetv2_raemd.bench.clock import in_turns, pairwise_ratio, spread
@@ -15,8 +16,11 @@ from nnunetv2_raemd.bench.prediction import ScanPrediction, n_windows, voxels_pr
 from nnunetv2_raemd.bench.result import ScanTiming
 from nnunetv2_raemd.bench.session import Session
 from nnunetv2_raemd.bench.sizes import Sizes
+from nnunetv2_raemd.prediction.predictor import WholeScanPredictor
 
 SEQUENCES_IN_SMALL_SCAN = 2
+STOCK = "nnUNetv2_predict"
+PREDICTORS = {STOCK: nnUNetPredictor, "raemd predict": WholeScanPredictor}
 
 
 @dataclass(frozen=True)
@@ -44,40 +48,61 @@ def whole_scan(competitors: Sequence[Competitor], sizes: Sizes) -> ScanTask:
 
 
 def time_scans(task: ScanTask, session: Session) -> dict[str, list[ScanTiming]]:
-    """For every peer, prediction without and with mirroring."""
+    """For every peer, prediction without and with mirroring; for RAEMD-Net then the same by raemd predict."""
     for _, network in task.networks:
         prepare_network(network, training=False)
+    timings: dict[str, list[ScanTiming]] = {peer.name: [] for peer, _ in task.networks}
     without, with_ = (_time_scans(task, session, mirroring=mirroring) for mirroring in (False, True))
-    return {peer.name: [without[peer.name], with_[peer.name]] for peer, _ in task.networks}
+    for name, command in without:
+        timings[name] += [without[name, command], with_[name, command]]
+    return timings
 
 
-def _time_scans(task: ScanTask, session: Session, *, mirroring: bool) -> dict[str, ScanTiming]:
-    runs = {
-        peer.name: ScanPrediction(peer, network, task.shape, session.device, mirroring=mirroring)
+def _time_scans(task: ScanTask, session: Session, *, mirroring: bool) -> dict[tuple[str, str], ScanTiming]:
+    """By peer and command."""
+    entries = {
+        (peer.name, command): (peer, network)
+        for command in PREDICTORS
         for peer, network in task.networks
+        if command == STOCK or peer.recipe is not None
+    }
+    runs = {
+        key: ScanPrediction(
+            peer, network, task.shape, session.device, mirroring=mirroring, kind=PREDICTORS[key[1]]
+        )
+        for key, (peer, network) in entries.items()
     }
     what = f"scan {'with' if mirroring else 'without'} mirroring"
     measured = in_turns(runs, session.rounds(what), session.device)
+    windows = {key: _windows(peer, key[1]) for key, (peer, _) in entries.items()}
     whole = {
-        peer.name: [value * scale_to_whole_scan(peer, task.shape) for value in measured[peer.name]]
-        for peer, _ in task.networks
+        key: [value * scale_to_whole_scan(*windows[key], task.shape) for value in measured[key]]
+        for key in entries
     }
     return {
-        peer.name: ScanTiming(
+        key: ScanTiming(
+            command=key[1],
             mirroring=mirroring,
             measured_shape=task.shape,
-            n_windows=n_windows(task.shape, peer.configuration["patch_size"]),
-            n_windows_whole_scan=n_windows(SCAN_SHAPE, peer.patch_of_scan),
-            seconds=measured[peer.name],
-            whole_scan_s=spread(whole[peer.name]),
-            ratio=pairwise_ratio(whole[peer.name], whole[task.reference]),
+            n_windows=n_windows(task.shape, measured_windows),
+            n_windows_whole_scan=n_windows(SCAN_SHAPE, windows_of_scan),
+            seconds=measured[key],
+            whole_scan_s=spread(whole[key]),
+            ratio=pairwise_ratio(whole[key], whole[task.reference, STOCK]),
             scaled=task.shape != SCAN_SHAPE,
         )
-        for peer, _ in task.networks
+        for key, (measured_windows, windows_of_scan) in windows.items()
     }
 
 
-def scale_to_whole_scan(peer: Peer, shape: Sequence[int]) -> float:
+def _windows(peer: Peer, command: str) -> tuple[Sequence[int], Sequence[int]]:
+    """The windows of the network measured and of its own plan for the whole scan."""
+    first = 0 if command == STOCK else 1  # raemd predict computes each slice once, as windows of one slice do
+    return peer.configuration["patch_size"][first:], peer.patch_of_scan[first:]
+
+
+def scale_to_whole_scan(
+    windows: Sequence[int], windows_of_scan: Sequence[int], shape: Sequence[int]
+) -> float:
     """How many times as many voxels pass through the network for the whole scan; 1 for that one itself."""
-    whole = voxels_predicted(SCAN_SHAPE, peer.patch_of_scan)
-    return whole / voxels_predicted(shape, peer.configuration["patch_size"])
+    return voxels_predicted(SCAN_SHAPE, windows_of_scan) / voxels_predicted(shape, windows)

@@ -8,6 +8,7 @@ from rich.table import Table
 from nnunetv2_raemd.bench.clock import Spread
 from nnunetv2_raemd.bench.result import PeerResult, Result, ScanTiming, part_names
 from nnunetv2_raemd.bench.roofline import Roofline
+from nnunetv2_raemd.bench.scans import STOCK
 
 # See docs/performance.md: it leaves oneDNN for single inputs with few values
 SMALL_3D_WINDOWS = (
@@ -75,7 +76,7 @@ def _scans(result: Result) -> Table:
     measured = result.peers[0].scans[0]
     names = [peer.name for peer in result.peers]
     by = " x ".join(map(str, result.scan_shape))
-    title = f"Seconds per scan of {by} with nnU-Net's predictor"
+    title = f"Seconds per scan of {by} with {STOCK}"
     caption = ""
     if measured.scaled:
         of = " x ".join(map(str, measured.measured_shape))
@@ -84,10 +85,12 @@ def _scans(result: Result) -> Table:
             caption += f"\n{SMALL_3D_WINDOWS}"
     headings = ("windows", "no\nmirroring", "ratio", "mirroring", "ratio")
     table = _table(title, *headings, caption=caption)
-    for peer in result.peers:
-        without, with_ = peer.scans
+    pairs = [
+        (peer, pair) for peer in result.peers for pair in zip(peer.scans[::2], peer.scans[1::2], strict=True)
+    ]
+    for peer, (without, with_) in pairs:
         table.add_row(
-            peer.label,
+            peer.label if without.command == STOCK else f"{peer.label}, {without.command}",
             f"{without.n_windows_whole_scan}",
             _seconds(without),
             _ratio(without.ratio),

@@ -91,7 +91,9 @@ def test_figures_follow_from_the_timings(finished: tuple[dict[str, Any], str, Pa
         assert roof["fraction"] == pytest.approx(least / statistics.median(peer["training"]["seconds"]))
         assert peer["training_cost"]["flops"] > 2 * peer["forward_cost"]["flops"] > 0
         assert peer["memory_bytes"] > 3 * 4 * peer["parameters"]
-        assert [scan["mirroring"] for scan in peer["scans"]] == [False, True]
+        ours = ["raemd predict"] * 2 if peer["name"].startswith("raemd") else []
+        assert [scan["command"] for scan in peer["scans"]] == ["nnUNetv2_predict"] * 2 + ours
+        assert [scan["mirroring"] for scan in peer["scans"]] == [False, True] * (len(peer["scans"]) // 2)
         assert all(scan["scaled"] and scan["measured_shape"] == [4, 16, 16] for scan in peer["scans"])
 
 

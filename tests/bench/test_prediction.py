@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from nnunetv2_raemd.bench import scans
 from nnunetv2_raemd.bench.competition import prepare
-from nnunetv2_raemd.bench.peers import make_peers
+from nnunetv2_raemd.bench.peers import Peer, make_peers
 from nnunetv2_raemd.bench.plan import PATCHES_OF_SCAN, SCAN_SHAPE
 from nnunetv2_raemd.bench.prediction import ScanPrediction, n_windows
 from nnunetv2_raemd.bench.scans import scale_to_whole_scan
@@ -72,21 +72,25 @@ def test_passes_of_the_network_for_a_scan(
         assert network.seen == [window] * n_expected * factor
 
 
+def scale(peer: Peer, shape: tuple[int, ...], command: str = scans.STOCK) -> float:
+    return scale_to_whole_scan(*scans._windows(peer, command), shape)
+
+
 def test_the_scale_to_a_whole_scan() -> None:
     sizes = Sizes(32, slices=16, sequence=4)
     flat, deep, ours = make_peers(["nnunet-2d", "nnunet-3d", "raemd"], sizes)
-    assert scale_to_whole_scan(flat, (8, 32, 32)) == 300 / 8 * (512 / 32) ** 2
+    assert scale(flat, (8, 32, 32)) == 300 / 8 * (512 / 32) ** 2
     # windows of 96 x 160 x 160 move by at most half of that: 6 by 6 by 6 cover 300 x 512 x 512
-    assert scale_to_whole_scan(deep, (8, 32, 32)) == 216 * 96 * 160 * 160 / (8 * 32 * 32)
+    assert scale(deep, (8, 32, 32)) == 216 * 96 * 160 * 160 / (8 * 32 * 32)
     # 149 steps of at most 2 from slice 0 to 296 for windows of 4; 3 windows of 4 in 8 slices
-    assert scale_to_whole_scan(ours, (8, 32, 32)) == pytest.approx(149 / 3 * (512 / 32) ** 2)
+    assert scale(ours, (8, 32, 32)) == pytest.approx(149 / 3 * (512 / 32) ** 2)
+    # raemd predict computes each slice once, as nnU-Net's 2d does
+    assert scale(ours, (8, 32, 32), "raemd predict") == scale(flat, (8, 32, 32))
 
 
 def test_the_scale_of_the_whole_scan_itself_is_1() -> None:
     whole = Sizes(512, slices=16, sequence=8, features=8, patch_3d=(96, 160, 160))
-    scales = [
-        scale_to_whole_scan(p, SCAN_SHAPE) for p in make_peers(["nnunet-2d", "nnunet-3d", "raemd"], whole)
-    ]
+    scales = [scale(p, SCAN_SHAPE) for p in make_peers(["nnunet-2d", "nnunet-3d", "raemd"], whole)]
     assert scales == [1.0, 1.0, 1.0]
     assert math.prod(SCAN_SHAPE) == 78_643_200
 
@@ -99,9 +103,10 @@ def test_a_whole_scan_is_measured_with_the_patches_planned_for_it(monkeypatch: p
     session = Session(CPU, 1, lambda _: None)
     competitors, _ = prepare(make_peers(["nnunet-2d", "nnunet-3d", "raemd"], sizes), sizes, session)
     timings = scans.time_scans(scans.whole_scan(competitors, sizes), session)
-    assert [timings[name][0].n_windows for name in timings] == [8, 1 * 3 * 7, 7]
-    for without, with_ in timings.values():
-        assert not without.mirroring and with_.mirroring
-        for timing in (without, with_):
+    assert [timing.n_windows for some in timings.values() for timing in some[::2]] == [8, 1 * 3 * 7, 7, 8]
+    assert [timing.command for timing in timings["raemd"]] == ["nnUNetv2_predict"] * 2 + ["raemd predict"] * 2
+    for some in timings.values():
+        assert [timing.mirroring for timing in some] == [False, True] * (len(some) // 2)
+        for timing in some:
             assert not timing.scaled
             assert timing.whole_scan_s.median == timing.seconds[0]

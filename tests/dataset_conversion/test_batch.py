@@ -49,9 +49,11 @@ def test_reasons_are_one_line_and_a_bug_is_told_from_bad_input(folder: DatasetFo
 
 
 def test_a_worker_that_dies_costs_only_its_own_case(folder: DatasetFolder) -> None:
-    outcomes = run_cases([FakeCase(n) for n in ("good1", "crash", "good2", "good3")], folder, workers=2)
-    assert [o.in_dataset for o in outcomes] == [True, False, True, True]
-    assert "worker process died" in outcomes[1].reason
+    """Also where a second one dies after the pool was made anew."""
+    names = ["good0", "crash1", *(f"good{i}" for i in range(2, 9)), "crash9", "good10"]
+    outcomes = run_cases([FakeCase(n) for n in names], folder, workers=2)
+    assert [o.case_id for o in outcomes if not o.in_dataset] == ["crash1", "crash9"]
+    assert "worker process died" in outcomes[1].reason and len(outcomes) == len(names)
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -1,0 +1,150 @@
+"""What a part or a setting of RAEMD-Net does to accuracy: small networks on phantom scans, without nnU-Net.
+
+    python benchmarks/phantom_dice.py [--networks "plain U-Net" default] [--seeds 1 2 3] [--iterations 1000]
+
+The phantom's vessels look like nodules in one slice. Every network sees the same random blocks of 8 slices
+of 48 x 48 pixels (1.2 mm) of 18 scans, half of them around a nodule, with Adam at 1e-3, a tenth of that for
+the last fifth. Printed is the Dice of 10 other, whole scans: the mean of each seed, and mean and standard
+deviation over the seeds. One stage down, pixels are twice as large: the default, recurrence from the second
+of four stages on, begins at 2.4 mm.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import numpy as np
+import torch
+from nnunetv2.training.loss.compound_losses import DC_and_CE_loss
+from nnunetv2.training.loss.deep_supervision import DeepSupervisionWrapper
+from nnunetv2.training.loss.dice import MemoryEfficientSoftDiceLoss
+from torch import Tensor, nn
+
+from nnunetv2_raemd.architecture import RAEMDNet
+from nnunetv2_raemd.phantom.configuration import PhantomConfiguration
+from nnunetv2_raemd.phantom.thorax import make_thorax
+
+N_STAGES, FEATURES = 4, 16
+BLOCK = (8, 48, 48)
+BLOCKS_PER_BATCH = 2
+PHANTOM = PhantomConfiguration(shape=(40, 160, 160), spacing_mm=(2.5, 1.2, 1.2), seed=2)
+N_TRAINING, N_HELD_OUT = 18, 10
+PARTS_OFF: dict[str, Any] = {
+    "multi_scale": False,
+    "dense": False,
+    "attention": False,
+    "n_recurrent_stages": 0,
+}
+TOPOLOGY: dict[str, Any] = {
+    "n_stages": N_STAGES,
+    "features_per_stage": [FEATURES * 2**stage for stage in range(N_STAGES)],
+    "kernel_sizes": 3,
+    "strides": [1, 2, 2, 2],
+    "n_conv_per_stage": 2,
+    "n_conv_per_stage_decoder": 2,
+    "norm_op_kwargs": {"eps": 1e-5, "affine": True},
+    "nonlin_kwargs": {"inplace": True},
+    "deep_supervision": True,
+}
+DEFAULT: dict[str, Any] = {"n_recurrent_stages": N_STAGES - 1, "hidden_divisor": 8}
+NETWORKS: dict[str, dict[str, Any]] = {
+    "plain U-Net": PARTS_OFF,
+    "without recurrence": {**DEFAULT, "n_recurrent_stages": 0},
+    "without attention": {**DEFAULT, "attention": False},
+    "without multi-scale": {**DEFAULT, "multi_scale": False},
+    "without dense": {**DEFAULT, "dense": False},
+    "recurrence from 1.2 mm": {**DEFAULT, "n_recurrent_stages": N_STAGES},
+    "recurrence from 4.8 mm": {**DEFAULT, "n_recurrent_stages": N_STAGES - 2},
+    "default": DEFAULT,
+}
+Scan = tuple[np.ndarray, np.ndarray]
+
+
+def phantom_scans() -> list[Scan]:
+    """Images, roughly normalised, and masks."""
+    thoraxes = (make_thorax(PHANTOM, case) for case in range(N_TRAINING + N_HELD_OUT))
+    return [
+        (((t.hu.astype(np.float32) + 300) / 350).clip(-3, 3), (t.lesion_labels > 0).astype(np.int64))
+        for t in thoraxes
+    ]
+
+
+def random_block(scan: Scan, rng: np.random.Generator, *, around_a_nodule: bool) -> Scan:
+    """A block of a scan, perhaps mirrored in-plane."""
+    image, mask = scan
+    highest = np.subtract(image.shape, BLOCK)
+    corner = rng.integers(highest + 1)
+    if around_a_nodule and mask.any():
+        voxels = np.argwhere(mask)
+        jitter = [rng.integers(-size // 4, size // 4 + 1) for size in BLOCK]
+        corner = np.clip(voxels[rng.integers(len(voxels))] - np.array(BLOCK) // 2 + jitter, 0, highest)
+    block = tuple(slice(low, low + size) for low, size in zip(corner, BLOCK, strict=True))
+    flips = tuple(axis for axis in (1, 2) if rng.random() < 0.5)
+    return np.flip(image[block], flips).copy(), np.flip(mask[block], flips).copy()
+
+
+def random_batch(scans: list[Scan], rng: np.random.Generator) -> tuple[Tensor, list[Tensor]]:
+    """Blocks (B, 1, T, H, W) and targets for deep supervision."""
+    blocks = [
+        random_block(scans[rng.integers(len(scans))], rng, around_a_nodule=bool(i % 2))
+        for i in range(BLOCKS_PER_BATCH)
+    ]
+    images, masks = (torch.from_numpy(np.stack(part))[:, None] for part in zip(*blocks, strict=True))
+    steps = [2**stage for stage in range(N_STAGES - 1)]
+    return images, [masks[..., ::step, ::step].float() for step in steps]
+
+
+def train(network: nn.Module, scans: list[Scan], iterations: int, seed: int) -> None:
+    """Dice and cross-entropy with deep supervision, as nnU-Net; the seed decides about the blocks."""
+    rng = np.random.default_rng(seed)
+    dice = {"batch_dice": True, "smooth": 1e-5, "do_bg": False, "ddp": False}
+    loss = DeepSupervisionWrapper(
+        DC_and_CE_loss(dice, {}, dice_class=MemoryEfficientSoftDiceLoss), [4 / 7, 2 / 7, 1 / 7]
+    )
+    optimizer = torch.optim.Adam(network.parameters(), 1e-3)
+    schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, [int(0.8 * iterations)])
+    for _ in range(iterations):
+        images, targets = random_batch(scans, rng)
+        optimizer.zero_grad()
+        loss(network(images), targets).backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 12)
+        optimizer.step()
+        schedule.step()
+
+
+def mean_dice(network: nn.Module, scans: list[Scan]) -> float:
+    """Dice of whole scans, each predicted as one sequence."""
+    network.eval()
+    values = []
+    with torch.no_grad():
+        for image, mask in scans:
+            predicted = network(torch.from_numpy(image)[None, None])[0][0].argmax(0).numpy()
+            values.append(2 * (predicted & mask).sum() / (predicted.sum() + mask.sum()))
+    return float(np.mean(values))
+
+
+def main() -> None:
+    """Train every network for every seed and print the table as it grows."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), default=list(NETWORKS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--iterations", type=int, default=1000)
+    options = parser.parse_args()
+    torch.set_flush_denormal(True)
+    scans = phantom_scans()
+    print(f"| network | Dice, seeds {options.seeds} | mean | deviation |\n|---|---|---|---|")
+    for name in options.networks:
+        values = []
+        for seed in options.seeds:
+            torch.manual_seed(seed)
+            network = RAEMDNet(1, 2, **TOPOLOGY, **NETWORKS[name])
+            network.apply(network.initialize)
+            train(network, scans[:N_TRAINING], options.iterations, seed)
+            values.append(mean_dice(network, scans[N_TRAINING:]))
+        row = ", ".join(f"{value:.2f}" for value in values)
+        print(f"| {name} | {row} | {np.mean(values):.2f} | {np.std(values):.2f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
