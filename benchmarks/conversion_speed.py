@@ -63,11 +63,11 @@ def ours(case: Case, folder: DatasetFolder) -> float:
 def plan(archive: str, folder: Path) -> tuple[Case, ...]:
     """The cases that the command would convert."""
     if archive == "luna16":
-        from nnunetv2_raemd.dataset_conversion.luna16 import plan_luna16  # noqa: PLC0415
-        from nnunetv2_raemd.dataset_conversion.luna16_sources import Spheres  # noqa: PLC0415
+        from nnunetv2_raemd.dataset_conversion.luna16.scans import plan_luna16  # noqa: PLC0415
+        from nnunetv2_raemd.dataset_conversion.luna16.sources import Spheres  # noqa: PLC0415
 
         return plan_luna16(folder, Spheres()).cases
-    from nnunetv2_raemd.dataset_conversion.dicom_index import index_folder  # noqa: PLC0415
+    from nnunetv2_raemd.dataset_conversion.dicom.index import index_folder  # noqa: PLC0415
     from nnunetv2_raemd.dataset_conversion.nsclc_radiomics import (  # noqa: PLC0415
         MaskChoice,
         plan_nsclc_radiomics,
@@ -80,7 +80,7 @@ def sources(case: Any) -> list[str]:
     """The files that SimpleITK reads for the same image; slices in order, which it is given for nothing."""
     if hasattr(case, "header"):
         return [str(case.header)]
-    from nnunetv2_raemd.dataset_conversion.ct_series import order_series  # noqa: PLC0415
+    from nnunetv2_raemd.dataset_conversion.dicom.ct_series import order_series  # noqa: PLC0415
 
     return [str(image.path) for image in order_series(case.ct.images).slices]
 

@@ -23,14 +23,14 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from nnunetv2_raemd.dataset_conversion.lidc_annotations import ReaderAnnotation
-from nnunetv2_raemd.dataset_conversion.lidc_consensus import Nodule, ball_of
-from nnunetv2_raemd.dataset_conversion.lidc_database import database_file, read_database
-from nnunetv2_raemd.dataset_conversion.lidc_masks import AxialGrid, fill_outline
-from nnunetv2_raemd.dataset_conversion.luna16 import read_annotations
-from nnunetv2_raemd.dataset_conversion.luna16_check import MIN_READERS, average_reader, check_nodules
-from nnunetv2_raemd.dataset_conversion.luna16_masks import ContourChoice, find_in_scan, paint
-from nnunetv2_raemd.dataset_conversion.spheres import Ball
+from nnunetv2_raemd.dataset_conversion.lidc.annotations import ReaderAnnotation
+from nnunetv2_raemd.dataset_conversion.lidc.consensus import Nodule, ball_of
+from nnunetv2_raemd.dataset_conversion.lidc.database import database_file, read_database
+from nnunetv2_raemd.dataset_conversion.lidc.masks import AxialGrid, fill_outline
+from nnunetv2_raemd.dataset_conversion.luna16.check import MIN_READERS, average_reader, check_nodules
+from nnunetv2_raemd.dataset_conversion.luna16.masks import ContourChoice, find_in_scan, paint
+from nnunetv2_raemd.dataset_conversion.luna16.scans import read_annotations
+from nnunetv2_raemd.dataset_conversion.luna16.spheres import Ball
 
 FAR_MM = 20.0  # a nodule matched from farther away counts as this far
 SHOWN = (50, 90, 99, 100)

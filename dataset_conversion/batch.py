@@ -7,11 +7,11 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from nnunetv2_raemd.dataset_conversion.case import Case, CaseExcludedError, Outcome, Status
-from nnunetv2_raemd.dataset_conversion.execution import Backend
 from nnunetv2_raemd.dataset_conversion.measurements import measure
 from nnunetv2_raemd.dataset_conversion.nnunet_dataset import DatasetFolder
-from nnunetv2_raemd.dataset_conversion.progress import progress
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.execution.backend import Backend
+from nnunetv2_raemd.execution.progress import progress
 from nnunetv2_raemd.version import __version__
 
 

@@ -13,19 +13,19 @@ from nnunetv2.paths import nnUNet_preprocessed
 
 from nnunetv2_raemd.dataset_conversion.batch import run_cases
 from nnunetv2_raemd.dataset_conversion.case import ConversionPlan, Outcome, Status
-from nnunetv2_raemd.dataset_conversion.execution import Backend
-from nnunetv2_raemd.dataset_conversion.local_processes import LocalProcesses
 from nnunetv2_raemd.dataset_conversion.nnunet_dataset import (
     DatasetDescription,
     DatasetFolder,
     write_dataset_json,
     write_json,
 )
-from nnunetv2_raemd.dataset_conversion.quality_pictures import draw_pictures, page
+from nnunetv2_raemd.dataset_conversion.quality.pictures import draw_pictures, page
 from nnunetv2_raemd.dataset_conversion.report import remove_report, write_report
-from nnunetv2_raemd.dataset_conversion.scheduler import Scheduler
 from nnunetv2_raemd.dataset_conversion.splits import GroupedFolds, KnownCases, Split
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.execution.backend import Backend
+from nnunetv2_raemd.execution.local_processes import LocalProcesses
+from nnunetv2_raemd.execution.scheduler import Scheduler
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def _check_by_eye(folder: DatasetFolder, options: RunOptions) -> Mapping[str, st
     """The pictures and the page of `--qc`; returns why a picture could not be drawn, by case."""
     if not options.qc:
         return {}
-    from nnunetv2_raemd.dataset_conversion.quality_page import write_page  # noqa: PLC0415 - matplotlib
+    from nnunetv2_raemd.dataset_conversion.quality.page import write_page  # noqa: PLC0415 - matplotlib
 
     undrawn = draw_pictures(folder, backend=options.backend)
     write_page(folder, undrawn)

@@ -29,16 +29,16 @@ from nnunetv2_raemd.dataset_conversion.choices import (
     Irregular,
     MaskSource,
 )
-from nnunetv2_raemd.dataset_conversion.contours import Rasterised
-from nnunetv2_raemd.dataset_conversion.ct_series import CtSeries, order_series, read_hu, to_image
-from nnunetv2_raemd.dataset_conversion.dicom_entries import CtInstance, Delineation, Roi, Unreadable
-from nnunetv2_raemd.dataset_conversion.dicom_index import DicomIndex
+from nnunetv2_raemd.dataset_conversion.dicom.ct_series import CtSeries, order_series, read_hu, to_image
+from nnunetv2_raemd.dataset_conversion.dicom.entries import CtInstance, Delineation, Roi, Unreadable
+from nnunetv2_raemd.dataset_conversion.dicom.index import DicomIndex
+from nnunetv2_raemd.dataset_conversion.dicom.roi_choice import RoiChoice
+from nnunetv2_raemd.dataset_conversion.dicom.rtstruct import draw_rois
+from nnunetv2_raemd.dataset_conversion.dicom.segmentation import CtSlices, draw_segments, require_highdicom
+from nnunetv2_raemd.dataset_conversion.dicom.series_matching import SeriesMatch, match_series
+from nnunetv2_raemd.dataset_conversion.dicom.slice_resampling import even_grid, resample_hu, resample_mask
 from nnunetv2_raemd.dataset_conversion.nnunet_dataset import DatasetDescription, case_identifier
-from nnunetv2_raemd.dataset_conversion.roi_choice import RoiChoice
-from nnunetv2_raemd.dataset_conversion.rtstruct import draw_rois
-from nnunetv2_raemd.dataset_conversion.segmentation import CtSlices, draw_segments, require_highdicom
-from nnunetv2_raemd.dataset_conversion.series_matching import SeriesMatch, match_series
-from nnunetv2_raemd.dataset_conversion.slice_resampling import even_grid, resample_hu, resample_mask
+from nnunetv2_raemd.dataset_conversion.rasterise.contours import Rasterised
 from nnunetv2_raemd.errors import UserError
 
 # Contours of missing slices are bridged by interpolation. With more of them than this part of all contours,

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 os.environ.setdefault("nnUNet_def_n_proc", "1")  # nnU-Net reads it when it is imported
 REPOSITORY = Path(__file__).resolve().parents[1]
-SHARED_FIXTURES = ("nnunet", "training", "baselines", "installation")  # folders whose files share what takes long
+# folders whose files share what takes long
+SHARED_FIXTURES = ("nnunet", "training", "baselines", "installation")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

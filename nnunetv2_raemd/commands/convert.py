@@ -185,16 +185,17 @@ def convert_luna16(
     Bad cases are reported and left out, and the exit status is then 1. An interrupted run is continued by
     the same command.
     """
-    from nnunetv2_raemd.dataset_conversion import luna16, terminal
+    from nnunetv2_raemd.dataset_conversion import terminal
     from nnunetv2_raemd.dataset_conversion.conversion import RunOptions
-    from nnunetv2_raemd.dataset_conversion.luna16_masks import ContourChoice
-    from nnunetv2_raemd.dataset_conversion.luna16_sources import Contours, MaskKind, Spheres
-    from nnunetv2_raemd.dataset_conversion.lungs import (
+    from nnunetv2_raemd.dataset_conversion.luna16 import scans
+    from nnunetv2_raemd.dataset_conversion.luna16.lungs import (
         LungChoice,
         describe_lung_class,
         find_lung_masks,
         with_lungs,
     )
+    from nnunetv2_raemd.dataset_conversion.luna16.masks import ContourChoice
+    from nnunetv2_raemd.dataset_conversion.luna16.sources import Contours, MaskKind, Spheres
     from nnunetv2_raemd.dataset_conversion.nnunet_dataset import dataset_folder
     from nnunetv2_raemd.dataset_conversion.splits import split_of
 
@@ -209,8 +210,8 @@ def convert_luna16(
         kind = Contours(ContourChoice(consensus, min_readers, uncertain, keep_failing), xml)
     elif xml is not None:
         raise UserError("--xml says where the contours are; --masks sphere does not use them.")
-    plan = luna16.plan_luna16(input_folder, kind, annotations=annotations)
-    about = replace(luna16.DESCRIPTION, labels=kind.labels, channel_name=channel_name.value)
+    plan = scans.plan_luna16(input_folder, kind, annotations=annotations)
+    about = replace(scans.DESCRIPTION, labels=kind.labels, channel_name=channel_name.value)
     settings = {"archive": "LUNA16", **kind.settings()}
     if lungs is not None:
         choice = LungChoice(lungs, lungs_margin)
@@ -285,9 +286,9 @@ def convert_nsclc_radiomics(
     """
     from nnunetv2_raemd.dataset_conversion import nsclc_radiomics, terminal
     from nnunetv2_raemd.dataset_conversion.conversion import RunOptions
-    from nnunetv2_raemd.dataset_conversion.dicom_index import index_folder
+    from nnunetv2_raemd.dataset_conversion.dicom.index import index_folder
+    from nnunetv2_raemd.dataset_conversion.dicom.roi_choice import RoiChoice
     from nnunetv2_raemd.dataset_conversion.nnunet_dataset import dataset_folder
-    from nnunetv2_raemd.dataset_conversion.roi_choice import RoiChoice
     from nnunetv2_raemd.dataset_conversion.splits import split_of
 
     folder = dataset_folder(dataset_id, name)

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 
 from nnunetv2_raemd.evaluation.choices import CandidateScore, HitRule
+from nnunetv2_raemd.version import __version__
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,8 @@ class EvaluationOptions:
     hit_rule: HitRule = HitRule.OVERLAP
 
     def described(self) -> dict[str, str]:
-        """The settings as text, for the results' record."""
-        return {
+        """The settings as text, and the version of this package, for the results' record."""
+        return {"version": __version__} | {
             name: value.value if isinstance(value, Enum) else str(value)
             for name, value in asdict(self).items()
         }

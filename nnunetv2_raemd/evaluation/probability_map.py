@@ -27,7 +27,7 @@ Probabilities = NDArray[np.floating[Any]]
 
 @dataclass(frozen=True)
 class ProbabilityMaps(Sequence[Probabilities]):
-    """The channels of one file, each (z, y, x); read when asked for, so that memory holds no more than one."""
+    """The channels of one file, each (z, y, x); read when asked for, so that memory holds only that one."""
 
     file: Path
     shape: tuple[int, int, int]

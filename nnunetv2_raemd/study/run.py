@@ -7,9 +7,9 @@ from itertools import product
 
 from rich.console import Console
 
-from nnunetv2_raemd.dataset_conversion.execution import Backend
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.evaluation.cross_validation import find_dataset
+from nnunetv2_raemd.execution.backend import Backend
 from nnunetv2_raemd.plans.files import read_plan
 from nnunetv2_raemd.study.board import Board
 from nnunetv2_raemd.study.job import TrainingJob

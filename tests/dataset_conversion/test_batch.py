@@ -9,9 +9,9 @@ from fake_cases import FakeCase
 
 from nnunetv2_raemd.dataset_conversion import batch
 from nnunetv2_raemd.dataset_conversion.case import Outcome, Status
-from nnunetv2_raemd.dataset_conversion.local_processes import LocalProcesses
 from nnunetv2_raemd.dataset_conversion.nnunet_dataset import DatasetFolder
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.execution.local_processes import LocalProcesses
 
 
 @pytest.fixture

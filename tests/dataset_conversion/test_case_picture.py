@@ -9,7 +9,12 @@ import pytest
 import SimpleITK as sitk
 from PIL import Image
 
-from nnunetv2_raemd.dataset_conversion.case_picture import MOST_LESIONS, draw_case, find_lesions, outline
+from nnunetv2_raemd.dataset_conversion.quality.case_picture import (
+    MOST_LESIONS,
+    draw_case,
+    find_lesions,
+    outline,
+)
 
 
 def scan(mask: np.ndarray) -> tuple[sitk.Image, sitk.Image]:

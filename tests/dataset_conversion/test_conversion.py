@@ -23,8 +23,8 @@ from nnunetv2.experiment_planning.verify_dataset_integrity import verify_dataset
 from nnunetv2_raemd.dataset_conversion.batch import convert_case
 from nnunetv2_raemd.dataset_conversion.case import Status
 from nnunetv2_raemd.dataset_conversion.conversion import ConversionResult, RunOptions, convert
-from nnunetv2_raemd.dataset_conversion.luna16 import DESCRIPTION, plan_luna16
-from nnunetv2_raemd.dataset_conversion.luna16_sources import Spheres
+from nnunetv2_raemd.dataset_conversion.luna16.scans import DESCRIPTION, plan_luna16
+from nnunetv2_raemd.dataset_conversion.luna16.sources import Spheres
 from nnunetv2_raemd.dataset_conversion.nnunet_dataset import DatasetFolder, dataset_folder
 from nnunetv2_raemd.dataset_conversion.splits import GroupedFolds
 from nnunetv2_raemd.errors import UserError

@@ -12,7 +12,9 @@ import pytest
 import SimpleITK as sitk
 
 from nnunetv2_raemd.cli import main
-from nnunetv2_raemd.dataset_conversion import batch, quality_pictures, scheduler
+from nnunetv2_raemd.dataset_conversion import batch
+from nnunetv2_raemd.dataset_conversion.quality import pictures as quality_pictures
+from nnunetv2_raemd.execution import scheduler
 from nnunetv2_raemd.phantom.archive import write_archive
 from nnunetv2_raemd.phantom.configuration import LUNA16, NSCLC_RADIOMICS
 from nnunetv2_raemd.phantom.luna16_writer import Luna16Layout

@@ -10,8 +10,8 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 
-from nnunetv2_raemd.dataset_conversion.ct_series import CtSeries, order_series, read_hu, to_image
-from nnunetv2_raemd.dataset_conversion.dicom_index import index_folder
+from nnunetv2_raemd.dataset_conversion.dicom.ct_series import CtSeries, order_series, read_hu, to_image
+from nnunetv2_raemd.dataset_conversion.dicom.index import index_folder
 from nnunetv2_raemd.errors import UserError
 
 OBLIQUE = (0.36, 0.48, -0.8, -0.8, 0.6, 0.0)

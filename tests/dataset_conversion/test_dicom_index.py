@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from nnunetv2_raemd.dataset_conversion.dicom_entries import CtInstance, Delineation
-from nnunetv2_raemd.dataset_conversion.dicom_headers import read_header
-from nnunetv2_raemd.dataset_conversion.dicom_index import index_folder
+from nnunetv2_raemd.dataset_conversion.dicom.entries import CtInstance, Delineation
+from nnunetv2_raemd.dataset_conversion.dicom.headers import read_header
+from nnunetv2_raemd.dataset_conversion.dicom.index import index_folder
 
 
 def test_finds_all_whatever_the_files_are_called(make_patient, tmp_path: Path) -> None:

@@ -18,14 +18,14 @@ from nnunetv2_raemd.cli import main
 from nnunetv2_raemd.dataset_conversion.case import Case, ConversionPlan, LoadedCase, Status
 from nnunetv2_raemd.dataset_conversion.choices import LungUse
 from nnunetv2_raemd.dataset_conversion.conversion import ConversionResult, RunOptions, convert
-from nnunetv2_raemd.dataset_conversion.luna16 import DESCRIPTION, plan_luna16
-from nnunetv2_raemd.dataset_conversion.luna16_sources import Spheres
-from nnunetv2_raemd.dataset_conversion.lungs import (
+from nnunetv2_raemd.dataset_conversion.luna16.lungs import (
     LungChoice,
     describe_lung_class,
     find_lung_masks,
     with_lungs,
 )
+from nnunetv2_raemd.dataset_conversion.luna16.scans import DESCRIPTION, plan_luna16
+from nnunetv2_raemd.dataset_conversion.luna16.sources import Spheres
 from nnunetv2_raemd.dataset_conversion.nnunet_dataset import DatasetDescription, dataset_folder
 from nnunetv2_raemd.dataset_conversion.splits import ArchiveSubsets, GroupedFolds, Holdout
 from nnunetv2_raemd.errors import UserError

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from lidc_files import block
 
-from nnunetv2_raemd.dataset_conversion.lidc_consensus import Nodule, Reading, find_nodules
-from nnunetv2_raemd.dataset_conversion.lidc_masks import AxialGrid, draw_annotation
-from nnunetv2_raemd.dataset_conversion.spheres import Ball
+from nnunetv2_raemd.dataset_conversion.lidc.consensus import Nodule, Reading, find_nodules
+from nnunetv2_raemd.dataset_conversion.lidc.masks import AxialGrid, draw_annotation
+from nnunetv2_raemd.dataset_conversion.luna16.spheres import Ball
 
 GRID = AxialGrid((60, 40, 5), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 

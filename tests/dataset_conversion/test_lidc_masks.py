@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from lidc_files import block, ring
 from scipy.spatial import ConvexHull, QhullError
 
-from nnunetv2_raemd.dataset_conversion.lidc_annotations import (
+from nnunetv2_raemd.dataset_conversion.lidc.annotations import (
     ReaderAnnotation,
     ReaderContour,
     make_annotation,
 )
-from nnunetv2_raemd.dataset_conversion.lidc_masks import AxialGrid, VoxelSet, at_least, draw_annotation
+from nnunetv2_raemd.dataset_conversion.lidc.masks import AxialGrid, VoxelSet, at_least, draw_annotation
 from nnunetv2_raemd.errors import UserError
 
 TURNED = (-1, 0, 0, 0, -1, 0, 0, 0, 1)

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from lidc_files import block, write_xml
 
-from nnunetv2_raemd.dataset_conversion import lidc_database
-from nnunetv2_raemd.dataset_conversion.lidc_annotations import KnownAnnotations, ReaderAnnotation
-from nnunetv2_raemd.dataset_conversion.lidc_consensus import Nodule
-from nnunetv2_raemd.dataset_conversion.lidc_database import database_file, read_database
-from nnunetv2_raemd.dataset_conversion.lidc_masks import AxialGrid
-from nnunetv2_raemd.dataset_conversion.lidc_xml import XmlFile, index_xml
-from nnunetv2_raemd.dataset_conversion.luna16 import patient_of
-from nnunetv2_raemd.dataset_conversion.luna16_masks import find_in_scan
+from nnunetv2_raemd.dataset_conversion.lidc import database as lidc_database
+from nnunetv2_raemd.dataset_conversion.lidc.annotations import KnownAnnotations, ReaderAnnotation
+from nnunetv2_raemd.dataset_conversion.lidc.consensus import Nodule
+from nnunetv2_raemd.dataset_conversion.lidc.database import database_file, read_database
+from nnunetv2_raemd.dataset_conversion.lidc.masks import AxialGrid
+from nnunetv2_raemd.dataset_conversion.lidc.xml_files import XmlFile, index_xml
+from nnunetv2_raemd.dataset_conversion.luna16.masks import find_in_scan
+from nnunetv2_raemd.dataset_conversion.luna16.scans import patient_of
 from nnunetv2_raemd.errors import UserError
 
 ONE_NODULE = block("1", [1.0, 2.0], ((4, 6), (7, 10)), hole=None)

@@ -10,8 +10,8 @@ import pytest
 import SimpleITK as sitk
 
 from nnunetv2_raemd.dataset_conversion.case import Status
-from nnunetv2_raemd.dataset_conversion.luna16 import plan_luna16, read_annotations
-from nnunetv2_raemd.dataset_conversion.luna16_sources import Spheres
+from nnunetv2_raemd.dataset_conversion.luna16.scans import plan_luna16, read_annotations
+from nnunetv2_raemd.dataset_conversion.luna16.sources import Spheres
 from nnunetv2_raemd.errors import UserError
 
 

@@ -20,19 +20,24 @@ from lidc_files import block, write_xml
 from nnunetv2.experiment_planning.verify_dataset_integrity import verify_dataset_integrity
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
-from nnunetv2_raemd.dataset_conversion import lidc_database
 from nnunetv2_raemd.dataset_conversion.case import ConversionPlan, LoadedCase, Status
 from nnunetv2_raemd.dataset_conversion.choices import Uncertain
 from nnunetv2_raemd.dataset_conversion.conversion import ConversionResult, RunOptions, convert
-from nnunetv2_raemd.dataset_conversion.lidc_annotations import AnnotationSource, ReaderAnnotation
-from nnunetv2_raemd.dataset_conversion.lidc_database import database_file, read_database
-from nnunetv2_raemd.dataset_conversion.lidc_masks import AxialGrid
-from nnunetv2_raemd.dataset_conversion.luna16 import DESCRIPTION, patient_of, plan_luna16, read_annotations
-from nnunetv2_raemd.dataset_conversion.luna16_check import average_reader, check_nodules
-from nnunetv2_raemd.dataset_conversion.luna16_masks import ContourChoice, find_in_scan
-from nnunetv2_raemd.dataset_conversion.luna16_sources import Contours
+from nnunetv2_raemd.dataset_conversion.lidc import database as lidc_database
+from nnunetv2_raemd.dataset_conversion.lidc.annotations import AnnotationSource, ReaderAnnotation
+from nnunetv2_raemd.dataset_conversion.lidc.database import database_file, read_database
+from nnunetv2_raemd.dataset_conversion.lidc.masks import AxialGrid
+from nnunetv2_raemd.dataset_conversion.luna16.check import average_reader, check_nodules
+from nnunetv2_raemd.dataset_conversion.luna16.masks import ContourChoice, find_in_scan
+from nnunetv2_raemd.dataset_conversion.luna16.scans import (
+    DESCRIPTION,
+    patient_of,
+    plan_luna16,
+    read_annotations,
+)
+from nnunetv2_raemd.dataset_conversion.luna16.sources import Contours
+from nnunetv2_raemd.dataset_conversion.luna16.spheres import Ball
 from nnunetv2_raemd.dataset_conversion.nnunet_dataset import dataset_folder
-from nnunetv2_raemd.dataset_conversion.spheres import Ball
 from nnunetv2_raemd.errors import UserError
 
 # The nodule of each scan is 4 rows by 5 columns in 3 slices; the conftest's scans are 24 x 20 x 16 voxels of

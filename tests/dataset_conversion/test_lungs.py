@@ -11,9 +11,7 @@ import SimpleITK as sitk
 
 from nnunetv2_raemd.dataset_conversion.case import ConversionPlan, LoadedCase
 from nnunetv2_raemd.dataset_conversion.choices import LungUse
-from nnunetv2_raemd.dataset_conversion.luna16 import DESCRIPTION, plan_luna16
-from nnunetv2_raemd.dataset_conversion.luna16_sources import Spheres
-from nnunetv2_raemd.dataset_conversion.lungs import (
+from nnunetv2_raemd.dataset_conversion.luna16.lungs import (
     LungChoice,
     crop_to_lungs,
     describe_lung_class,
@@ -22,6 +20,8 @@ from nnunetv2_raemd.dataset_conversion.lungs import (
     read_lungs,
     with_lungs,
 )
+from nnunetv2_raemd.dataset_conversion.luna16.scans import DESCRIPTION, plan_luna16
+from nnunetv2_raemd.dataset_conversion.luna16.sources import Spheres
 from nnunetv2_raemd.errors import UserError
 
 TURNED = (-1, 0, 0, 0, -1, 0, 0, 0, 1)

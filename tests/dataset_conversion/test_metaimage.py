@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from nnunetv2_raemd.dataset_conversion.metaimage import read_metaimage
+from nnunetv2_raemd.dataset_conversion.luna16.metaimage import read_metaimage
 from nnunetv2_raemd.errors import UserError
 
 

@@ -14,10 +14,10 @@ from pydicom.dataset import Dataset, FileMetaDataset
 
 from nnunetv2_raemd.dataset_conversion.case import CaseExcludedError, ConversionPlan, Status
 from nnunetv2_raemd.dataset_conversion.choices import DEFAULT_ROI, Incomplete, Irregular
-from nnunetv2_raemd.dataset_conversion.ct_series import order_series
-from nnunetv2_raemd.dataset_conversion.dicom_index import index_folder
+from nnunetv2_raemd.dataset_conversion.dicom.ct_series import order_series
+from nnunetv2_raemd.dataset_conversion.dicom.index import index_folder
+from nnunetv2_raemd.dataset_conversion.dicom.roi_choice import RoiChoice
 from nnunetv2_raemd.dataset_conversion.nsclc_radiomics import MaskChoice, plan_nsclc_radiomics
-from nnunetv2_raemd.dataset_conversion.roi_choice import RoiChoice
 from nnunetv2_raemd.errors import UserError
 
 OBLIQUE = (0.36, 0.48, -0.8, -0.8, 0.6, 0.0)

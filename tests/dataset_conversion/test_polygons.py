@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from exact_polygons import exact_mask
 
-from nnunetv2_raemd.dataset_conversion.polygons import (
+from nnunetv2_raemd.dataset_conversion.rasterise.polygons import (
     combine_contours,
     contains,
     fill_polygon,

@@ -7,8 +7,8 @@ import io
 import pytest
 from rich.console import Console
 
-from nnunetv2_raemd.dataset_conversion import progress
-from nnunetv2_raemd.dataset_conversion.progress import LogLines
+from nnunetv2_raemd.execution import progress
+from nnunetv2_raemd.execution.progress import LogLines
 
 
 class Clock:

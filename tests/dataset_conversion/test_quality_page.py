@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from nnunetv2.experiment_planning.verify_dataset_integrity import verify_dataset_integrity
 
-from nnunetv2_raemd.dataset_conversion import case_picture
 from nnunetv2_raemd.dataset_conversion.conversion import ConversionResult, RunOptions, convert
-from nnunetv2_raemd.dataset_conversion.luna16 import DESCRIPTION, plan_luna16
-from nnunetv2_raemd.dataset_conversion.luna16_sources import Spheres
+from nnunetv2_raemd.dataset_conversion.luna16.scans import DESCRIPTION, plan_luna16
+from nnunetv2_raemd.dataset_conversion.luna16.sources import Spheres
 from nnunetv2_raemd.dataset_conversion.nnunet_dataset import dataset_folder
+from nnunetv2_raemd.dataset_conversion.quality import case_picture
 
 
 class Page(HTMLParser):

@@ -9,7 +9,7 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 
-from nnunetv2_raemd.dataset_conversion.contours import Contour, SliceStack, rasterise
+from nnunetv2_raemd.dataset_conversion.rasterise.contours import Contour, SliceStack, rasterise
 
 SHAPE = (10, 14)
 ROWS, COLUMNS = slice(3, 7), slice(2, 11)

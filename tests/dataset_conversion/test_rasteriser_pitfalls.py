@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from exact_polygons import Points, exact_mask, parity, union
 
-from nnunetv2_raemd.dataset_conversion.contours import Contour, SliceStack, rasterise
+from nnunetv2_raemd.dataset_conversion.rasterise.contours import Contour, SliceStack, rasterise
 
 SHAPE = (12, 15)  # counts of rows and columns differ
 SPACING_MM = (0.75, 1.25)  # of rows and of columns

@@ -9,8 +9,8 @@ from exact_polygons import doubled_area, exact_mask, parity, union
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from nnunetv2_raemd.dataset_conversion.contours import Contour, SliceStack, rasterise
-from nnunetv2_raemd.dataset_conversion.polygons import combine_contours, fill_polygon
+from nnunetv2_raemd.dataset_conversion.rasterise.contours import Contour, SliceStack, rasterise
+from nnunetv2_raemd.dataset_conversion.rasterise.polygons import combine_contours, fill_polygon
 
 SHAPE = (9, 11)
 quick = settings(derandomize=True, deadline=None, max_examples=60, database=None)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from nnunetv2_raemd.dataset_conversion.choices import DEFAULT_ROI
-from nnunetv2_raemd.dataset_conversion.dicom_entries import Roi
-from nnunetv2_raemd.dataset_conversion.roi_choice import RoiChoice
+from nnunetv2_raemd.dataset_conversion.dicom.entries import Roi
+from nnunetv2_raemd.dataset_conversion.dicom.roi_choice import RoiChoice
 from nnunetv2_raemd.errors import UserError
 
 

@@ -7,12 +7,12 @@ import pydicom
 import pytest
 
 from nnunetv2_raemd.dataset_conversion.choices import DEFAULT_ROI
-from nnunetv2_raemd.dataset_conversion.ct_series import order_series
-from nnunetv2_raemd.dataset_conversion.dicom_entries import Delineation
-from nnunetv2_raemd.dataset_conversion.dicom_headers import read_header
-from nnunetv2_raemd.dataset_conversion.dicom_index import index_folder
-from nnunetv2_raemd.dataset_conversion.roi_choice import RoiChoice
-from nnunetv2_raemd.dataset_conversion.rtstruct import draw_rois
+from nnunetv2_raemd.dataset_conversion.dicom.ct_series import order_series
+from nnunetv2_raemd.dataset_conversion.dicom.entries import Delineation
+from nnunetv2_raemd.dataset_conversion.dicom.headers import read_header
+from nnunetv2_raemd.dataset_conversion.dicom.index import index_folder
+from nnunetv2_raemd.dataset_conversion.dicom.roi_choice import RoiChoice
+from nnunetv2_raemd.dataset_conversion.dicom.rtstruct import draw_rois
 from nnunetv2_raemd.errors import UserError
 
 

@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 from fake_cases import CaseOfAFile, FakeCase
 
-from nnunetv2_raemd.dataset_conversion import batch, scheduler
+from nnunetv2_raemd.dataset_conversion import batch
 from nnunetv2_raemd.dataset_conversion.case import Outcome
 from nnunetv2_raemd.dataset_conversion.nnunet_dataset import DatasetFolder
-from nnunetv2_raemd.dataset_conversion.scheduler import Scheduler
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.execution import scheduler
+from nnunetv2_raemd.execution.scheduler import Scheduler
 
 distributed = pytest.importorskip("distributed", reason="the extra [cluster] is not installed")
 

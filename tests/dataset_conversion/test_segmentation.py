@@ -16,12 +16,12 @@ from dicom_patient import save
 from pydicom.dataset import Dataset
 from pydicom.uid import RLELossless
 
-from nnunetv2_raemd.dataset_conversion.contours import Rasterised
-from nnunetv2_raemd.dataset_conversion.ct_series import CtSeries, order_series
-from nnunetv2_raemd.dataset_conversion.dicom_entries import Delineation, Roi
-from nnunetv2_raemd.dataset_conversion.dicom_headers import read_header
-from nnunetv2_raemd.dataset_conversion.dicom_index import index_folder
-from nnunetv2_raemd.dataset_conversion.segmentation import CtSlices, draw_segments
+from nnunetv2_raemd.dataset_conversion.dicom.ct_series import CtSeries, order_series
+from nnunetv2_raemd.dataset_conversion.dicom.entries import Delineation, Roi
+from nnunetv2_raemd.dataset_conversion.dicom.headers import read_header
+from nnunetv2_raemd.dataset_conversion.dicom.index import index_folder
+from nnunetv2_raemd.dataset_conversion.dicom.segmentation import CtSlices, draw_segments
+from nnunetv2_raemd.dataset_conversion.rasterise.contours import Rasterised
 from nnunetv2_raemd.errors import UserError
 
 hd = pytest.importorskip("highdicom")

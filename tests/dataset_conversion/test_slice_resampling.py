@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnunetv2_raemd.dataset_conversion.slice_resampling import even_grid, resample_hu, resample_mask
+from nnunetv2_raemd.dataset_conversion.dicom.slice_resampling import even_grid, resample_hu, resample_mask
 
 
 def test_missing_slices_are_filled_and_the_others_are_kept_exactly() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from nnunetv2_raemd.dataset_conversion.spheres import Ball, draw_balls
+from nnunetv2_raemd.dataset_conversion.luna16.spheres import Ball, draw_balls
 from nnunetv2_raemd.errors import UserError
 
 UPRIGHT = (1, 0, 0, 0, 1, 0, 0, 0, 1)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nnunetv2_raemd.dataset_conversion.archive_subsets import subset_number
+from nnunetv2_raemd.dataset_conversion.luna16.subsets import subset_number
 from nnunetv2_raemd.dataset_conversion.splits import (
     ArchiveSubsets,
     Holdout,

@@ -8,7 +8,9 @@ import math
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+import SimpleITK as sitk
 from nnunetv2.evaluation.evaluate_predictions import compute_metrics_on_folder, load_summary_json
 from nnunetv2.imageio.simpleitk_reader_writer import SimpleITKIO
 from segmentations import NnunetFolders, block, noisy_labels, write_labels
@@ -17,6 +19,7 @@ from typer.testing import CliRunner, Result
 from nnunetv2_raemd.cli import app
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.evaluation.results_file import load_results
+from nnunetv2_raemd.evaluation.summary import summarise
 
 SPLITS = (("case_0", "case_1"), ("case_2", "case_3"))
 REGIONS = {"background": 0, "whole": [1, 2], "core": 2, "ignore": 3}
@@ -45,6 +48,23 @@ def trained(nnunet_folders: NnunetFolders) -> NnunetFolders:
             write_labels(noisy_labels(seed + i, 2), folder / f"case_{i}.nii.gz")
             (folder / "summary.json").write_text("{}", encoding="utf-8")
     return nnunet_folders
+
+
+def test_froc_of_probability_maps(trained: NnunetFolders) -> None:
+    """Regions have no background channel; every lesion of `whole` is at 0.8 but one scan has only noise."""
+    for i in range(4):
+        reference = sitk.GetArrayFromImage(sitk.ReadImage(str(trained.references / f"case_{i}.nii.gz")))
+        maps = np.stack([np.isin(reference, (1, 2)), reference == 2]) * np.float32(0.8 if i else 0.05)
+        np.savez_compressed(trained.validation("TrainerA", i // 2) / f"case_{i}.npz", probabilities=maps)
+    result = raemd("evaluate", "-d", 701, "-tr", "TrainerA", "-np", 1, "--froc")
+    assert result.exit_code == 0, result.output
+    found = load_results(trained.results / "evaluation__2d" / "evaluation.json")
+    curve = summarise(found).of("TrainerA", "whole").lesions.froc
+    lesions = [len(case.targets["whole"].lesions) for case in found.systems[0].cases]
+    assert curve is not None
+    assert curve.cpm == pytest.approx(1 - lesions[0] / sum(lesions))
+    assert "| TrainerA |" in (trained.results / "evaluation__2d" / "summary.md").read_text(encoding="utf-8")
+    assert raemd("evaluate", "-d", 701, "-tr", "TrainerB", "-np", 1, "--froc").exit_code == 1
 
 
 def test_cross_validation_equals_nnunets_summary(trained: NnunetFolders) -> None:
@@ -109,6 +129,18 @@ def test_folds_and_other_models(trained: NnunetFolders) -> None:
     raemd("evaluate", "-d", 701, *both, "-o", trained.root / "out")
     names = [system.name for system in load_results(trained.root / "out" / "evaluation.json").systems]
     assert names == ["TrainerB__nnUNetPlans__2d", "TrainerB__P__3d"]
+
+
+def test_fold_all_and_references_in_labelstr(trained: NnunetFolders) -> None:
+    """Fold all has no split: what is there is evaluated. By default it is left out."""
+    shutil.copytree(trained.validation("TrainerA", 0), trained.validation("TrainerA", "all"))
+    trained.references.rename(trained.root / "raw" / trained.name / "labelsTr")
+    file = trained.results / "evaluation__2d" / "evaluation.json"
+    raemd("evaluate", "-d", 701, "-tr", "TrainerA", "-np", 1, "-f", "all")
+    assert [case.fold for case in load_results(file).systems[0].cases] == ["all", "all"]
+    raemd("evaluate", "-d", 701, "-tr", "TrainerA", "-np", 1)
+    assert load_results(file).systems[0].folds == ("0", "1")
+    assert load_results(file).systems[0].cases[0].reference.parent.name == "labelsTr"
 
 
 def test_missing_cases_are_reported_with_status_1(trained: NnunetFolders) -> None:

@@ -71,9 +71,8 @@ def case(candidates: tuple[Candidate, ...] | None, n_lesions: int) -> CaseResult
 
 
 def test_further_candidates_of_a_lesion_are_ignored() -> None:
-    first = case(
-        (Candidate(0.5, PLACE, (0,)), Candidate(0.7, PLACE, (0, 1)), Candidate(0.6, PLACE, ())), n_lesions=3
-    )
+    of_first = (Candidate(0.5, PLACE, (0,)), Candidate(0.7, PLACE, (0, 1)), Candidate(0.55, PLACE, (0,)))
+    first = case((*of_first, Candidate(0.6, PLACE, ())), n_lesions=3)
     curve = froc_of_cases([first, case((), n_lesions=0)], "nodule")
     assert curve is not None
     assert (curve.n_scans, curve.n_lesions) == (2, 3)
@@ -151,11 +150,10 @@ def test_probabilities_that_break_off(tmp_path: Path) -> None:
     file = tmp_path / "case.npz"
     np.savez(file, probabilities=np.random.default_rng(0).random((2, 3, 4, 5)))
     content = bytearray(file.read_bytes())
-    content[600] ^= 255  # a flipped byte in the second channel
+    content[600] ^= 1  # a flipped bit in the second channel
     file.write_bytes(content)
-    maps = read_probabilities(file, (3, 4, 5))
     with pytest.raises(UserError, match=r"case\.npz cannot be read.*CRC"):
-        maps[1]
+        read_probabilities(file, (3, 4, 5))[1]
 
 
 def test_the_rates_are_luna16s() -> None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from nnunetv2_raemd.dataset_conversion.scheduler import Scheduler
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.execution.scheduler import Scheduler
 from nnunetv2_raemd.study.job import TrainingJob
 from nnunetv2_raemd.study.run import run_study
 from nnunetv2_raemd.study.training import Training

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from nnunetv2_raemd.dataset_conversion.local_processes import LocalProcesses
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.execution.local_processes import LocalProcesses
 from nnunetv2_raemd.nnunet_trainers import raemd as exported
 from nnunetv2_raemd.study.board import Board
 from nnunetv2_raemd.study.job import Outcome, TrainingJob

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nnunetv2_raemd.dataset_conversion.dicom_entries import Roi
+from nnunetv2_raemd.dataset_conversion.dicom.entries import Roi
 from nnunetv2_raemd.errors import UserError
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nnunetv2_raemd.dataset_conversion.lidc_annotations import (
+from nnunetv2_raemd.dataset_conversion.lidc.annotations import (
     KnownAnnotations,
     ReaderAnnotation,
     ReaderContour,

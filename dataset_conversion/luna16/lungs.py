@@ -19,8 +19,8 @@ from scipy import ndimage
 
 from nnunetv2_raemd.dataset_conversion.case import Case, ConversionPlan, LoadedCase, files_digest
 from nnunetv2_raemd.dataset_conversion.choices import LungUse
+from nnunetv2_raemd.dataset_conversion.luna16.metaimage import read_metaimage, voxel_file
 from nnunetv2_raemd.dataset_conversion.measurements import LESION
-from nnunetv2_raemd.dataset_conversion.metaimage import read_metaimage, voxel_file
 from nnunetv2_raemd.dataset_conversion.nnunet_dataset import DatasetDescription, case_identifier
 from nnunetv2_raemd.errors import UserError
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import SimpleITK as sitk
 
-from nnunetv2_raemd.dataset_conversion.execution import Item, Job, Result
+from nnunetv2_raemd.execution.backend import Item, Job, Result
 
 
 @dataclass(frozen=True)

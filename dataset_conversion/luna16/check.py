@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from nnunetv2_raemd.dataset_conversion.lidc_consensus import Nodule
-from nnunetv2_raemd.dataset_conversion.lidc_masks import AxialGrid
-from nnunetv2_raemd.dataset_conversion.spheres import Ball
+from nnunetv2_raemd.dataset_conversion.lidc.consensus import Nodule
+from nnunetv2_raemd.dataset_conversion.lidc.masks import AxialGrid
+from nnunetv2_raemd.dataset_conversion.luna16.spheres import Ball
 
 # LUNA16 states the nodules of at least three of LIDC's four readers.
 MIN_READERS = 3

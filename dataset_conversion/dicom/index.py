@@ -13,8 +13,8 @@ from pathlib import Path
 
 from rich.progress import track
 
-from nnunetv2_raemd.dataset_conversion.dicom_entries import CtInstance, Delineation, Entry, Unreadable
-from nnunetv2_raemd.dataset_conversion.dicom_headers import read_header
+from nnunetv2_raemd.dataset_conversion.dicom.entries import CtInstance, Delineation, Entry, Unreadable
+from nnunetv2_raemd.dataset_conversion.dicom.headers import read_header
 
 _FILES_PER_TASK = 64
 

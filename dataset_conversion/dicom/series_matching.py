@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from nnunetv2_raemd.dataset_conversion.choices import MaskSource
-from nnunetv2_raemd.dataset_conversion.dicom_entries import (
+from nnunetv2_raemd.dataset_conversion.dicom.entries import (
     CtInstance,
     Delineation,
     ReferencedSeries,
     Roi,
     Unreadable,
 )
-from nnunetv2_raemd.dataset_conversion.dicom_index import DicomIndex
-from nnunetv2_raemd.dataset_conversion.rtstruct import referenced_images
+from nnunetv2_raemd.dataset_conversion.dicom.index import DicomIndex
+from nnunetv2_raemd.dataset_conversion.dicom.rtstruct import referenced_images
 from nnunetv2_raemd.errors import UserError
 
 

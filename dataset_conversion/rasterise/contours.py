@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from nnunetv2_raemd.dataset_conversion.polygons import (
+from nnunetv2_raemd.dataset_conversion.rasterise.polygons import (
     combine_contours,
     symmetric_difference,
     without_repeated_points,

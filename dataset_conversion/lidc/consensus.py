@@ -15,8 +15,8 @@ from functools import cached_property
 import numpy as np
 from scipy.sparse.csgraph import connected_components
 
-from nnunetv2_raemd.dataset_conversion.lidc_masks import AxialGrid, VoxelSet, at_least
-from nnunetv2_raemd.dataset_conversion.spheres import Ball
+from nnunetv2_raemd.dataset_conversion.lidc.masks import AxialGrid, VoxelSet, at_least
+from nnunetv2_raemd.dataset_conversion.luna16.spheres import Ball
 
 READERS = 4
 # An annotation of a large cluster belongs to a nodule of annotations.csv where their centres are nearer than

@@ -17,7 +17,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from nnunetv2_raemd.dataset_conversion.case import files_digest
-from nnunetv2_raemd.dataset_conversion.lidc_annotations import (
+from nnunetv2_raemd.dataset_conversion.lidc.annotations import (
     ReaderAnnotation,
     ReaderContour,
     make_annotation,

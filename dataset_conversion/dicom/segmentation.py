@@ -15,10 +15,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydicom.dataset import Dataset
 
-from nnunetv2_raemd.dataset_conversion.contours import Rasterised, SliceStack, nearest_height, nothing_drawn
-from nnunetv2_raemd.dataset_conversion.dicom_entries import Roi
-from nnunetv2_raemd.dataset_conversion.dicom_files import reading
-from nnunetv2_raemd.dataset_conversion.dicom_values import numbers, sequence
+from nnunetv2_raemd.dataset_conversion.dicom.entries import Roi
+from nnunetv2_raemd.dataset_conversion.dicom.files import reading
+from nnunetv2_raemd.dataset_conversion.dicom.values import numbers, sequence
+from nnunetv2_raemd.dataset_conversion.rasterise.contours import (
+    Rasterised,
+    SliceStack,
+    nearest_height,
+    nothing_drawn,
+)
 from nnunetv2_raemd.errors import UserError
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ import numpy as np
 import SimpleITK as sitk
 
 from nnunetv2_raemd.dataset_conversion.choices import LunaMasks, Uncertain
-from nnunetv2_raemd.dataset_conversion.lidc_annotations import AnnotationSource, ReaderAnnotation
-from nnunetv2_raemd.dataset_conversion.lidc_consensus import Nodule, Reading, find_nodules
-from nnunetv2_raemd.dataset_conversion.lidc_masks import AxialGrid, draw_annotation
-from nnunetv2_raemd.dataset_conversion.luna16_check import MIN_READERS, Check, check_nodules
+from nnunetv2_raemd.dataset_conversion.lidc.annotations import AnnotationSource, ReaderAnnotation
+from nnunetv2_raemd.dataset_conversion.lidc.consensus import Nodule, Reading, find_nodules
+from nnunetv2_raemd.dataset_conversion.lidc.masks import AxialGrid, draw_annotation
+from nnunetv2_raemd.dataset_conversion.luna16.check import MIN_READERS, Check, check_nodules
+from nnunetv2_raemd.dataset_conversion.luna16.spheres import Ball, draw_balls
 from nnunetv2_raemd.dataset_conversion.measurements import LESION
-from nnunetv2_raemd.dataset_conversion.spheres import Ball, draw_balls
 from nnunetv2_raemd.errors import UserError
 
 IGNORE = LESION + 1  # nnU-Net asks for the highest integer

@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage, RTStructureSetStorage, SegmentationStorage
 
 from nnunetv2_raemd.dataset_conversion.choices import MaskSource
-from nnunetv2_raemd.dataset_conversion.dicom_entries import (
+from nnunetv2_raemd.dataset_conversion.dicom.entries import (
     CtInstance,
     Delineation,
     Entry,
@@ -19,13 +19,13 @@ from nnunetv2_raemd.dataset_conversion.dicom_entries import (
     SliceGeometry,
     Unreadable,
 )
-from nnunetv2_raemd.dataset_conversion.dicom_files import (
+from nnunetv2_raemd.dataset_conversion.dicom.files import (
     describe,
     discreet_reading,
     instance_uid_of_damaged,
     read_tags,
 )
-from nnunetv2_raemd.dataset_conversion.dicom_values import numbers, sequence, text_of, uid_of, unique_texts
+from nnunetv2_raemd.dataset_conversion.dicom.values import numbers, sequence, text_of, uid_of, unique_texts
 
 # Label maps came into DICOM in 2024; pydicom 3.0 has no name for them yet.
 _LABEL_MAP_STORAGE = "1.2.840.10008.5.1.4.1.1.66.7"

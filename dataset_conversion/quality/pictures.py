@@ -13,9 +13,9 @@ import SimpleITK as sitk
 from PIL import Image, UnidentifiedImageError
 
 from nnunetv2_raemd.dataset_conversion.batch import reason_of
-from nnunetv2_raemd.dataset_conversion.execution import Backend
 from nnunetv2_raemd.dataset_conversion.nnunet_dataset import DatasetFolder
-from nnunetv2_raemd.dataset_conversion.progress import progress
+from nnunetv2_raemd.execution.backend import Backend
+from nnunetv2_raemd.execution.progress import progress
 from nnunetv2_raemd.version import __version__
 
 QC_FOLDER = "qc"
@@ -99,7 +99,7 @@ def draw_pictures(folder: DatasetFolder, *, backend: Backend) -> dict[str, str]:
 
 
 def _draw(folder: DatasetFolder, order: PictureOrder) -> None:
-    from nnunetv2_raemd.dataset_conversion.case_picture import draw_case  # noqa: PLC0415 - loads matplotlib
+    from nnunetv2_raemd.dataset_conversion.quality.case_picture import draw_case  # noqa: PLC0415 - loads matplotlib
 
     file = picture(folder, order.case_id)
     file.unlink(missing_ok=True)  # what cannot be drawn anew is out of date all the same

@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from nnunetv2_raemd.dataset_conversion.choices import LunaMasks, Uncertain
-from nnunetv2_raemd.dataset_conversion.lidc_database import database_file, read_database
-from nnunetv2_raemd.dataset_conversion.lidc_xml import index_xml
-from nnunetv2_raemd.dataset_conversion.luna16_masks import (
+from nnunetv2_raemd.dataset_conversion.lidc.database import database_file, read_database
+from nnunetv2_raemd.dataset_conversion.lidc.xml_files import index_xml
+from nnunetv2_raemd.dataset_conversion.luna16.masks import (
     IGNORE,
     ContourChoice,
     ContourMask,
     ScanMask,
     SphereMask,
 )
+from nnunetv2_raemd.dataset_conversion.luna16.spheres import Ball
 from nnunetv2_raemd.dataset_conversion.measurements import LESION
-from nnunetv2_raemd.dataset_conversion.spheres import Ball
 from nnunetv2_raemd.errors import UserError
 
 # The nodules of annotations.csv by series UID: a key for every scan, also where it has none.

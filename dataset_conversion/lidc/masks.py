@@ -1,7 +1,7 @@
 """Contours of LIDC's readers turned into voxels of an image's own grid.
 
 The convention is LUNA16's own: the diameters that `annotations.csv` states come out exactly (see
-`luna16_check`). A voxel belongs to the nodule where its centre lies strictly inside a contour; the pixels
+`luna16.check`). A voxel belongs to the nodule where its centre lies strictly inside a contour; the pixels
 that the contour runs through do not. A hole's contour takes away what it encloses and what it runs through.
 """
 
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
-from nnunetv2_raemd.dataset_conversion.lidc_annotations import ReaderAnnotation, ReaderContour
-from nnunetv2_raemd.dataset_conversion.polygons import fill_polygon
+from nnunetv2_raemd.dataset_conversion.lidc.annotations import ReaderAnnotation, ReaderContour
+from nnunetv2_raemd.dataset_conversion.rasterise.polygons import fill_polygon
 from nnunetv2_raemd.errors import UserError
 
 # LIDC's contours lie on slices to a few hundredths of a slice distance: origin and spacing of a header are

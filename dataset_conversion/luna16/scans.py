@@ -13,13 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nnunetv2_raemd.dataset_conversion.archive_subsets import subset_number
 from nnunetv2_raemd.dataset_conversion.case import ConversionPlan, LoadedCase, Outcome, Status, files_digest
-from nnunetv2_raemd.dataset_conversion.luna16_masks import ScanMask
-from nnunetv2_raemd.dataset_conversion.luna16_sources import MaskKind, Spheres
-from nnunetv2_raemd.dataset_conversion.metaimage import read_metaimage, voxel_file
+from nnunetv2_raemd.dataset_conversion.luna16.masks import ScanMask
+from nnunetv2_raemd.dataset_conversion.luna16.metaimage import read_metaimage, voxel_file
+from nnunetv2_raemd.dataset_conversion.luna16.sources import MaskKind, Spheres
+from nnunetv2_raemd.dataset_conversion.luna16.spheres import Ball
+from nnunetv2_raemd.dataset_conversion.luna16.subsets import subset_number
 from nnunetv2_raemd.dataset_conversion.nnunet_dataset import DatasetDescription, case_identifier
-from nnunetv2_raemd.dataset_conversion.spheres import Ball
 from nnunetv2_raemd.errors import UserError
 
 DESCRIPTION = DatasetDescription(

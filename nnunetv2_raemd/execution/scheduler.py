@@ -12,8 +12,8 @@ from uuid import uuid4
 
 from rich import get_console
 
-from nnunetv2_raemd.dataset_conversion.execution import Item, Job, Result
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.execution.backend import Item, Job, Result
 
 if TYPE_CHECKING:
     from distributed import Client, Future

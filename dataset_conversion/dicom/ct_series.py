@@ -10,9 +10,9 @@ import numpy as np
 import SimpleITK as sitk
 from pydicom.dataset import Dataset
 
-from nnunetv2_raemd.dataset_conversion.contours import SliceStack
-from nnunetv2_raemd.dataset_conversion.dicom_entries import CtInstance, SliceGeometry
-from nnunetv2_raemd.dataset_conversion.dicom_files import read_dataset, reading
+from nnunetv2_raemd.dataset_conversion.dicom.entries import CtInstance, SliceGeometry
+from nnunetv2_raemd.dataset_conversion.dicom.files import read_dataset, reading
+from nnunetv2_raemd.dataset_conversion.rasterise.contours import SliceStack
 from nnunetv2_raemd.errors import UserError
 
 # Two images closer than this are at the same position; true slices of CT are never this near.

@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 from pydicom.dataset import Dataset
 
-from nnunetv2_raemd.dataset_conversion.contours import (
+from nnunetv2_raemd.dataset_conversion.dicom.entries import Roi
+from nnunetv2_raemd.dataset_conversion.dicom.files import describe, read_dataset, reading
+from nnunetv2_raemd.dataset_conversion.dicom.values import sequence
+from nnunetv2_raemd.dataset_conversion.rasterise.contours import (
     Contour,
     Rasterised,
     SliceStack,
     nothing_drawn,
     rasterise,
 )
-from nnunetv2_raemd.dataset_conversion.dicom_entries import Roi
-from nnunetv2_raemd.dataset_conversion.dicom_files import describe, read_dataset, reading
-from nnunetv2_raemd.dataset_conversion.dicom_values import sequence
 from nnunetv2_raemd.errors import UserError
 
 _INCLUSIVE, _EXCLUSIVE = "CLOSED_PLANAR", "CLOSEDPLANAR_XOR"

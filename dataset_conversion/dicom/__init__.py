@@ -1,0 +1,1 @@
+"""DICOM: an index by headers, CT series, structure sets and segmentations."""

@@ -1,0 +1,1 @@
+"""LUNA16: its scans, subsets and lung masks, and the masks of its nodules."""

@@ -1,0 +1,1 @@
+"""Pictures of every converted case, and a page to look through them."""

@@ -1,0 +1,1 @@
+"""Planar contours to voxels; numpy only, and of use to others."""
