@@ -35,7 +35,7 @@ def predict(
         list[str] | None, typer.Option("-f", help="Folds to average, as in -f 0 1 2; 0 to 4 by default.")
     ] = None,
     step_size: Annotated[
-        float, typer.Option("-step_size", min=0.1, max=1, help="Step of the sliding window in windows.")
+        float, typer.Option("-step_size", min=0.01, max=1, help="Step of the sliding window in windows.")
     ] = 0.5,
     disable_tta: Annotated[
         bool, typer.Option("--disable_tta", help="No mirroring: four times faster, less accurate.")
@@ -57,7 +57,10 @@ def predict(
     previous_stage: Annotated[
         Path | None,
         typer.Option(
-            "-prev_stage_predictions", exists=True, help="Predictions of the previous stage of a cascade."
+            "-prev_stage_predictions",
+            exists=True,
+            file_okay=False,
+            help="Predictions of the previous stage of a cascade.",
         ),
     ] = None,
     num_parts: Annotated[int, typer.Option("-num_parts", min=1, help="Share the cases among N calls.")] = 1,
@@ -75,6 +78,7 @@ def predict(
     For models of RAEMD-Net; others are predicted by nnU-Net's own sliding window. Arguments and files
     are those of nnUNetv2_predict.
     """
+    from nnunetv2_raemd.prediction.batch import Batch, Processes, predict_batch
     from nnunetv2_raemd.prediction.model import Model, load_model, torch_device
 
     if part_id >= num_parts:
@@ -89,21 +93,13 @@ def predict(
         verbose_preprocessing=verbose,
         allow_tqdm=not disable_progress_bar,
     )
-    shared = {
-        "save_probabilities": save_probabilities,
-        "overwrite": not continue_prediction,
-        "folder_with_segs_from_prev_stage": previous_stage and str(previous_stage),
-    }
-    output.mkdir(parents=True, exist_ok=True)
-    if n_preprocessing == 0 and n_export == 0:
-        predictor.predict_from_files_sequential(str(source), str(output), **shared)
-        return
-    predictor.predict_from_files(
-        str(source),
-        str(output),
-        num_processes_preprocessing=max(1, n_preprocessing),
-        num_processes_segmentation_export=max(1, n_export),
+    batch = Batch(
+        source,
+        output,
+        previous_stage,
+        save_probabilities=save_probabilities,
+        overwrite=not continue_prediction,
         num_parts=num_parts,
         part_id=part_id,
-        **shared,
     )
+    predict_batch(predictor, batch, Processes(n_preprocessing, n_export))

@@ -107,7 +107,7 @@ def _plan(source: Path, output: Path, settings: Sequence[LabelSettings]) -> Job:
         raise UserError(
             f"the settings are of other labels than {source / 'dataset.json'}: determine them for it"
         )
-    order = description.get("regions_class_order")
+    has_regions = any(len(target.values) > 1 for target in labels.targets)
     return Job(
         source,
         output,
@@ -115,7 +115,7 @@ def _plan(source: Path, output: Path, settings: Sequence[LabelSettings]) -> Job:
         reader_name(description, source / f"{case_ids[0]}{ending}"),
         tuple(by_values[target.values] for target in labels.targets),
         labels,
-        tuple(order) if order else None,
+        tuple(description["regions_class_order"]) if has_regions else None,
     )
 
 
@@ -135,6 +135,8 @@ def _apply(case_id: str, job: Job) -> None:
     array, properties = writer.read_seg(str(job.source / name))
     segmentation: Labels = array[0].astype(np.uint16 if array.max() > 255 else np.uint8)
     file = job.source / f"{case_id}.npz"
+    if job.needs_probabilities and not file.is_file():
+        raise UserError(f"{file} does not exist, but the settings use it: predict with --save_probabilities")
     maps = read_probabilities(file, segmentation.shape) if job.needs_probabilities else None
     masks = {}
     for label in job.settings:

@@ -59,15 +59,17 @@ def determine(material: Material, objective: Objective, *, workers: int = 1) -> 
             raise UserError(f"there is no case to choose a post-processing on: {reason}")
         labels = []
         for target in material.labels.targets:
-            files = [_map_file(Path(scratch), case_id, target.name) for case_id in case_ids]
+            position = material.labels.targets.index(target)
+            files = [_map_file(Path(scratch), case_id, position) for case_id in case_ids]
             score_all = partial(_score_all, files=files, objective=objective, run=run, label=target.name)
             chosen, trials = search(score_all, with_probabilities=with_probabilities)
             labels.append(LabelSettings(target, chosen, tuple(trials)))
     return Determined(labels, case_ids, with_probabilities, problems)
 
 
-def _map_file(folder: Path, case_id: str, label: str) -> Path:
-    return folder / f"{case_id}__{label}.npz"
+def _map_file(folder: Path, case_id: str, position: int) -> Path:
+    """Where a label's map is kept; by its position, for its name may hold what a file's may not."""
+    return folder / f"{case_id}__{position}.npz"
 
 
 def _prepare(case: CaseFiles, *, labels: LabelSet, folder: Path, with_probabilities: bool) -> str | Problem:
@@ -76,8 +78,8 @@ def _prepare(case: CaseFiles, *, labels: LabelSet, folder: Path, with_probabilit
         maps = read_case_maps(case, labels, with_probabilities=with_probabilities)
     except UserError as error:
         return Problem(case.case_id, case.fold, str(error))
-    for label, case_map in maps.items():
-        case_map.save(_map_file(folder, case.case_id, label))
+    for position, target in enumerate(labels.targets):
+        maps[target.name].save(_map_file(folder, case.case_id, position))
     return case.case_id
 
 

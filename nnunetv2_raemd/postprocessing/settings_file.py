@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.evaluation.results import Target
 from nnunetv2_raemd.evaluation.results_file import write_whole
-from nnunetv2_raemd.postprocessing.search import Trial
+from nnunetv2_raemd.postprocessing.search import NEED_PROBABILITIES, Trial
 from nnunetv2_raemd.postprocessing.steps import Postprocessing
 from nnunetv2_raemd.version import __version__
 
@@ -70,8 +71,12 @@ def load_settings(file: Path) -> list[LabelSettings]:
 def _label(label: dict[str, Any]) -> LabelSettings:
     chosen = {field.name: label[field.name] for field in fields(Postprocessing)}
     for name, value in chosen.items():
-        allowed_none = name == "threshold" and value is None
-        if not allowed_none and (not isinstance(value, int | float) or value < 0):
-            raise ValueError(f"{name} of {label['name']} is {value!r}, which is no number of at least 0")
+        if name == "threshold" and value is None:
+            continue
+        highest = 1.0 if name in NEED_PROBABILITIES else math.inf
+        if not isinstance(value, int | float) or not 0 <= value <= highest or value == math.inf:
+            raise ValueError(
+                f"{name} of {label['name']} is {value!r}, which is no number from 0 to {highest:g}"
+            )
     target = Target(str(label["name"]), tuple(int(value) for value in label["values"]))
     return LabelSettings(target, Postprocessing(**chosen))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,9 +57,9 @@ def postprocess(
         assert probability is not None
         mask = probability > settings.threshold
     if settings.opening_mm:
-        mask = ndimage.binary_opening(mask, ball(settings.opening_mm, spacing_mm))
+        mask = _beyond_border(ndimage.binary_opening, mask, ball(settings.opening_mm, spacing_mm))
     if settings.closing_mm:
-        mask = _closed(mask, ball(settings.closing_mm, spacing_mm))
+        mask = _beyond_border(ndimage.binary_closing, mask, ball(settings.closing_mm, spacing_mm))
     if settings.fill_holes:
         mask = np.stack([ndimage.binary_fill_holes(in_slice) for in_slice in mask])
     return _without_unlikely(mask, probability, float(np.prod(spacing_mm)), settings)
@@ -74,13 +74,16 @@ def ball(radius_mm: float, spacing_mm: Sequence[float]) -> Mask:
     return inside
 
 
-def _closed(mask: Mask, element: Mask) -> Mask:
-    """Closing as if the image went on beyond its border as it is there."""
+def _beyond_border(operation: Callable[[Mask, Mask], Mask], mask: Mask, element: Mask) -> Mask:
+    """Opening or closing as if the image went on beyond its border as it is there.
+
+    Otherwise a lesion in the first or last slice, or in a scan of few slices, would be thinner than it is.
+    """
     margin = [2 * (size // 2) for size in element.shape]
     padded = np.pad(mask, [(width, width) for width in margin], mode="edge")
-    closed = ndimage.binary_closing(padded, element)
+    result = operation(padded, element)
     inside = tuple(slice(width, width + size) for width, size in zip(margin, mask.shape, strict=True))
-    return closed[inside]
+    return result[inside]
 
 
 def _without_unlikely(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from pickle import UnpicklingError
+from textwrap import shorten
 from typing import Any, NamedTuple
 
 import torch
@@ -45,11 +47,23 @@ class Model(NamedTuple):
 
 
 def load_model(model: Model, **settings: Any) -> WholeScanPredictor:
-    """A predictor with the weights of all folds of `model`; `settings` are those of nnU-Net's predictor."""
+    """A predictor with the weights of all folds of `model`; `settings` are those of nnU-Net's predictor.
+
+    Raises:
+        UserError: if a checkpoint is missing, damaged, or of another network than its plan.
+    """
     folder = model.folder()
     predictor = WholeScanPredictor(**settings)
     folds = tuple(fold if fold == "all" else int(fold) for fold in model.folds)
-    predictor.initialize_from_trained_model_folder(str(folder), folds, model.checkpoint)
+    try:
+        predictor.initialize_from_trained_model_folder(str(folder), folds, model.checkpoint)
+        for weights in predictor.list_of_parameters:  # nnU-Net would find out at the first scan
+            predictor.network.load_state_dict(weights)
+    except (EOFError, KeyError, OSError, RuntimeError, UnpicklingError) as error:
+        raise UserError(
+            f"the model in {folder} cannot be loaded: a {model.checkpoint} is damaged, or of another version "
+            f"of nnunetv2-raemd than the installed one. {shorten(str(error), 300)}"
+        ) from error
     return predictor
 
 

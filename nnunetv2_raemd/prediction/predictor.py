@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from acvl_utils.cropping_and_padding.padding import pad_nd_image
+from nnunetv2.configuration import default_num_processes
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.inference.sliding_window_prediction import compute_gaussian, compute_steps_for_sliding_window
 from nnunetv2.utilities.helpers import dummy_context, empty_cache
@@ -16,10 +17,13 @@ from torch._dynamo import OptimizedModule
 from tqdm import tqdm
 
 from nnunetv2_raemd.architecture.raemd_net import RAEMDNet
+from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.prediction.column import Column
 from nnunetv2_raemd.prediction.slice_stream import stream_logits
 from nnunetv2_raemd.prediction.slice_windows import slice_windows
 
 WeightedTile = tuple[tuple[slice, slice], Tensor]
+HAS_NAN = "the image contains NaN: replace such voxels (in CT, with air at -1024 HU)"
 
 
 class WholeScanPredictor(nnUNetPredictor):
@@ -28,36 +32,70 @@ class WholeScanPredictor(nnUNetPredictor):
     nnU-Net's windows overlap by half along the slices, so that it runs the whole network twice on every
     slice, and weights both results. Here the windows lie at the same places, but encoder and decoder run
     once: a slice's result is that of the window it lies deepest in. Tiles and mirroring are nnU-Net's.
+
+    Attributes:
+        left_out: what `predict_from_files` could not predict and why, after it has returned.
     """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.left_out: list[str] = []
+
+    def predict_from_data_iterator(
+        self,
+        data_iterator: Iterable[dict[str, Any]],
+        save_probabilities: bool = False,
+        num_processes_segmentation_export: int = default_num_processes,
+    ) -> list[Any]:
+        """As nnU-Net's; a case that cannot be predicted goes to `left_out` instead of ending the others."""
+        results: list[Any] = super().predict_from_data_iterator(
+            self._usable(data_iterator), save_probabilities, num_processes_segmentation_export
+        )
+        return results
+
+    def _usable(self, cases: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """The cases without NaN, up to where preprocessing fails: what was predicted till then is written."""
+        try:
+            for case in cases:
+                if case["ofile"] is not None and isinstance(case["data"], Tensor) and _has_nan(case["data"]):
+                    self.left_out.append(f"{case['ofile']}: {HAS_NAN}")
+                else:
+                    yield case
+        except RuntimeError as error:
+            self.left_out.append(
+                f"all cases from the one on that could not be preprocessed: {error} "
+                "Mend or remove it, then go on with --continue_prediction"
+            )
 
     @torch.inference_mode()
     def predict_sliding_window_return_logits(self, input_image: Tensor) -> Tensor:
         """(C, Z, Y, X) to logits (classes, Z, Y, X) in half precision.
 
         Raises:
-            ValueError: if the image contains NaN.
+            UserError: if the image contains NaN, or the network's result is not finite.
         """
         network = self.network._orig_mod if isinstance(self.network, OptimizedModule) else self.network
         if not isinstance(network, RAEMDNet):
             return super().predict_sliding_window_return_logits(input_image)
-        if input_image.isnan().any():
-            raise ValueError("the image contains NaN: replace such voxels (in CT, with air at -1024 HU)")
+        if _has_nan(input_image):
+            raise UserError(HAS_NAN)
         network.to(self.device).eval()
         empty_cache(self.device)
         with torch.autocast(self.device.type) if self.device.type == "cuda" else dummy_context():
             logits = self._predict_whole(network, input_image)
         empty_cache(self.device)
+        _check_finite(logits)
         return logits
 
     def _predict_whole(self, network: RAEMDNet, image: Tensor) -> Tensor:
-        if not self.perform_everything_on_device:
-            return self._predict_to(torch.device("cpu"), network, image)
-        try:
-            return self._predict_to(self.device, network, image)
-        except torch.OutOfMemoryError:
-            print("The results do not fit on the device; they are kept in main memory")
+        if self.perform_everything_on_device:
+            try:
+                return self._predict_to(self.device, network, image)
+            except torch.cuda.OutOfMemoryError:
+                print("The results do not fit on the device; they are kept in main memory")
+            # only here: while the exception is handled, it holds what was on the device
             empty_cache(self.device)
-            return self._predict_to(torch.device("cpu"), network, image)
+        return self._predict_to(torch.device("cpu"), network, image)
 
     def _predict_to(self, results_device: torch.device, network: RAEMDNet, image: Tensor) -> Tensor:
         patch_size = tuple(self.configuration_manager.patch_size)
@@ -70,13 +108,10 @@ class WholeScanPredictor(nnUNetPredictor):
         with tqdm(total=len(tiles) * len(flips) * n_slices, unit="slice", disable=not self.allow_tqdm) as bar:
             for (tile, weight), axes in itertools.product(tiles, flips):
                 share = (weight / len(flips)).to(results_device)
-                column = padded[_region(tile)].flip(axes)
+                column = Column(padded[_region(tile)], axes)
+                results = Column(logits[_region(tile)], axes)
                 for window, of_slices in stream_logits(network, column, windows, self.device):
-                    kept = slice(window.first, window.last)
-                    if 1 in axes:  # the first slice of the flipped column is the last of the scan
-                        kept = slice(n_slices - window.last, n_slices - window.first)
-                    result = of_slices.transpose(0, 1).flip(axes).to(results_device)
-                    logits[_region((kept, *tile))] += (result * share).half()
+                    results.add(window.first, window.last, of_slices.to(results_device), share)
                     bar.update(window.last - window.first)
         return logits[_region(revert[1:])]
 
@@ -110,6 +145,20 @@ class WholeScanPredictor(nnUNetPredictor):
         axes = [1 + axis for axis in self.allowed_mirroring_axes or ()] if self.use_mirroring else []
         for n_flipped in range(len(axes) + 1):
             yield from itertools.combinations(axes, n_flipped)
+
+
+def _has_nan(image: Tensor) -> bool:
+    """Whether one of (C, Z, Y, X) is NaN; a slice at a time, which takes no memory of the size of a scan."""
+    return any(bool(in_slice.isnan().any()) for in_slice in image.unbind(1))
+
+
+def _check_finite(logits: Tensor) -> None:
+    """Raise a `UserError` unless all of (classes, Z, Y, X) are finite: NaN would come out as background."""
+    if not all(bool(in_slice.isfinite().all()) for in_slice in logits.unbind(1)):
+        raise UserError(
+            "the network's result is not finite: the training has diverged, or the image holds values far "
+            "from those of the training"
+        )
 
 
 def _region(last_axes: Iterable[slice]) -> tuple[Any, ...]:

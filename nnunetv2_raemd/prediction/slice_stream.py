@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 
 from nnunetv2_raemd.architecture.raemd_net import RAEMDNet
+from nnunetv2_raemd.prediction.column import Column
 from nnunetv2_raemd.prediction.slice_windows import SliceWindow
 
 
 def stream_logits(
-    network: RAEMDNet, column: Tensor, windows: Iterable[SliceWindow], device: torch.device
+    network: RAEMDNet, column: Column, windows: Iterable[SliceWindow], device: torch.device
 ) -> Iterator[tuple[SliceWindow, Tensor]]:
-    """Logits (slices kept, classes, H, W) of each window over `column` (C, Z, H, W), in the order of slices.
+    """Logits (slices kept, classes, H, W) of each window over `column`, in the order of slices.
 
     They are what `network` gives for a window on its own, whose recurrence begins and ends with it as in
     training. Only the recurrence runs over every window; the encoder's features of the slices that the next
@@ -33,7 +34,7 @@ def stream_logits(
 class _HeldFeatures:
     """The encoder's features up to the recurrence, of the slices from `start` to `stop`."""
 
-    def __init__(self, network: RAEMDNet, column: Tensor, device: torch.device) -> None:
+    def __init__(self, network: RAEMDNet, column: Column, device: torch.device) -> None:
         self.network, self.column, self.device = network, column, device
         self.start = self.stop = 0
         self.features: list[tuple[Tensor, ...]] = []
@@ -46,8 +47,7 @@ class _HeldFeatures:
         """Let go of the slices before `start` and encode those up to `stop`."""
         del self.features[: start - self.start]
         self.start = start
-        slices = self.column[:, self.stop : stop].transpose(0, 1).to(self.device)
-        if len(slices):
-            stages = self.network.encode(slices)
+        if stop > self.stop:
+            stages = self.network.encode(self.column.read(self.stop, stop).to(self.device))
             self.features += zip(*(stage.unbind() for stage in stages), strict=True)
         self.stop = stop

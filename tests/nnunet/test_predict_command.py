@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from conftest import PREDICT
-from nnunet_workspace import Workspace
+from conftest import PREDICT, volume
+from nnunet_workspace import Workspace, write_volume
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +48,79 @@ def test_a_scan_of_one_window_is_predicted_as_by_nnunetv2_predict(
         assert np.count_nonzero(ours != stock) <= 0.005 * ours.size
 
 
+@pytest.fixture
+def scans_with_bad_ones(tmp_path: Path) -> Path:
+    """Two good scans, one that is no image, one without channel number, one that is cut off."""
+    folder = tmp_path / "scans"
+    image = volume((9, 40, 40))
+    for name in ("a_good", "b_good", "z_cut_off"):
+        write_volume(image, folder / f"{name}_0000.nii.gz")
+    (folder / "no_image_0000.nii.gz").write_bytes(b"no image")
+    shutil.copyfile(folder / "a_good_0000.nii.gz", folder / "unnumbered.nii.gz")
+    cut_off = folder / "z_cut_off_0000.nii.gz"
+    cut_off.write_bytes(cut_off.read_bytes()[:20_000])
+    return folder
+
+
+@pytest.mark.parametrize("processes", [1, 0])
+def test_bad_scans_are_named_and_the_others_predicted(
+    workspace: Workspace, raemd_model: Path, scans_with_bad_ones: Path, tmp_path: Path, processes: int
+) -> None:
+    output = tmp_path / "out"
+    arguments = [
+        "-i",
+        scans_with_bad_ones,
+        "-o",
+        output,
+        "-d",
+        501,
+        *PREDICT,
+        "-npp",
+        processes,
+        "-nps",
+        processes,
+    ]
+    finished = workspace.attempt("raemd", "predict", *arguments)
+    assert finished.returncode == 1
+    assert {file.name for file in output.glob("*.nii.gz")} == {"a_good.nii.gz", "b_good.nii.gz"}
+    report = finished.stdout[finished.stdout.index("not predicted were") :]
+    for bad in ("no_image_0000.nii.gz", "unnumbered.nii.gz", "z_cut_off_0000.nii.gz is cut off"):
+        assert bad in report
+    assert "Traceback" not in finished.stdout
+
+
+def test_parts_share_the_cases_also_without_processes(
+    workspace: Workspace, raemd_model: Path, new_scans: Path, tmp_path: Path
+) -> None:
+    single = ("-npp", 0, "-nps", 0, "-num_parts", 2, "--disable_tta")
+    for part, cases in enumerate([{"few_slices", "usual"}, {"one_slice"}]):
+        output = tmp_path / f"part_{part}"
+        arguments = ("-i", new_scans, "-o", output, "-d", 501, *PREDICT, *single, "-part_id", part)
+        workspace.run("raemd", "predict", *arguments)
+        assert {file.name.removesuffix(".nii.gz") for file in output.glob("*.nii.gz")} == cases
+
+
+def test_a_damaged_checkpoint_is_named(
+    workspace: Workspace, raemd_model: Path, new_scans: Path, tmp_path: Path
+) -> None:
+    (raemd_model / "fold_0" / "checkpoint_damaged.pth").write_bytes(b"damaged")
+    arguments = (
+        "-i",
+        new_scans,
+        "-o",
+        tmp_path / "out",
+        "-d",
+        501,
+        *PREDICT,
+        "-chk",
+        "checkpoint_damaged.pth",
+    )
+    finished = workspace.attempt("raemd", "predict", *arguments)
+    assert finished.returncode == 1
+    assert "a checkpoint_damaged.pth is damaged" in finished.stdout
+    assert "Traceback" not in finished.stdout
+
+
 @pytest.mark.parametrize(
     ("changed", "named"),
     [
@@ -55,6 +129,7 @@ def test_a_scan_of_one_window_is_predicted_as_by_nnunetv2_predict(
         (("-d", "909"), "909"),
         (("-chk", "checkpoint_none.pth"), "checkpoint_none.pth is missing"),
         (("-device", "cuda"), "CUDA"),
+        (("-prev_stage_predictions", "."), "no cascade"),
     ],
 )
 def test_what_is_missing_is_named(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,11 @@ import SimpleITK as sitk
 from nnunetv2_raemd.cli import main
 from nnunetv2_raemd.postprocessing.apply import combine
 from nnunetv2_raemd.postprocessing.choices import FILE_NAME
+from nnunetv2_raemd.postprocessing.steps import Postprocessing
 
 SHAPE, SPACING_MM = (6, 40, 40), (0.7, 0.7, 2.5)
 N_CASES = 9
+SETTINGS = {"name": "nodule", "values": [1], **asdict(Postprocessing())}
 GEOMETRY = {"origin": (-100.5, 20.25, -300.0), "direction": (-1.0, 0, 0, 0, -1.0, 0, 0, 0, 1.0)}
 
 
@@ -83,6 +86,19 @@ def test_what_is_determined_and_applied_removes_the_false_lesions(
     assert sorted(file.name for file in output.iterdir() if file.suffix == ".json") == ["dataset.json"]
 
 
+def test_a_label_may_have_any_name_and_an_order_of_regions_does_no_harm_without_regions(
+    folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predictions, references = folders
+    description = json.loads((predictions / "dataset.json").read_text(encoding="utf-8"))
+    description |= {"labels": {"background": 0, "nodule/left": 1}, "regions_class_order": [1, 2]}
+    (predictions / "dataset.json").write_text(json.dumps(description), encoding="utf-8")
+    output, settings = tmp_path / "output", predictions / FILE_NAME
+    assert raemd(monkeypatch, "determine", "-i", predictions, "-ref", references, "-np", 1) == 0
+    assert raemd(monkeypatch, "apply", "-i", predictions, "-o", output, "-pp_file", settings, "-np", 1) == 0
+    np.testing.assert_array_equal(read(output / "case0.nii.gz"), read(references / "case0.nii.gz"))
+
+
 def test_without_probability_maps_the_rest_is_still_tried(
     folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -138,6 +154,9 @@ def test_settings_that_need_probabilities_say_so_where_there_are_none(
         ({"format": "another"}, "format"),
         ({"labels": [{"name": "nodule", "values": [1], "threshold": "high"}]}, "opening_mm"),
         ({"labels": []}, "other labels"),
+        ({"labels": [SETTINGS | {"threshold": 40}]}, "threshold of nodule is 40"),
+        ({"labels": [SETTINGS | {"min_volume_mm3": float("nan")}]}, "min_volume_mm3 of nodule is nan"),
+        ({"labels": [SETTINGS | {"opening_mm": -1}]}, "opening_mm of nodule is -1"),
     ],
 )
 def test_a_file_that_holds_no_settings_is_refused(

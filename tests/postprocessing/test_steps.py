@@ -53,6 +53,13 @@ def test_opening_cuts_off_what_is_thinner_than_the_ball() -> None:
     assert np.count_nonzero(opened[2, 5:12, 5:12]) == 49 - 4
 
 
+def test_opening_keeps_what_the_border_of_the_scan_cuts() -> None:
+    lesion = cube((1, 20, 20), (0, 1), (5, 12), (0, 8))  # one slice; the ball reaches one slice up and down
+    opened = processed(lesion, opening_mm=2.0)
+    assert opened[0, 8].tolist() == lesion[0, 8].tolist()
+    assert opened.any(axis=(0, 2)).tolist() == lesion.any(axis=(0, 2)).tolist()
+
+
 def test_closing_fills_a_narrow_gap_and_keeps_what_touches_the_border() -> None:
     halves = cube((3, 9, 11), (0, 3), (0, 9), (0, 5)) | cube((3, 9, 11), (0, 3), (0, 9), (6, 11))
     assert processed(halves, closing_mm=1.0).all()

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+import weakref
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
 from nnunetv2_raemd.architecture.raemd_net import RAEMDNet
+from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.prediction.predictor import WholeScanPredictor
+from nnunetv2_raemd.prediction.slice_stream import stream_logits
 
 MakeNetwork = Callable[..., RAEMDNet]
 
@@ -77,5 +82,80 @@ def test_other_networks_are_left_to_nnu_net() -> None:
 def test_nan_is_refused_instead_of_becoming_background(network: MakeNetwork) -> None:
     image = torch.rand(2, 4, 16, 12)
     image[0, 1, 2, 3] = torch.nan
-    with pytest.raises(ValueError, match="NaN"):
+    with pytest.raises(UserError, match="NaN"):
         predictor(WholeScanPredictor, network().float()).predict_sliding_window_return_logits(image)
+
+
+def test_what_cannot_be_predicted_is_left_out_of_a_batch_and_told_of(
+    network: MakeNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def preprocessed() -> Iterator[dict[str, Any]]:
+        for name, value in (("first", 0.0), ("with_nan", torch.nan), ("second", 1.0)):
+            yield {"ofile": name, "data": torch.full((2, 4, 16, 12), value)}
+        raise RuntimeError("workers died")
+
+    predicted = []
+
+    def predict(_self: object, cases: Iterator[dict[str, Any]], *_settings: object) -> None:
+        predicted.extend(case["ofile"] for case in cases)
+
+    monkeypatch.setattr(nnUNetPredictor, "predict_from_data_iterator", predict)
+    made = predictor(WholeScanPredictor, network().float())
+    made.predict_from_data_iterator(preprocessed())
+    assert predicted == ["first", "second"]
+    with_nan, not_preprocessed = made.left_out
+    assert "with_nan" in with_nan
+    assert "NaN" in with_nan
+    assert "workers died" in not_preprocessed
+    assert "--continue_prediction" in not_preprocessed
+
+
+@pytest.mark.parametrize("weight", [torch.nan, torch.inf, 1e6])
+def test_a_result_that_is_not_finite_is_refused(network: MakeNetwork, weight: float) -> None:
+    net = network().float()
+    torch.nn.init.constant_(net.decoder.seg_layers[-1].bias, weight)  # 1e6 exceeds half precision
+    with pytest.raises(UserError, match="not finite"):
+        predictor(WholeScanPredictor, net).predict_sliding_window_return_logits(torch.rand(2, 9, 16, 12))
+
+
+def test_out_of_memory_is_met_by_results_in_main_memory_after_the_device_was_freed(
+    network: MakeNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, image = predictor(WholeScanPredictor, network().float()), torch.rand(2, 9, 16, 12)
+    wanted = made.predict_sliding_window_return_logits(image)
+    stream, taken = stream_logits, []
+
+    def exhausted(*arguments: Any) -> Iterator[Any]:
+        if not taken:
+            on_device = torch.zeros(5)
+            taken.append(weakref.ref(on_device))
+            raise torch.cuda.OutOfMemoryError
+        assert taken[0]() is None
+        yield from stream(*arguments)
+
+    monkeypatch.setattr("nnunetv2_raemd.prediction.predictor.stream_logits", exhausted)
+    made.perform_everything_on_device = True
+    torch.testing.assert_close(made.predict_sliding_window_return_logits(image), wanted, rtol=0, atol=0)
+
+
+def test_a_compiled_network_is_predicted_by_as_itself(network: MakeNetwork) -> None:
+    net, image = network().float(), torch.rand(2, 9, 16, 12)
+    wanted = predictor(WholeScanPredictor, net).predict_sliding_window_return_logits(image)
+    compiled = predictor(
+        WholeScanPredictor, torch.compile(net)
+    )  # lazily: nothing is compiled until it is called
+    torch.testing.assert_close(compiled.predict_sliding_window_return_logits(image), wanted, rtol=0, atol=0)
+
+
+def test_the_weights_of_all_folds_are_averaged(network: MakeNetwork) -> None:
+    net, image = network().float(), torch.rand(2, 9, 16, 12)
+    made = predictor(WholeScanPredictor, net)
+    first = copy.deepcopy(net.state_dict())
+    second = {name: weight * 0.9 for name, weight in first.items()}
+    single = []
+    for weights in (first, second):
+        net.load_state_dict(weights)
+        single.append(made.predict_sliding_window_return_logits(image))
+    made.list_of_parameters = [first, second]
+    averaged = made.predict_logits_from_preprocessed_data(image)
+    torch.testing.assert_close(averaged, (single[0] + single[1]) / 2, rtol=1e-3, atol=1e-3)

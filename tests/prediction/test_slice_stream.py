@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from nnunetv2_raemd.architecture.raemd_net import RAEMDNet
+from nnunetv2_raemd.prediction.column import Column
 from nnunetv2_raemd.prediction.slice_stream import stream_logits
 from nnunetv2_raemd.prediction.slice_windows import slice_windows
 
@@ -24,7 +25,7 @@ def test_each_slice_gets_what_the_network_gives_for_its_window(
 ) -> None:
     net = network(n_recurrent_stages)
     column = torch.rand(2, n_slices, 16, 12, dtype=torch.double)
-    streamed = list(stream_logits(net, column, slice_windows(n_slices, 4), CPU))
+    streamed = list(stream_logits(net, Column(column), slice_windows(n_slices, 4), CPU))
     assert streamed[-1][0].last == n_slices
     for window, logits in streamed:
         whole_window = net(column[None, :, window.start : window.stop])[0]
@@ -44,7 +45,7 @@ def test_each_slice_is_encoded_and_decoded_once(network: MakeNetwork) -> None:
 
     net.encoder.stages[0].register_forward_hook(count("encoded"))
     net.decoder.stages[-1].register_forward_hook(count("decoded"))
-    for _ in stream_logits(net, torch.rand(2, 29, 8, 8).double(), slice_windows(29, 8), CPU):
+    for _ in stream_logits(net, Column(torch.rand(2, 29, 8, 8).double()), slice_windows(29, 8), CPU):
         pass
     assert seen == {"encoded": 29, "decoded": 29}
 
@@ -64,6 +65,6 @@ def test_memory_does_not_grow_with_the_number_of_slices(network: MakeNetwork) ->
 
     net.encoder.stages[0].register_forward_hook(count_while_alive)
     most = []
-    for _ in stream_logits(net, torch.rand(2, 300, 8, 8).double(), slice_windows(300, 8), CPU):
+    for _ in stream_logits(net, Column(torch.rand(2, 300, 8, 8).double()), slice_windows(300, 8), CPU):
         most.append(slices_alive)
     assert max(most) <= 8 + 4  # a window, and what was encoded together with its first slices

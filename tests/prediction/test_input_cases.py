@@ -1,0 +1,93 @@
+"""What is found out about a folder of images before prediction starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.prediction.input_cases import InputFormat, find_cases, problem_with
+
+TWO_CHANNELS = InputFormat(".nii.gz", 2, "SimpleITKIO")
+
+
+def write(file: Path, size: tuple[int, int, int] = (4, 5, 6)) -> None:
+    sitk.WriteImage(sitk.Image(*size, sitk.sitkInt16), str(file))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two complete cases of two channels; the name of one is the beginning of the other's."""
+    for name in ("a_0000", "a_0001", "a_b_0000", "a_b_0001"):
+        write(tmp_path / f"{name}.nii.gz")
+    return tmp_path
+
+
+def problems(folder: Path, previous_stage: Path | None = None) -> dict[str, str | None]:
+    cases = find_cases(folder, ".nii.gz")
+    return {case.case_id: problem_with(case, TWO_CHANNELS, previous_stage) for case in cases}
+
+
+def test_complete_cases_have_no_problem(folder: Path) -> None:
+    (folder / "notes.txt").touch()
+    (folder / "._a_0000.nii.gz").touch()
+    assert [case.images for case in find_cases(folder, ".nii.gz")] == [
+        (folder / "a_0000.nii.gz", folder / "a_0001.nii.gz"),
+        (folder / "a_b_0000.nii.gz", folder / "a_b_0001.nii.gz"),
+    ]
+    assert problems(folder) == {"a": None, "a_b": None}
+
+
+def test_a_missing_channel_is_named(folder: Path) -> None:
+    (folder / "a_0001.nii.gz").unlink()
+    found = problems(folder)
+    assert found["a_b"] is None
+    assert "a_0001" in str(found["a"])
+
+
+def test_a_name_without_channel_is_no_reason_to_stop(folder: Path) -> None:
+    write(folder / "stray scan.nii.gz")
+    found = problems(folder)
+    assert "channel number" in str(found.pop("stray scan.nii.gz"))
+    assert found == {"a": None, "a_b": None}
+
+
+@pytest.mark.parametrize("content", [b"", b"no image", b"\x1f\x8b\x08\x00"])
+def test_a_file_that_is_no_image_is_named(folder: Path, content: bytes) -> None:
+    (folder / "a_0001.nii.gz").write_bytes(content)
+    found = problems(folder)
+    assert str(folder / "a_0001.nii.gz") in str(found["a"])
+    assert found["a_b"] is None
+
+
+def test_channels_of_different_size_are_told_of(folder: Path) -> None:
+    write(folder / "a_0001.nii.gz", (4, 5, 7))
+    assert "(4, 5, 6), (4, 5, 7)" in str(problems(folder)["a"])
+
+
+def test_a_missing_prediction_of_the_previous_stage_is_named(folder: Path, tmp_path: Path) -> None:
+    previous = tmp_path / "previous"
+    previous.mkdir()
+    write(previous / "a.nii.gz")
+    found = problems(folder, previous)
+    assert found["a"] is None
+    assert str(previous) in str(found["a_b"])
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"\.nii\.gz"):
+        find_cases(tmp_path, ".nii.gz")
+
+
+@pytest.mark.parametrize("reader", ["NibabelIO", "NibabelIOWithReorient", "NaturalImage2DIO"])
+def test_other_readers(tmp_path: Path, reader: str) -> None:
+    nibabel.save(nibabel.Nifti1Image(np.zeros((3, 4, 5), np.int16), np.eye(4)), tmp_path / "a_0000.nii.gz")
+    (tmp_path / "b_0000.nii.gz").touch()
+    expected = InputFormat(".nii.gz", 1, reader)
+    whole, empty = (problem_with(case, expected, None) for case in find_cases(tmp_path, ".nii.gz"))
+    assert whole is None
+    assert "b_0000.nii.gz" in str(empty)
