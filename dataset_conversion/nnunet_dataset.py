@@ -202,7 +202,7 @@ def dataset_folder(dataset_id: int, name: str) -> DatasetFolder:
         raise UserError(f"--dataset-id {dataset_id} is not between 1 and {MAX_DATASET_ID}.")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
         raise UserError(f"--name {name!r} may hold only letters, digits, '-' and '_'.")
-    raw = Path(nnUNet_raw)
+    raw = Path(nnUNet_raw).absolute()  # workers may have another working directory
     folder = raw / f"Dataset{dataset_id:03d}_{name}"
     taken = [other.name for other in raw.glob(f"Dataset{dataset_id:03d}_*") if other != folder]
     if taken:

@@ -35,7 +35,11 @@ from nnunetv2_raemd.dataset_conversion.dicom.index import DicomIndex
 from nnunetv2_raemd.dataset_conversion.dicom.roi_choice import RoiChoice
 from nnunetv2_raemd.dataset_conversion.dicom.rtstruct import draw_rois
 from nnunetv2_raemd.dataset_conversion.dicom.segmentation import CtSlices, draw_segments, require_highdicom
-from nnunetv2_raemd.dataset_conversion.dicom.series_matching import SeriesMatch, match_series
+from nnunetv2_raemd.dataset_conversion.dicom.series_matching import (
+    DamagedSeriesError,
+    SeriesMatch,
+    match_series,
+)
 from nnunetv2_raemd.dataset_conversion.dicom.slice_resampling import even_grid, resample_hu, resample_mask
 from nnunetv2_raemd.dataset_conversion.nnunet_dataset import DatasetDescription, case_identifier
 from nnunetv2_raemd.dataset_conversion.rasterise.contours import Rasterised
@@ -163,17 +167,34 @@ def plan_nsclc_radiomics(
     if not patients and not index.unreadable:
         raise UserError("There are no CT images and no RTSTRUCT or SEG among the input files.")
     planned: list[ContouredCt] = []
-    rejected = [_unreadable(file) for file in index.unreadable]
+    rejected: list[Outcome] = []
+    told: set[Unreadable] = set()
     for patient in patients:
+        if patient in excluded:
+            rejected.append(Outcome(case_identifier(patient), Status.EXCLUDED, excluded[patient], patient))
+            continue
         try:
-            if patient in excluded:
-                raise CaseExcludedError(excluded[patient])
             planned.append(_plan_patient(patient, delineations.get(patient, []), index, choice))
-        except (UserError, CaseExcludedError) as error:
-            status = Status.EXCLUDED if isinstance(error, CaseExcludedError) else Status.FAILED
-            rejected.append(Outcome(case_identifier(patient), status, str(error), patient))
+        except UserError as error:
+            rejected.append(Outcome(case_identifier(patient), Status.FAILED, str(error), patient))
+            told |= error.damaged if isinstance(error, _NothingUsableError) else set()
     cases, namesakes = _apart_from_namesakes(planned)
-    return ConversionPlan(tuple(cases), (*rejected, *namesakes))
+    files = (_unreadable(file) for file in index.unreadable if file not in told)
+    return ConversionPlan(tuple(cases), (*files, *rejected, *namesakes))
+
+
+class _NothingUsableError(UserError):
+    """Every file with the ROI was refused; `damaged` are the files that it tells of by name."""
+
+    def __init__(self, refused: Sequence[tuple[Delineation, UserError]]) -> None:
+        super().__init__("; ".join(_refusal(*one) for one in refused))
+        self.damaged = {
+            file for _, error in refused if isinstance(error, DamagedSeriesError) for file in error.files
+        }
+
+
+def _refusal(delineation: Delineation, error: UserError) -> str:
+    return f"{delineation.path.name}: {error}"
 
 
 def _apart_from_namesakes(planned: Sequence[ContouredCt]) -> tuple[list[ContouredCt], list[Outcome]]:
@@ -190,7 +211,7 @@ def _plan_patient(
     patient: str, delineations: Sequence[Delineation], index: DicomIndex, choice: MaskChoice
 ) -> ContouredCt:
     usable: list[tuple[Delineation, SeriesMatch]] = []
-    reasons: list[str] = []
+    refused: list[tuple[Delineation, UserError]] = []
     for delineation in _preferred(delineations, choice.source):
         if usable and usable[0][0].source is not delineation.source:
             break
@@ -198,14 +219,16 @@ def _plan_patient(
             rois = choice.roi.of(delineation.rois)
             usable.append((delineation, match_series(delineation, rois, index)))
         except UserError as error:
-            reasons.append(f"{delineation.path.name}: {error}")
+            refused.append((delineation, error))
     if not usable:
-        raise UserError("; ".join(reasons) or _nothing_to_use(delineations, choice.source))
+        nothing = UserError(_nothing_to_use(delineations, choice.source))
+        raise _NothingUsableError(refused) if refused else nothing
     if len(usable) > 1:
         files = ", ".join(str(delineation.path) for delineation, _ in usable)
         raise UserError(f"{len(usable)} {usable[0][0].source.value} files have the ROI; keep one of {files}")
     delineation, ct = usable[0]
-    return ContouredCt(case_identifier(patient), patient, ct, delineation, choice, (*ct.notes, *reasons))
+    notes = (*ct.notes, *(_refusal(*one) for one in refused))
+    return ContouredCt(case_identifier(patient), patient, ct, delineation, choice, notes)
 
 
 def _preferred(delineations: Sequence[Delineation], source: MaskSource) -> list[Delineation]:

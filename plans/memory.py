@@ -1,9 +1,8 @@
 """How many slices a training step may hold, in nnU-Net's own measure of memory.
 
-nnU-Net takes the number of values that all convolutions put out as the measure of what training needs. It is
-a safe measure for RAEMD-Net too: for the backward pass, nnU-Net's plain U-Net keeps 1.99 times that number of
-values and its residual encoder U-Net 1.96 times; RAEMD-Net keeps 1.99 times without recurrence, 1.86 times
-with the default preset, 1.6 times with recurrence at every stage.
+nnU-Net takes the number of values that all convolutions put out as the measure of what training needs. For
+the backward pass, its plain U-Net keeps 1.99 times that number of values and its residual encoder U-Net 1.96
+times. RAEMD-Net's figure is half of what it keeps, so that a value of either takes the same memory.
 """
 
 from __future__ import annotations
@@ -38,12 +37,13 @@ def slices_in_memory(
 ) -> int:
     """Slices (rows, columns) that RAEMD-Net can train on at once, in `n_sequences` or more sequences.
 
-    The first slice of a sequence takes less than the others: it has none before it to take gates from.
+    The first slices of a sequence take less than the others, since gates have none before them to see.
     """
-    network = _convolutions(architecture, deep_supervision=True)
-    one, two = (network.compute_conv_feature_map_size((n, *in_plane_size)) for n in (1, 2))
-    further = two - one
-    return int((memory_gb * VALUES_PER_GB + n_sequences * (further - one)) // further)
+    network = _network(architecture, deep_supervision=True)
+    two, three = (network.compute_conv_feature_map_size((n, *in_plane_size)) for n in (2, 3))
+    further = three - two
+    saved_per_sequence = 2 * further - two
+    return int((memory_gb * VALUES_PER_GB + n_sequences * saved_per_sequence) // further)
 
 
 def memory_budget_gb(configuration: Mapping[str, Any], gpu_memory_gb: float) -> float:
@@ -53,7 +53,7 @@ def memory_budget_gb(configuration: Mapping[str, Any], gpu_memory_gb: float) -> 
     half a patch more, since the batch size is rounded: what half a patch less takes was surely granted.
     """
     architecture, patch_size = configuration["architecture"], configuration["patch_size"]
-    network = _convolutions(architecture, deep_supervision=False)  # as the planners size it
+    network = _network(architecture, deep_supervision=False)  # as the planners size it
     granted = (configuration["batch_size"] - 0.5) * network.compute_conv_feature_map_size(patch_size)
     reference = NNUNET_REFERENCE_VALUES[network_name(architecture), len(patch_size)]
     return max(gpu_memory_gb, NNUNET_REFERENCE_GB * granted / reference)
@@ -61,21 +61,20 @@ def memory_budget_gb(configuration: Mapping[str, Any], gpu_memory_gb: float) -> 
 
 def estimated_memory_gb(configuration: Mapping[str, Any]) -> float:
     """What training a RAEMD configuration takes, in the measure of `memory_budget_gb`."""
-    network = _convolutions(configuration["architecture"], deep_supervision=True)
+    network = _network(configuration["architecture"], deep_supervision=True)
     per_sequence = network.compute_conv_feature_map_size(configuration["patch_size"])
     return float(configuration["batch_size"] * per_sequence / VALUES_PER_GB)
 
 
-def _convolutions(architecture: Mapping[str, Any], *, deep_supervision: bool) -> Any:
+def _network(architecture: Mapping[str, Any], *, deep_supervision: bool) -> Any:
     """The network of an `architecture` entry for one input channel, without weights: only to be sized.
 
     More input channels would change nothing, since the first convolution's output does not depend on them.
-    Normalisation and nonlinearities change no size, but take most of the time of a pass without data.
     """
     with torch.device("meta"):
         return get_network_from_plans(
             architecture["network_class_name"],
-            {**architecture["arch_kwargs"], "norm_op": None, "dropout_op": None, "nonlin": None},
+            architecture["arch_kwargs"],
             architecture["_kw_requires_import"],
             input_channels=1,
             output_channels=2,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pydicom
@@ -26,14 +27,44 @@ def discreet_reading() -> Iterator[None]:
 
     Values are converted when they are first asked for, so this must be round that and not only round reading.
     """
-    mode = pydicom.config.settings.reading_validation_mode
-    pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+    _discretion.enter()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
+        yield
     finally:
-        pydicom.config.settings.reading_validation_mode = mode
+        _discretion.leave()
+
+
+class _Discretion:
+    """Settings of the whole process: the first thread to come in makes them, the last to go out undoes them.
+
+    The worker of a cluster may have several threads.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._undo = ExitStack()
+
+    def enter(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._undo.enter_context(warnings.catch_warnings())
+                warnings.simplefilter("ignore")
+                settings = pydicom.config.settings
+                self._undo.callback(
+                    setattr, settings, "reading_validation_mode", settings.reading_validation_mode
+                )
+                settings.reading_validation_mode = pydicom.config.IGNORE
+            self._inside += 1
+
+    def leave(self) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._undo.close()
+
+
+_discretion = _Discretion()
 
 
 @contextmanager

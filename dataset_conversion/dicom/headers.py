@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from pydicom.dataset import Dataset
-from pydicom.uid import CTImageStorage, RTStructureSetStorage, SegmentationStorage
+from pydicom.uid import (
+    CTImageStorage,
+    EnhancedCTImageStorage,
+    LegacyConvertedEnhancedCTImageStorage,
+    RTStructureSetStorage,
+    SegmentationStorage,
+)
 
 from nnunetv2_raemd.dataset_conversion.choices import MaskSource
 from nnunetv2_raemd.dataset_conversion.dicom.entries import (
@@ -26,10 +32,12 @@ from nnunetv2_raemd.dataset_conversion.dicom.files import (
     read_tags,
 )
 from nnunetv2_raemd.dataset_conversion.dicom.values import numbers, sequence, text_of, uid_of, unique_texts
+from nnunetv2_raemd.errors import UserError
 
 # Label maps came into DICOM in 2024; pydicom 3.0 has no name for them yet.
 _LABEL_MAP_STORAGE = "1.2.840.10008.5.1.4.1.1.66.7"
 _SEGMENTATIONS = (SegmentationStorage, _LABEL_MAP_STORAGE)
+_MULTI_FRAME_CT = (EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage)
 # No patient's name, birth date or the like is even read.
 _TAGS = (
     "SOPClassUID",
@@ -68,6 +76,8 @@ def _entry(path: Path, dataset: Dataset) -> Entry | None:
         return _ct_instance(path, dataset)
     if kind == RTStructureSetStorage:
         return _structure_set(path, dataset)
+    if kind in _MULTI_FRAME_CT:
+        raise UserError("a CT of many frames in one file is not supported; export it as single images")
     return _segmentation(path, dataset) if kind in _SEGMENTATIONS else None
 
 

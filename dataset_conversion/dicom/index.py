@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from rich.progress import track
-
 from nnunetv2_raemd.dataset_conversion.dicom.entries import CtInstance, Delineation, Entry, Unreadable
 from nnunetv2_raemd.dataset_conversion.dicom.headers import read_header
+from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.execution.local_processes import worker_pool
+from nnunetv2_raemd.execution.progress import progress
 
 _FILES_PER_TASK = 64
 
@@ -48,9 +48,12 @@ def index_folder(folder: Path, *, workers: int = 1) -> DicomIndex:
     Files that are not DICOM or are of other kinds are passed over.
     """
     files = sorted(Path(parent, name) for parent, _, names in os.walk(folder) for name in names)
-    entries = [
-        e for e in track(_headers(files, workers), "Reading headers", total=len(files)) if e is not None
-    ]
+    entries: list[Entry] = []
+    with progress("Reading headers", len(files)) as advance:
+        for entry in _headers(files, workers):
+            advance(failed=isinstance(entry, Unreadable))
+            if entry is not None:
+                entries.append(entry)
     series: dict[str, list[CtInstance]] = defaultdict(list)
     for entry in entries:
         if isinstance(entry, CtInstance):
@@ -66,5 +69,10 @@ def _headers(files: Sequence[Path], workers: int) -> Iterator[Entry | None]:
     if workers <= 1 or len(files) <= _FILES_PER_TASK:
         yield from map(read_header, files)
         return
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        yield from pool.map(read_header, files, chunksize=_FILES_PER_TASK)
+    with worker_pool(workers) as pool:
+        try:
+            yield from pool.map(read_header, files, chunksize=_FILES_PER_TASK)
+        except BrokenProcessPool as error:
+            raise UserError(
+                "A process that read headers died, most often for want of memory; try fewer --workers."
+            ) from error

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 
 from nnunetv2_raemd.dataset_conversion.dicom.entries import Roi
@@ -73,7 +74,16 @@ def _draw(items: Sequence[Dataset], roi: Roi, stack: SliceStack) -> Rasterised:
 def _points(item: Dataset, label: str) -> np.ndarray:
     """(N, 3) in mm."""
     try:
-        values = np.array(item.get("ContourData") or [], dtype=float).ravel()
-        return values.reshape(-1, 3)
-    except Exception as error:  # pydicom converts the text only now, and raises what that leads it to
+        return np.array(_coordinates(item), dtype=float).reshape(-1, 3)
+    except ValueError as error:
         raise UserError(f"{label}: ContourData is not a list of x, y, z ({describe(error)})") from None
+
+
+def _coordinates(item: Dataset) -> Sequence[float]:
+    """The numbers of ContourData; raises `ValueError` where they are none."""
+    element = item.get_item("ContourData")
+    if not isinstance(element, RawDataElement):
+        return [] if element is None or element.value is None else element.value
+    # the text as it is in the file: pydicom would make an object of each number, which takes far longer
+    text = (element.value or b"").rstrip(b" \0")
+    return [float(number) for number in text.split(b"\\")] if text else []

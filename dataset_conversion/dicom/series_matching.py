@@ -18,6 +18,15 @@ from nnunetv2_raemd.dataset_conversion.dicom.rtstruct import referenced_images
 from nnunetv2_raemd.errors import UserError
 
 
+class DamagedSeriesError(UserError):
+    """Images of the series cannot be read: `files`."""
+
+    def __init__(self, files: Sequence[Unreadable]) -> None:
+        named = "; ".join(f"{file.path}: {file.reason}" for file in files)
+        super().__init__(f"images of its CT series cannot be read: {named}")
+        self.files = tuple(files)
+
+
 @dataclass(frozen=True)
 class SeriesMatch:
     """The CT images that regions were drawn on.
@@ -36,17 +45,16 @@ def match_series(delineation: Delineation, rois: Sequence[Roi], index: DicomInde
 
     It is the one that the file names, of several the one whose images the contours of `rois` name; where it
     names none that is there, the patient's only one in the same frame of reference. Raises `UserError` where
-    there is no such series, an ROI is in another frame of reference, or an image of it cannot be read.
+    there is no such series or an ROI is in another frame of reference, `DamagedSeriesError` where an image of
+    it cannot be read.
     """
     named = [series for series in delineation.series if series.uid in index.ct]
     series = _one_of(named or _in_same_frame(delineation, index), delineation, rois, index)
     images = index.ct[series.uid]
     absent = set(series.image_uids) - index.ct_image_uids
-    for file in index.unreadable:
-        if _belongs(file, images, absent, index):
-            raise UserError(
-                f"a file among the images of its CT series, {file.path}, cannot be read: {file.reason}"
-            )
+    damaged = [file for file in index.unreadable if _belongs(file, images, absent, index)]
+    if damaged:
+        raise DamagedSeriesError(damaged)
     notes = _frame_notes(series, images[0].frame_of_reference_uid, rois)
     if not named:
         notes = ("CT series taken by frame of reference: the one referenced is not there", *notes)

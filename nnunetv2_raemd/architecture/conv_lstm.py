@@ -11,7 +11,8 @@ from nnunetv2_raemd.architecture.conv_block import same_conv
 class BidirectionalConvLSTM(nn.Module):
     """Equation 3.4 with convolutions for the matrix products, run up and down the slices.
 
-    With x_t the features of slice t, h and c the hidden and the cell state, `*` a convolution, per direction:
+    With x_t the features of slice t, h and c the hidden and the cell state, `*` a convolution (1 x 1 of x_t,
+    which convolutions have made already; `kernel_size` of h), per direction:
 
         i, f, o = sigmoid(W_x * x_t + W_h * h_{t-1} + b)     (three gates, each with its own weights)
         g       = tanh(W_xg * x_t + W_hg * h_{t-1} + b_g)    (the candidate)
@@ -28,7 +29,7 @@ class BidirectionalConvLSTM(nn.Module):
     def __init__(self, in_channels: int, hidden_channels: int, kernel_size: tuple[int, int]) -> None:
         super().__init__()
         self.hidden_channels = hidden_channels
-        self.input_conv = same_conv(in_channels, 8 * hidden_channels, kernel_size)
+        self.input_conv = nn.Conv2d(in_channels, 8 * hidden_channels, 1)
         self.recurrent_conv = same_conv(
             2 * hidden_channels, 8 * hidden_channels, kernel_size, groups=2, bias=False
         )
@@ -44,15 +45,20 @@ class BidirectionalConvLSTM(nn.Module):
             bias.unflatten(0, (2, 4, self.hidden_channels))[:, 1].fill_(1.0)
 
     def forward(self, x: Tensor) -> Tensor:
-        n_slices = x.shape[1]
-        gates_of_inputs = self.input_conv(x.flatten(0, 1)).unflatten(0, (-1, n_slices))
-        steps = reverse_second_direction(gates_of_inputs).unbind(1)
-        hidden, cell = self._update(steps[0], None)
-        outputs = [hidden]
-        for gates_of_input in steps[1:]:
-            hidden, cell = self._update(gates_of_input + self.recurrent_conv(hidden), cell)
+        gates = self.input_conv(x.flatten(0, 1)).unflatten(0, (-1, x.shape[1]))
+        up, down = (direction.unbind(1) for direction in gates.chunk(2, dim=2))
+        hidden: Tensor | None = None
+        cell: Tensor | None = None
+        outputs = []
+        for both in zip(up, reversed(down), strict=True):
+            gates_of_step = torch.cat(both, dim=1)
+            if hidden is not None:
+                gates_of_step = gates_of_step + self.recurrent_conv(hidden)
+            hidden, cell = self._update(gates_of_step, cell)
             outputs.append(hidden)
-        return reverse_second_direction(torch.stack(outputs, dim=1))
+        upward, downward = zip(*(hidden.chunk(2, dim=1) for hidden in outputs), strict=True)
+        in_order = zip(upward, reversed(downward), strict=True)
+        return torch.stack([torch.cat(both, dim=1) for both in in_order], dim=1)
 
     def _update(self, gates: Tensor, cell: Tensor | None) -> tuple[Tensor, Tensor]:
         """Gates (B, 8 * hidden, H, W) and the cell state to the next hidden and cell state.
@@ -67,12 +73,6 @@ class BidirectionalConvLSTM(nn.Module):
             new_cell = new_cell + forget_gate * cell
         hidden = (output_gate * new_cell.tanh()).to(gates.dtype)
         return hidden.flatten(1, 2), new_cell
-
-
-def reverse_second_direction(x: Tensor) -> Tensor:
-    """Reverse the slices (axis 1) of the second half of the channels (axis 2): the backward direction."""
-    forward_direction, backward_direction = x.chunk(2, dim=2)
-    return torch.cat((forward_direction, backward_direction.flip(1)), dim=2)
 
 
 class RecurrentFusion(nn.Module):

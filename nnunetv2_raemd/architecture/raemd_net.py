@@ -21,7 +21,7 @@ class RAEMDNet(nn.Module):
     """Residual-attention enhanced multi-scale dense network over a sequence of CT slices.
 
     A U-Net whose encoder stages are a multi-scale block (equations 3.1-3.2) and a dense block (3.3), with a
-    bidirectional ConvLSTM over the slices (3.4) at the deepest `n_recurrent_stages` stages and residual
+    bidirectional ConvLSTM over the slices (3.4) that the deepest `n_recurrent_stages` stages see and residual
     attention (3.5-3.9) in every decoder stage. With all parts off it is nnU-Net's plain 2D U-Net, slice by
     slice.
 
@@ -95,9 +95,38 @@ class RAEMDNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor | list[Tensor]:
         self._check_input(x)
         n_slices = x.shape[2]
-        logits = self.decoder(self.encoder(fold_slices(x), n_slices))
+        logits = self.decode(self.recur(self.encode(fold_slices(x)), n_slices))
         logits = [unfold_slices(stage, n_slices) for stage in logits]
         return logits if self.decoder.deep_supervision else logits[0]
+
+    def encode(self, slices: Tensor) -> list[Tensor]:
+        """First third of `forward`: slices (N, input_channels, H, W), in any order and number.
+
+        Returns:
+            the features of the stages up to the recurrence, finest first: (N, channels, H / s, W / s) with
+            the stage's channels and product of strides s.
+        """
+        return self.encoder.before_recurrence(slices)
+
+    def recur(self, features: Sequence[Tensor], n_slices: int) -> list[Tensor]:
+        """Second third: the only one in which slices see each other.
+
+        Args:
+            features: of `encode`, for B sequences of `n_slices` neighbouring slices, N = B * n_slices.
+
+        Returns:
+            as many of the same shapes; all but the last are handed through unread.
+        """
+        return self.encoder.across_slices(features, n_slices)
+
+    def decode(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """Last third, slice by slice again, with any N: features of `recur` to logits.
+
+        Returns:
+            (N, num_classes, H / s, W / s) per decoder stage, finest first; only the finest, without deep
+            supervision.
+        """
+        return self.decoder(self.encoder.after_recurrence(features))
 
     def _check_input(self, x: Tensor) -> None:
         if x.ndim != 5:
@@ -108,26 +137,27 @@ class RAEMDNet(nn.Module):
             raise ValueError("the image contains NaN: replace such voxels (in CT, with air at -1024 HU)")
 
     def compute_conv_feature_map_size(self, input_size: Sequence[int]) -> int:
-        """Values that all convolutions put out for one sequence of `input_size` (T, H, W).
+        """Half of the values that training keeps for its backward pass, for one sequence (T, H, W).
 
-        nnU-Net's measure of the memory that training takes. The convolutions are run without data and
-        counted, so the figure holds for whatever parts are on.
+        nnU-Net's measure of the memory that training takes are the values that all convolutions put out. Its
+        own networks keep each of them twice, before and after the normalisation, and little else. RAEMD-Net
+        also keeps concatenations and the recurrence's gates, so that here all that is kept is counted, in a
+        forward pass without data.
         """
-        sizes: list[int] = []
-        hooks = [
-            module.register_forward_hook(lambda _module, _inputs, output: sizes.append(output.numel()))
-            for module in self.modules()
-            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d)
-        ]
-        weights = {name: weight.to("meta") for name, weight in self.state_dict().items()}
-        try:
-            with torch.no_grad():
-                sequence = torch.empty((1, self.input_channels, *input_size), device="meta")
-                torch.func.functional_call(self, weights, (sequence,))
-        finally:
-            for hook in hooks:
-                hook.remove()
-        return sum(sizes)
+        kept: dict[int, Tensor] = {}
+
+        def keep(tensor: Tensor) -> Tensor:
+            kept[tensor.untyped_storage()._cdata] = tensor
+            return tensor
+
+        weights = {name: weight.to("meta") for name, weight in self.named_parameters()}
+        with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            sequence = torch.empty((1, self.input_channels, *input_size), device="meta")
+            torch.func.functional_call(self, weights, (sequence,))
+        for weight in weights.values():
+            kept.pop(weight.untyped_storage()._cdata, None)
+        n_bytes = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+        return n_bytes // (2 * torch.float32.itemsize)
 
     @staticmethod
     def initialize(module: nn.Module) -> None:

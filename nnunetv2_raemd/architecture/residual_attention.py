@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
-
-from nnunetv2_raemd.architecture.conv_block import same_conv
 
 
 class SpatialAttention(nn.Module):
-    """M_s = sigmoid(Conv(F)), equation 3.5: (N, C, H, W) to (N, 1, H, W)."""
+    """M_s = sigmoid(Conv(F)), equation 3.5, with a 1 x 1 kernel: (N, C, H, W) to (N, 1, H, W)."""
 
-    def __init__(self, channels: int, kernel_size: tuple[int, int]) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv = same_conv(channels, 1, kernel_size)
+        self.conv = nn.Conv2d(channels, 1, 1)
 
     def forward(self, features: Tensor) -> Tensor:
         attention: Tensor = self.conv(features).sigmoid()
@@ -31,7 +30,8 @@ class ChannelAttention(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(channels, hidden), nn.ReLU(), nn.Linear(hidden, channels))
 
     def forward(self, features: Tensor) -> Tensor:
-        average, maximum = features.mean((2, 3)), features.amax((2, 3))
+        # max notes where the maximum is, amax looks for it again in the backward pass: several times slower
+        average, maximum = features.mean((2, 3)), features.flatten(2).max(dim=2).values
         attention: Tensor = (self.mlp(average) + self.mlp(maximum)).sigmoid()
         return attention[:, :, None, None]
 
@@ -39,15 +39,17 @@ class ChannelAttention(nn.Module):
 class ResidualAttention(nn.Module):
     """F_final = F + M_s F + M_c F, equations 3.6, 3.8 and 3.9.
 
-    Written as F (1 + M_s + M_c), which a compiler fuses to one pass over memory.
+    Written as F (1 + M_c) + M_s F: what the backward pass needs of it is F and the two small masks, never
+    their sum of the size of F.
 
     (N, C, H, W) to (N, C, H, W).
     """
 
-    def __init__(self, channels: int, kernel_size: tuple[int, int]) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        self.spatial = SpatialAttention(channels, kernel_size)
+        self.spatial = SpatialAttention(channels)
         self.channel = ChannelAttention(channels)
 
     def forward(self, features: Tensor) -> Tensor:
-        return features * (1 + self.spatial(features) + self.channel(features))
+        by_channel = features * (1 + self.channel(features))
+        return torch.addcmul(by_channel, features, self.spatial(features))

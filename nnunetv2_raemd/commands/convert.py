@@ -35,9 +35,9 @@ DEFAULT_WORKERS = min(4, os.cpu_count() or 1)
 app = typer.Typer(help="Turn a public archive into an nnU-Net dataset.", no_args_is_help=True)
 
 
-def _absolute(path: Path) -> Path:
+def _absolute(path: Path | None) -> Path | None:
     """Workers of a scheduler have another working directory; links stay, as each machine has its own."""
-    return path.absolute()
+    return path and path.absolute()
 
 
 InputFolder = Annotated[
@@ -161,7 +161,12 @@ def convert_luna16(
     ] = None,
     lungs_dir: Annotated[
         Path | None,
-        typer.Option(exists=True, file_okay=False, help="Folder of the lung masks, where it is elsewhere."),
+        typer.Option(
+            exists=True,
+            file_okay=False,
+            callback=_absolute,
+            help="Folder of the lung masks, where it is elsewhere.",
+        ),
     ] = None,
     lungs_margin: Annotated[
         float, typer.Option(min=0, help="Millimetres that --lungs crop leaves round the lungs on each side.")

@@ -24,12 +24,15 @@ Processes = Annotated[int, typer.Option("-np", min=1, help="Worker processes.")]
 
 @app.command(cls=SeveralValuesCommand)
 def determine(
-    dataset: Annotated[str | None, typer.Option("-d", help="Number or name of the dataset.")] = None,
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", "-d", help="Number or name of the dataset.")
+    ] = None,
     configuration: Annotated[str, typer.Option("-c", help="Configuration.")] = "2d",
     trainer: Annotated[str, typer.Option("-tr", help="Trainer of the model.")] = "nnUNetTrainerRAEMD",
     plans: Annotated[str, typer.Option("-p", help="Plan of the model.")] = "nnUNetPlans",
     folds: Annotated[
-        list[str] | None, typer.Option("-f", help="Folds, as in -f 0 1 2; all that are validated by default.")
+        list[str] | None,
+        typer.Option("--folds", "-f", help="Folds, as in -f 0 1 2; all that are validated by default."),
     ] = None,
     predictions: Annotated[
         Path | None, typer.Option("-i", file_okay=False, help="Instead of -d: a folder of predictions ...")

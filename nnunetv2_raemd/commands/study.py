@@ -49,9 +49,9 @@ def study(
     What is trained and validated is left as it is, an interrupted training continued: the same command goes
     on at any time. A training that fails does not stop the others; the exit status is then 1.
     """
-    from nnunetv2_raemd.dataset_conversion.local_processes import LocalProcesses
-    from nnunetv2_raemd.dataset_conversion.scheduler import Scheduler
     from nnunetv2_raemd.evaluation.cross_validation import model_names
+    from nnunetv2_raemd.execution.local_processes import LocalProcesses
+    from nnunetv2_raemd.execution.scheduler import Scheduler
     from nnunetv2_raemd.study.job import TrainingJob
     from nnunetv2_raemd.study.run import find_trainings, run_study
     from nnunetv2_raemd.study.tables import models_of_table

@@ -59,15 +59,20 @@ def _isolated(job: Job[Item, Result], item: Item) -> Result:
 def _pooled(
     job: Job[Item, Result], items: Mapping[int, Item], workers: int
 ) -> Generator[tuple[int, Result], None, None]:
-    # spawn: a forked child could inherit locks held by the threads of SimpleITK or of the progress bar
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(workers, len(items)), mp_context=context, initializer=_set_up_worker)
+    pool = worker_pool(min(workers, len(items)))
     try:
         futures = {pool.submit(job, item): index for index, item in items.items()}
         for future in as_completed(futures):
             yield futures[future], future.result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def worker_pool(workers: int) -> ProcessPoolExecutor:
+    """Worker processes of one thread each, which end with this process."""
+    # spawn: a forked child could inherit locks held by the threads of SimpleITK or of the progress bar
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_set_up_worker)
 
 
 def _set_up_worker() -> None:

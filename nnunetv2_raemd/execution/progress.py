@@ -25,6 +25,7 @@ from rich.text import Text
 
 _LINE_EVERY_S = 60.0
 _LINES = 10  # a line each tenth of the work
+_SHOW_PER_SECOND = 10  # rates from here on are given a second, slower ones a minute
 _RATE_OVER = 50  # the rate is that of the last so many: cases kept from an earlier run go by in no time
 
 
@@ -79,8 +80,8 @@ class LogLines:
         text = f"{self._title} {self._done}/{self._total}, {self._failed} failed"
         seconds = self._recent[-1] - self._recent[0]
         if seconds > 0:
-            rate = (len(self._recent) - 1) / seconds
-            text += f", {60 * rate:.1f}/min, {_clock_face((self._total - self._done) / rate)} left"
+            per_s = (len(self._recent) - 1) / seconds
+            text += f", {_rate(per_s)}, {_clock_face((self._total - self._done) / per_s)} left"
         return f"{text}, {_clock_face(now - self._started)} elapsed"
 
 
@@ -88,9 +89,13 @@ def _clock_face(seconds: float) -> str:
     return str(timedelta(seconds=round(seconds)))
 
 
+def _rate(per_s: float) -> str:
+    return f"{per_s:.0f}/s" if per_s >= _SHOW_PER_SECOND else f"{60 * per_s:.1f}/min"
+
+
 class _RateColumn(ProgressColumn):
     def render(self, task: Task) -> Text:
-        return Text("" if not task.speed else f"{60 * task.speed:.1f}/min")
+        return Text("" if not task.speed else _rate(task.speed))
 
 
 def _bar(console: Console) -> Progress:

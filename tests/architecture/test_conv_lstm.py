@@ -12,10 +12,10 @@ GATES = {"i": 0, "f": 1, "o": 2, "c": 3}
 
 
 def gate(lstm: BidirectionalConvLSTM, direction: int, name: str, x: Tensor, h: Tensor) -> Tensor:
-    """W_x * x + W_h * h + b of one gate of one direction."""
+    """W_x * x + W_h * h + b of one gate of one direction; W_x is 1 x 1, W_h 3 x 3."""
     rows = slice((4 * direction + GATES[name]) * HIDDEN, (4 * direction + GATES[name] + 1) * HIDDEN)
     assert lstm.input_conv.bias is not None
-    from_input = F.conv2d(x, lstm.input_conv.weight[rows], lstm.input_conv.bias[rows], padding=1)
+    from_input = F.conv2d(x, lstm.input_conv.weight[rows], lstm.input_conv.bias[rows])
     return from_input + F.conv2d(h, lstm.recurrent_conv.weight[rows], padding=1)
 
 

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nnunetv2_raemd.architecture.conv_block import ConvStyle
-from nnunetv2_raemd.architecture.dense_block import DenseBlock
+from nnunetv2_raemd.architecture.dense_block import DenseBlock, dense_shares
 
 
 def weight_of_layer(block: DenseBlock, layer: int, growth_rate: int) -> Tensor:
@@ -26,9 +26,7 @@ def literal_dense_block(block: DenseBlock, x: Tensor, growth_rate: int) -> Tenso
         weight = weight_of_layer(block, layer, growth_rate)
         bias = block.from_input.bias[layer * growth_rate :][:growth_rate]
         features.append(after(F.conv2d(torch.cat(features, dim=1), weight, bias, padding=1)))
-    weight = torch.cat((block.transition_from_input.weight, block.transition_from_layers.weight), dim=1)
-    transition = F.conv2d(torch.cat(features, dim=1), weight, block.transition_from_input.bias)
-    return block.after_transition(transition)
+    return torch.cat(features, dim=1)
 
 
 @pytest.mark.parametrize("n_layers", [1, 2, 4])
@@ -52,7 +50,7 @@ def test_every_layer_feeds_every_later_one() -> None:
 
 
 def test_keeps_nothing_concatenated_for_the_backward_pass() -> None:
-    """Counted in feature maps: 76, where the concatenations themselves (20 and 24 maps) would make it 108."""
+    """Counted in feature maps: 36, where the concatenation that the second layer sees would make it 44."""
     block = DenseBlock(16, 2, 4, (3, 3), ConvStyle())
     kept: dict[int, int] = {}
 
@@ -66,10 +64,24 @@ def test_keeps_nothing_concatenated_for_the_backward_pass() -> None:
     parameters = {parameter.untyped_storage()._cdata for parameter in block.parameters()}
     values = sum(n for storage, n in kept.items() if storage not in parameters)
     per_channel = 32 * 32
-    # input 16; its share in both layers 8, the second layer's sum 4; the normalised layers 4 + 4, side by
-    # side 8; the transition before and after its normalisation 16 + 16
-    assert values == pytest.approx((16 + 8 + 4 + 4 + 4 + 8 + 32) * per_channel, rel=0.01)
-    assert output.shape == x.shape
+    # input 16; its share in both layers 8, the second layer's sum 4; the normalised layers 4 + 4
+    assert values == pytest.approx((16 + 8 + 4 + 4 + 4) * per_channel, rel=0.01)
+    assert output.shape == (1, 24, 32, 32)
+
+
+@pytest.mark.parametrize(
+    ("channels", "n_layers", "divisor", "shares"),
+    [
+        (32, 2, 4, (16, 8)),
+        (32, 1, 4, (24, 8)),
+        (32, 6, 4, (20, 2)),
+        (32, 1, 1, (16, 16)),
+        (32, 2, 8, (24, 4)),
+        (32, 0, 4, (32, 0)),
+    ],
+)
+def test_shares_of_a_dense_stage(channels: int, n_layers: int, divisor: int, shares: tuple[int, int]) -> None:
+    assert dense_shares(channels, n_layers, divisor) == shares
 
 
 def test_gradients() -> None:

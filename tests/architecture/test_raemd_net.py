@@ -102,6 +102,23 @@ def test_a_slice_sees_the_others_only_through_the_recurrence(n_recurrent_stages:
     assert seen.tolist() == [True] + [n_recurrent_stages > 0] * 3
 
 
+@pytest.mark.parametrize("n_recurrent_stages", [0, 1, 3, 4])
+def test_only_recur_needs_all_slices_of_a_sequence(n_recurrent_stages: int) -> None:
+    """Slices may be encoded and decoded one by one, and the sequence may come in any cut."""
+    network = raemd_net(n_recurrent_stages=n_recurrent_stages).double().eval()
+    volume = torch.randn(1, 1, 5, 16, 24, dtype=torch.float64)
+    slices = volume[0].transpose(0, 1)
+    one_by_one = [network.encode(image[None]) for image in slices]
+    features = [torch.cat(stage) for stage in zip(*one_by_one, strict=True)]
+    n_before = 4 - max(0, n_recurrent_stages - 1)
+    sizes = [(8, 16, 24), (16, 8, 12), (24, 4, 6), (32, 2, 6)][:n_before]
+    assert [tuple(stage.shape) for stage in features] == [(5, *size) for size in sizes]
+    fused = network.recur(features, 5)
+    assert all(after is before for after, before in zip(fused[:-1], features[:-1], strict=True))
+    logits = torch.cat([network.decode([stage[t : t + 1] for stage in fused])[0] for t in range(5)])
+    torch.testing.assert_close(logits.transpose(0, 1)[None], network(volume))
+
+
 @pytest.mark.parametrize(
     ("part", "off", "absent"),
     [
@@ -131,8 +148,8 @@ def test_weights_load_with_deep_supervision_on_or_off() -> None:
     assert torch.equal(trained(x)[0], for_prediction(x))
 
 
-def test_feature_map_size_counts_the_values_of_all_convolutions() -> None:
-    """One stage down, counted by hand for slices of 8 x 8 and 4 x 4 pixels."""
+def test_feature_map_size_is_half_of_what_training_keeps() -> None:
+    """One stage down, counted by hand per pixel; what slices keep that is no map is negligible."""
     network = RAEMDNet(
         1,
         3,
@@ -142,27 +159,42 @@ def test_feature_map_size_counts_the_values_of_all_convolutions() -> None:
         strides=[1, 2],
         n_conv_per_stage=2,
         n_conv_per_stage_decoder=1,
-        n_recurrent_stages=1,
+        norm_op_kwargs={"eps": 1e-5, "affine": True},
+        nonlin_kwargs={"inplace": True},
+        n_recurrent_stages=0,
     )
-    fine, coarse = 8 * 8, 4 * 4
-    encoder_fine = fine * (
-        4 + (2 + 1) + (4 + 4)
-    )  # multi-scale; input to 2 layers, layer to layer; transition
-    encoder_coarse = coarse * (8 + (4 + 2) + (8 + 8))
-    n_slices, hidden = 5, 2
-    recurrence = coarse * (8 * hidden + 8)  # gates of the input, projection
-    gates_of_hidden = coarse * 8 * hidden  # none at the first slice
-    decoder = fine * (4 + 4 + 1 + 3)  # up-sampling, convolution, spatial attention, head
-    per_slice = encoder_fine + encoder_coarse + recurrence + decoder
-    expected = n_slices * per_slice + (n_slices - 1) * gates_of_hidden
-    assert network.compute_conv_feature_map_size((n_slices, 8, 8)) == expected
+    # entry before and after its normalisation, 2 layers before and after theirs, all together
+    encoder_fine = 1 + (2 + 2) + 2 * (1 + 1) + 4  # and the image
+    encoder_coarse = (4 + 4) + 2 * (2 + 2) + 8
+    decoder = (4 + 4) + 1 + 4  # before and after normalisation, spatial attention, their product
+    n_slices, fine, coarse = 5, 64 * 64, 32 * 32
+    expected = n_slices * (fine * (encoder_fine + decoder) + coarse * encoder_coarse) / 2
+    assert network.compute_conv_feature_map_size((n_slices, 64, 64)) == pytest.approx(expected, rel=0.005)
+
+
+@pytest.mark.parametrize("n_recurrent_stages", [1, 3, 4])
+def test_feature_map_size_with_recurrence_is_half_of_what_a_step_keeps(n_recurrent_stages: int) -> None:
+    network = raemd_net(n_recurrent_stages=n_recurrent_stages, deep_supervision=True)
+    kept: dict[int, Tensor] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        outputs = network(torch.randn(1, 1, 5, 32, 48))
+    assert outputs[0].requires_grad
+    for parameter in network.parameters():
+        kept.pop(parameter.untyped_storage().data_ptr(), None)
+    expected = sum(tensor.untyped_storage().nbytes() for tensor in kept.values()) / 4 / 2
+    assert network.compute_conv_feature_map_size((5, 32, 48)) == pytest.approx(expected, rel=0.01)
 
 
 def test_feature_map_size_without_parts_is_that_of_the_plain_unet() -> None:
     network = RAEMDNet(1, 2, **PLAN, **PARTS_OFF, deep_supervision=True)
     plain = plain_unet(1, 2, deep_supervision=True)
-    expected = 3 * plain.compute_conv_feature_map_size((16, 24))
-    assert network.compute_conv_feature_map_size((3, 16, 24)) == expected
+    expected = 3 * plain.compute_conv_feature_map_size((64, 96))
+    assert network.compute_conv_feature_map_size((3, 64, 96)) == pytest.approx(expected, rel=0.04)
 
 
 def test_initialisation_keeps_the_forget_gates_open() -> None:
@@ -206,11 +238,11 @@ def test_gradients_of_the_whole_network() -> None:
         1,
         2,
         n_stages=2,
-        features_per_stage=[2, 4],
+        features_per_stage=[3, 4],
         kernel_sizes=3,
         strides=[1, 2],
         n_conv_per_stage=1,
-        n_conv_per_stage_decoder=1,
+        n_conv_per_stage_decoder=2,
         nonlin=nn.Tanh,
         n_recurrent_stages=1,
     ).double()

@@ -16,13 +16,11 @@ def features() -> Tensor:
 
 
 def literal_spatial(attention: SpatialAttention, f: Tensor) -> Tensor:
-    """Equation 3.5 pixel by pixel, zero beyond the border."""
-    padded = torch.nn.functional.pad(f, (1, 1, 1, 1))
+    """Equation 3.5 pixel by pixel."""
     result = torch.empty(f.shape[0], 1, *f.shape[2:], dtype=f.dtype)
     for row in range(f.shape[2]):
         for column in range(f.shape[3]):
-            window = padded[:, :, row : row + 3, column : column + 3]
-            value = (window * attention.conv.weight).sum((1, 2, 3)) + attention.conv.bias
+            value = (f[:, :, row, column] * attention.conv.weight[0, :, 0, 0]).sum(1) + attention.conv.bias
             result[:, 0, row, column] = 1 / (1 + torch.exp(-value))
     return result
 
@@ -41,7 +39,7 @@ def literal_channel(attention: ChannelAttention, f: Tensor) -> Tensor:
 
 
 def test_spatial_attention() -> None:
-    attention = SpatialAttention(8, (3, 3)).double()
+    attention = SpatialAttention(8).double()
     torch.testing.assert_close(attention(features()), literal_spatial(attention, features()))
 
 
@@ -51,7 +49,7 @@ def test_channel_attention() -> None:
 
 
 def test_final_features_are_the_sum_of_the_three() -> None:
-    attention = ResidualAttention(8, (3, 3)).double()
+    attention = ResidualAttention(8).double()
     f = features()
     by_space = literal_spatial(attention.spatial, f) * f
     by_channel = literal_channel(attention.channel, f) * f
@@ -64,6 +62,21 @@ def test_hidden_layer_is_a_sixteenth_but_at_least_four() -> None:
 
 
 def test_gradients() -> None:
-    attention = ResidualAttention(4, (3, 3)).double()
+    attention = ResidualAttention(4).double()
     f = torch.randn(1, 4, 3, 3, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(attention, f)
+
+
+def test_keeps_no_mask_of_the_size_of_the_features() -> None:
+    """For the backward pass of 16 maps: themselves and M_s, at most both before and after the sigmoid."""
+    attention = ResidualAttention(16)
+    kept: dict[int, int] = {}
+
+    def remember(tensor: Tensor) -> Tensor:
+        kept[tensor.untyped_storage()._cdata] = tensor.untyped_storage().nbytes() // 4
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(remember, lambda tensor: tensor):
+        output = attention(torch.randn(1, 16, 32, 32, requires_grad=True))
+    assert output.shape == (1, 16, 32, 32)
+    assert sum(kept.values()) < (16 + 2 + 0.5) * 32 * 32

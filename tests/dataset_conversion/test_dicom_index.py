@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import threading
+import warnings
 from pathlib import Path
 
+import pydicom
 import pytest
+from pydicom.uid import EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage
 
+from nnunetv2_raemd.dataset_conversion.dicom import index
 from nnunetv2_raemd.dataset_conversion.dicom.entries import CtInstance, Delineation
+from nnunetv2_raemd.dataset_conversion.dicom.files import discreet_reading
 from nnunetv2_raemd.dataset_conversion.dicom.headers import read_header
 from nnunetv2_raemd.dataset_conversion.dicom.index import index_folder
+from nnunetv2_raemd.errors import UserError
 
 
 def test_finds_all_whatever_the_files_are_called(make_patient, tmp_path: Path) -> None:
@@ -22,10 +30,10 @@ def test_finds_all_whatever_the_files_are_called(make_patient, tmp_path: Path) -
     (flat / "metadata.csv").write_text("PatientID,SeriesInstanceUID\n")
     (flat / "picture.jpg").write_bytes(b"\xff\xd8\xff")
     (flat / "empty").write_bytes(b"")
-    index = index_folder(tmp_path / "dicom")
-    assert list(index.ct) == [patient.uids["ct"]]
-    assert len(index.ct[patient.uids["ct"]]) == 8 and not index.unreadable
-    structure_set = index.delineations[0]
+    found = index_folder(tmp_path / "dicom")
+    assert list(found.ct) == [patient.uids["ct"]]
+    assert len(found.ct[patient.uids["ct"]]) == 8 and not found.unreadable
+    structure_set = found.delineations[0]
     assert [series.uid for series in structure_set.series] == [patient.uids["ct"]]
     assert [(roi.number, roi.names) for roi in structure_set.rois] == [(3, ("Lung",)), (4, ("GTV-1",))]
 
@@ -48,9 +56,9 @@ def test_file_cut_off_in_its_header_is_unreadable_and_named(make_patient, tmp_pa
     patient = make_patient()
     file = patient.write_ct()[3]
     file.write_bytes(file.read_bytes()[:keep])
-    index = index_folder(tmp_path / "dicom")
-    assert [u.path for u in index.unreadable] == [file] and index.unreadable[0].reason
-    assert len(index.ct[patient.uids["ct"]]) == 7
+    found = index_folder(tmp_path / "dicom")
+    assert [u.path for u in found.unreadable] == [file] and found.unreadable[0].reason
+    assert len(found.ct[patient.uids["ct"]]) == 7
 
 
 def test_dcm_without_preamble_is_read_and_one_that_is_no_dicom_is_reported(
@@ -62,6 +70,61 @@ def test_dcm_without_preamble_is_read_and_one_that_is_no_dicom_is_reported(
     other = tmp_path / "dicom" / "other.dcm"
     other.write_text("<html>404</html>")
     assert [u.path for u in index_folder(tmp_path / "dicom").unreadable] == [other]
+
+
+@pytest.mark.parametrize("kind", [EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage])
+def test_multi_frame_ct_is_not_passed_over_in_silence(
+    make_patient, save_dicom, tmp_path: Path, kind: str
+) -> None:
+    image = make_patient().ct_slice(0, SOPClassUID=kind)
+    save_dicom(image, tmp_path / "many.dcm")
+    (unreadable,) = index_folder(tmp_path).unreadable
+    assert "many frames in one file is not supported" in unreadable.reason
+    assert unreadable.sop_uid == image.SOPInstanceUID
+
+
+def test_progress_shows_in_a_log_file(make_patient, tmp_path: Path, capsys) -> None:
+    files = make_patient().write_ct()
+    files[2].write_bytes(files[2].read_bytes()[:200])
+    index_folder(tmp_path / "dicom")
+    out = capsys.readouterr().out
+    assert "Reading headers 1/8" in out and "Reading headers 8/8, 1 failed" in out
+
+
+def end_process(_: Path) -> None:
+    os._exit(9)
+
+
+def test_dead_worker_is_one_message(make_patient, tmp_path: Path, monkeypatch) -> None:
+    make_patient().write_ct()
+    monkeypatch.setattr(index, "_FILES_PER_TASK", 4)
+    monkeypatch.setattr(index, "read_header", end_process)
+    with pytest.raises(UserError, match="fewer --workers"):
+        index_folder(tmp_path / "dicom", workers=2)
+
+
+def test_threads_read_discreetly_side_by_side(recwarn: pytest.WarningsRecorder) -> None:
+    """The first to leave must not undo what the other still needs, the last must undo all."""
+    before = pydicom.config.settings.reading_validation_mode
+    inside, leave = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with discreet_reading():
+            inside.set()
+            leave.wait(20)
+
+    thread = threading.Thread(target=other)
+    with discreet_reading():
+        thread.start()
+        assert inside.wait(20)
+    warnings.warn("quoting a value", stacklevel=1)
+    assert pydicom.config.settings.reading_validation_mode == pydicom.config.IGNORE
+    assert not recwarn.list
+    leave.set()
+    thread.join()
+    assert pydicom.config.settings.reading_validation_mode == before
+    with pytest.warns(UserWarning, match="heard again"):
+        warnings.warn("heard again", stacklevel=1)
 
 
 def test_observation_labels_count_as_names(real_data: Path) -> None:

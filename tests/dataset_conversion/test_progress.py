@@ -49,6 +49,10 @@ def test_line_gives_rate_remaining_and_elapsed_time() -> None:
     )
 
 
+def test_fast_work_has_its_rate_by_the_second() -> None:
+    assert ", 20/s, 0:00:45 left," in lines(total=1000, seconds_each=0.05, done=100)[-1]
+
+
 def test_rate_forgets_the_cases_that_were_kept() -> None:
     """500 cases kept within a second say nothing about those still to be converted."""
     clock, text = Clock(), io.StringIO()

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pydicom
 import pytest
+from pydicom.dataelem import RawDataElement
+from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 
 from nnunetv2_raemd.dataset_conversion.choices import DEFAULT_ROI
 from nnunetv2_raemd.dataset_conversion.dicom.ct_series import order_series
@@ -12,7 +17,7 @@ from nnunetv2_raemd.dataset_conversion.dicom.entries import Delineation
 from nnunetv2_raemd.dataset_conversion.dicom.headers import read_header
 from nnunetv2_raemd.dataset_conversion.dicom.index import index_folder
 from nnunetv2_raemd.dataset_conversion.dicom.roi_choice import RoiChoice
-from nnunetv2_raemd.dataset_conversion.dicom.rtstruct import draw_rois
+from nnunetv2_raemd.dataset_conversion.dicom.rtstruct import _points, draw_rois
 from nnunetv2_raemd.errors import UserError
 
 
@@ -62,6 +67,51 @@ def test_coordinates_that_are_no_triples_are_refused(make_patient) -> None:
     series = order_series(index_folder(patient.folder).ct[patient.uids["ct"]])
     with pytest.raises(UserError, match="GTV-1, contour 1: ContourData"):
         draw_rois(file, read_header(file).rois, series.stack)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (b"1.5\\-2\\3e1", [[1.5, -2, 30]]),
+        (b" 1 \\ 2\\3 ", [[1, 2, 3]]),  # padded, as DS may be
+        (b"1\\2\\3\0", [[1, 2, 3]]),
+        (b"", []),
+        (None, []),
+    ],
+)
+def test_coordinates_are_read_from_the_bytes_of_the_file(text: bytes | None, expected: list) -> None:
+    item = Dataset()
+    tag = Tag("ContourData")
+    item[tag] = RawDataElement(tag, "DS", len(text or b""), text, 0, True, True)
+    assert _points(item, "contour").tolist() == expected
+
+
+@pytest.mark.parametrize("text", [b"1\\2", b"1\\\\3", b"1\\2\\John", b"1\\2\\3\\\xe9"])
+def test_coordinates_that_are_no_numbers_are_not_quoted(text: bytes) -> None:
+    item = Dataset()
+    tag = Tag("ContourData")
+    item[tag] = RawDataElement(tag, "DS", len(text), text, 0, True, True)
+    with pytest.raises(UserError, match="contour 7: ContourData is not a list") as error:
+        _points(item, "contour 7")
+    assert "John" not in str(error.value)
+
+
+def test_real_coordinates_are_what_pydicom_makes_of_them(real_data: Path) -> None:
+    files = [*(real_data / "nsclc-radiomics").rglob("1-1.dcm"), *(real_data / "ibsi").rglob("*.dcm")]
+    files += (real_data / "dicom-odd" / "rt-utils").rglob("*.dcm")
+    compared = 0
+    for file in files:
+        raw, converted = pydicom.dcmread(file), pydicom.dcmread(file)
+        for ours, theirs in zip(_all_contours(raw), _all_contours(converted), strict=True):
+            expected = np.array(theirs.get("ContourData") or [], dtype=float).reshape(-1, 3)
+            assert np.array_equal(_points(ours, "contour"), expected)
+            compared += 1
+    assert compared > 500
+
+
+def _all_contours(dataset: Dataset) -> list[Dataset]:
+    items = dataset.get("ROIContourSequence") or ()
+    return [contour for item in items for contour in item.get("ContourSequence") or ()]
 
 
 def test_description_on_several_lines_is_one_name(make_patient, save_dicom) -> None:

@@ -158,7 +158,7 @@ def test_three_cases_prove_no_postprocessing(
 ) -> None:
     """So that applying what was determined to the merged folds of nnU-Net changes nothing."""
     model = studied.model(RAEMD, "2d")
-    options = ("-d", 501, "-c", "2d", "-tr", RAEMD, "-f", 0, 1, "-np", 1)
+    options = ("--dataset", 501, "-c", "2d", "-tr", RAEMD, "--folds", 0, 1, "-np", 1)
     raemd(studied, "postprocess", "determine", *options)
     file = model / "postprocessing_raemd.json"
     content = read_json(file)
@@ -182,7 +182,9 @@ def test_the_report_holds_all_trainers(studied: Workspace, evaluation: Evaluatio
     printed = raemd(studied, "report", *MODELS, "-np", 1)
     page = (dataset(studied) / "report__2d.html").read_text(encoding="utf-8")
     assert "report__2d.html" in printed and "Missing" not in printed
-    embedded = dict(re.findall(r'<script type="application/json" id="([^"]+)">(.*?)</script>', page, re.DOTALL))
+    embedded = dict(
+        re.findall(r'<script type="application/json" id="([^"]+)">(.*?)</script>', page, re.DOTALL)
+    )
     assert json.loads(embedded["case-names"]).keys() == set(TRAINERS)
     box = json.loads(embedded["figure-box-0-0"])
     assert {trace["name"] for trace in box["data"]} == set(TRAINERS)
