@@ -26,6 +26,7 @@ TRAINERS = ("nnUNetTrainerUNet_quick", "nnUNetTrainer_quick", "nnUNetTrainerRAEM
 FOLDS = ("0", "1")
 SEED = "1"
 SHOWN_CASES = "6"
+FROC = ("--froc", "--hit-rule", "centre")  # by overlap, a candidate that fills the scan hits every lesion
 
 
 def data_steps(workspace: Workspace, n_scans: int) -> list[Step]:
@@ -50,7 +51,7 @@ def study_steps(workspace: Workspace, trainers: Sequence[str], n_workers: int) -
     report = ("--cases", SHOWN_CASES, "-o", str(workspace.root / "report.html"))
     return [
         Step("Train and validate", ("raemd", "study", *models, "-device", "cpu", "--npz")),
-        Step("Evaluate", ("raemd", "evaluate", *models, "--froc", *workers)),
+        Step("Evaluate", ("raemd", "evaluate", *models, *FROC, *workers)),
         Step("Choose post-processing", ("raemd", "postprocess", "determine", *proposed, *workers)),
         Step("Report", ("raemd", "report", *models, *workers, *report)),
     ]
@@ -77,8 +78,8 @@ def main() -> None:
     write_demo_plan(workspace)
     run(workspace, study_steps(workspace, options.trainers, options.workers), console)
     results = workspace.root / "nnUNet_results" / DATASET
-    console.print((results / "evaluation__2d" / "summary.md").read_text(encoding="utf-8"), markup=False)
-    print((workspace.root / "logs" / "choose_post-processing.log").read_text(encoding="utf-8"))
+    print((results / "evaluation__2d" / "summary.md").read_text(encoding="utf-8"))
+    print((workspace.root / "logs" / "choose_post-processing.log").read_text(encoding="utf-8").strip())
     memory_gb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
     print(f"greatest memory of one process: {memory_gb:.1f} GB")
 

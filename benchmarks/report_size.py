@@ -102,8 +102,8 @@ def make_folders(root: Path, options: argparse.Namespace) -> list[str]:
     return trainers
 
 
-def open_seconds(file: Path) -> float | None:
-    """From the request to the first picture of the viewer."""
+def open_seconds(file: Path) -> tuple[float, float] | None:
+    """From the request to the first picture of the viewer, and to the first plot; None without Chromium."""
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:
         return None
@@ -115,9 +115,11 @@ def open_seconds(file: Path) -> float | None:
         started = time.perf_counter()
         tab.goto(file.as_uri())
         tab.wait_for_selector("#picture[data-drawn]")
-        seconds = time.perf_counter() - started
+        picture = time.perf_counter() - started
+        tab.wait_for_selector("svg.main-svg")
+        plot = time.perf_counter() - started
         browser.close()
-    return seconds
+    return picture, plot
 
 
 def main() -> None:
@@ -145,9 +147,8 @@ def main() -> None:
             print(f"{when}: {time.perf_counter() - started:.0f} s", file=sys.stderr)
         print(f"a slice: {slice_kb * 3 / 4 / 1000:.0f} kB")
         print(f"{file.stat().st_size / 1e6:.1f} MB")
-        print(
-            "opened in", [f"{seconds:.1f} s" for _ in range(3) if (seconds := open_seconds(file)) is not None]
-        )
+        for seconds in filter(None, (open_seconds(file) for _ in range(3))):
+            print(f"opened: first picture after {seconds[0]:.1f} s, first plot after {seconds[1]:.1f} s")
 
 
 if __name__ == "__main__":

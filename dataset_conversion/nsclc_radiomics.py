@@ -180,7 +180,9 @@ def plan_nsclc_radiomics(
             told |= error.damaged if isinstance(error, _NothingUsableError) else set()
     cases, namesakes = _apart_from_namesakes(planned)
     files = (_unreadable(file) for file in index.unreadable if file not in told)
-    return ConversionPlan(tuple(cases), (*files, *rejected, *namesakes))
+    strangers = sorted(set(excluded).difference(patients, KNOWN_EXCLUSIONS, [""]))
+    remarks = tuple(f"no patient to leave out is called {patient}" for patient in strangers)
+    return ConversionPlan(tuple(cases), (*files, *rejected, *namesakes), remarks)
 
 
 class _NothingUsableError(UserError):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -17,6 +18,7 @@ from nnunetv2_raemd.dataset_conversion.conversion import (
 )
 from nnunetv2_raemd.dataset_conversion.nnunet_dataset import DatasetDescription, DatasetFolder
 from nnunetv2_raemd.dataset_conversion.report import count_by_status
+from nnunetv2_raemd.errors import UserError
 
 INTERRUPTED = 130  # what shells give for Ctrl-C
 _SHOWN = 20  # longer lists are in the report
@@ -31,7 +33,8 @@ def show_plan(plan: ConversionPlan, folder: DatasetFolder, options: RunOptions) 
     present = sum(case.case_id in recorded for case in plan.cases)
     tested = sum(case.case_id in test_cases for case in plan.cases)
     console.print(
-        f"Would write {len(plan.cases)} cases to {folder.path} ({present} there already, {tested} to test)."
+        f"Would write {len(plan.cases)} cases to {folder.path} ({present} there already, {tested} to test), "
+        f"leaving out {len(plan.rejected)}."
     )
     _list(console, [f"{case.case_id}: {case.summary()}" for case in plan.cases])
     _explain(console, plan.rejected)
@@ -54,6 +57,11 @@ def run(
     except KeyboardInterrupt:
         console.print("Interrupted. The same command continues from here.")
         return INTERRUPTED
+    except OSError as error:
+        raise UserError(
+            f"The conversion into {folder.path} stopped: {error}. "
+            "When that is mended, the same command continues."
+        ) from error
     _print_result(console, result, options)
     whole = not result.failed and not result.undrawn and any(o.in_dataset for o in result.outcomes)
     return 0 if whole else 1
@@ -72,13 +80,23 @@ def _print_result(console: Console, result: ConversionResult, options: RunOption
     for remark in result.remarks:
         console.print(f"Note: {remark}")
     _list(console, [f"{case}: no picture: {reason}" for case, reason in result.undrawn.items()])
-    console.print(f"Dataset: {result.folder}\nReport: {result.folder / 'conversion_report.csv'}")
+    if (result.folder / "dataset.json").is_file():
+        console.print(f"Dataset: {result.folder}")
+    console.print(f"Report: {result.folder / 'conversion_report.csv'}")
     if options.qc:
         console.print(f"Pictures: {result.folder / 'qc' / 'index.html'}")
 
 
-def _explain(console: Console, outcomes: tuple[Outcome, ...] | list[Outcome]) -> None:
-    _list(console, [f"{o.case_id}: {o.status.value}: {o.reason}" for o in outcomes])
+def _explain(console: Console, outcomes: Sequence[Outcome]) -> None:
+    """A line for each reason, with the case or the cases that it is of."""
+    same: dict[str, list[str]] = defaultdict(list)
+    for outcome in outcomes:
+        same[f"{outcome.status.value}: {outcome.reason}"].append(outcome.case_id)
+    _list(console, [f"{_one_or_number(cases)}: {reason}" for reason, cases in same.items()])
+
+
+def _one_or_number(cases: Sequence[str]) -> str:
+    return cases[0] if len(cases) == 1 else f"{len(cases)} cases, as {cases[0]}"
 
 
 def _list(console: Console, lines: list[str]) -> None:

@@ -185,8 +185,8 @@ def _panel(
 
 
 def _draw_outlines(axes: Axes, labels: np.ndarray, pixel_mm: tuple[float, float], line_width: float) -> None:
-    # the lesion last, on top of the others
-    for value in sorted((int(v) for v in np.unique(labels) if v), reverse=True):
+    # neighbours share edges: what is ignored goes on top of the lung round it, the lesion on top of all
+    for value in sorted((int(v) for v in np.unique(labels) if v), key=lambda v: (v == LESION, v)):
         segments = outline(labels == value) * np.asarray(pixel_mm)
         axes.add_collection(
             LineCollection(list(segments), colors=colour_of(value), linewidths=line_width), autolim=False

@@ -84,7 +84,7 @@ SplitKind = Annotated[
     ),
 ]
 Folds = Annotated[int, typer.Option(min=2, help="Number of folds of --split folds.")]
-Seed = Annotated[int, typer.Option(help="Seed of --split folds and holdout.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of --split folds and holdout.")]
 ChannelName = Annotated[
     Channel,
     typer.Option(
@@ -336,6 +336,9 @@ def _under_new_names(
     if names is None:
         return plan, dict(settings)
     anonymous = anonymised(plan, names, name=name)
+    plan, settings = anonymous.plan, {**settings, "anonymised": True}
     if not dry_run:
         anonymous.write_private()
-    return anonymous.plan, {**settings, "anonymised": True}
+    elif anonymous.private:
+        plan = replace(plan, remarks=(*plan.remarks, "a dry run does not write the files it refers to"))
+    return plan, settings

@@ -26,7 +26,10 @@ from rich.text import Text
 _LINE_EVERY_S = 60.0
 _LINES = 10  # a line each tenth of the work
 _SHOW_PER_SECOND = 10  # rates from here on are given a second, slower ones a minute
-_RATE_OVER = 50  # the rate is that of the last so many: cases kept from an earlier run go by in no time
+# The rate is that of the last so many pieces, and at least of so many seconds: cases kept from an earlier run
+# go by in no time, and results may come many at once.
+_RATE_OVER = 50
+_RATE_OVER_S = 10.0
 
 
 class Advance(Protocol):
@@ -63,7 +66,7 @@ class LogLines:
         self._console, self._title, self._total, self._clock = console, title, total, clock
         self._done = self._failed = 0
         self._started = self._printed = clock()
-        self._recent = deque([self._started], maxlen=_RATE_OVER)
+        self._recent = deque([self._started])
 
     def __call__(self, *, failed: bool = False) -> None:
         tenths_before = self._done * _LINES // self._total
@@ -71,6 +74,8 @@ class LogLines:
         self._failed += failed
         now = self._clock()
         self._recent.append(now)
+        while len(self._recent) > _RATE_OVER and now - self._recent[1] > _RATE_OVER_S:
+            self._recent.popleft()
         passed_tenth = self._done * _LINES // self._total > tenths_before
         if self._done == 1 or passed_tenth or now - self._printed >= _LINE_EVERY_S:
             self._printed = now
@@ -79,7 +84,7 @@ class LogLines:
     def _line(self, now: float) -> str:
         text = f"{self._title} {self._done}/{self._total}, {self._failed} failed"
         seconds = self._recent[-1] - self._recent[0]
-        if seconds > 0:
+        if seconds > 0 and (self._done > 1 or self._total == 1):  # the first waits for workers to start
             per_s = (len(self._recent) - 1) / seconds
             text += f", {_rate(per_s)}, {_clock_face((self._total - self._done) / per_s)} left"
         return f"{text}, {_clock_face(now - self._started)} elapsed"

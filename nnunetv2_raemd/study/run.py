@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
+from pathlib import Path
 
 from rich.console import Console
 
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.evaluation.cross_validation import find_dataset
 from nnunetv2_raemd.execution.backend import Backend
+from nnunetv2_raemd.plans.conversion import resolve
 from nnunetv2_raemd.plans.files import read_plan
 from nnunetv2_raemd.study.board import Board
 from nnunetv2_raemd.study.job import TrainingJob
@@ -25,15 +27,38 @@ def find_trainings(dataset: str, models: Sequence[str], folds: Sequence[str]) ->
         folds: such as "0" or "all".
 
     Raises:
-        UserError: if nnU-Net does not know the dataset, it has no such plans, or a fold is none.
+        UserError: if nnU-Net does not know the dataset, it has no such plans, a fold is none, or what is to
+            be trained yet is not preprocessed.
     """
     for fold in folds:
         if not fold.isdecimal() and fold != "all":
             raise UserError(f"--folds {fold}: folds are numbers from 0 on, or all")
     folders = find_dataset(dataset)
-    for plans in dict.fromkeys(model.split("__")[1] for model in models):
-        read_plan(folders.preprocessed / f"{plans}.json")
-    return [Training(folders.results, model, fold) for fold, model in product(dict.fromkeys(folds), models)]
+    trainings = [
+        Training(folders.results, model, fold) for fold, model in product(dict.fromkeys(folds), models)
+    ]
+    for model in models:
+        data = _data_folder(model, folders.preprocessed)
+        if not data.is_dir() and any(t.model == model and not t.is_done for t in trainings):
+            _, plans, configuration = model.split("__")
+            raise UserError(
+                f"{data} does not exist: run nnUNetv2_preprocess with -plans_name {plans} -c {configuration}"
+            )
+    return trainings
+
+
+def _data_folder(model: str, preprocessed: Path) -> Path:
+    """Where nnU-Net keeps the data that a model is trained on.
+
+    Raises:
+        UserError: if there is no such plan, or it has no such configuration.
+    """
+    _, plans, configuration = model.split("__")
+    plan = read_plan(preprocessed / f"{plans}.json")
+    if configuration not in plan["configurations"]:
+        known = ", ".join(plan["configurations"])
+        raise UserError(f"the plan {plans} has no configuration {configuration}, only {known}")
+    return preprocessed / str(resolve(plan, configuration)["data_identifier"])
 
 
 def run_study(trainings: Sequence[Training], job: TrainingJob, backend: Backend, console: Console) -> int:

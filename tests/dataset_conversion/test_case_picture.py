@@ -102,6 +102,14 @@ def test_case_without_lesions_shows_slices_without_outline() -> None:
     assert red(draw_case(*scan(lesions_at((5, 10, 20))), "positive")).any()
 
 
+def test_what_is_ignored_in_the_lung_has_its_own_outline() -> None:
+    """Both share their edges; the lung's colour must not hide the other."""
+    mask = np.full((20, 48, 60), 2, dtype=np.uint8)
+    mask[8:12, 20:28, 26:34] = 3
+    r, g, b = np.moveaxis(pixels(draw_case(*scan(mask), "ignored")), -1, 0)
+    assert np.count_nonzero((r > 180) & (g > 150) & (b < 110)) > 50
+
+
 def test_scan_stored_turned_gives_the_same_picture() -> None:
     """Both axes of the slice reversed, as in some scans of LUNA16: the patient is the same."""
     image, label = scan(lesions_at((5, 10, 20), (12, 30, 45)))

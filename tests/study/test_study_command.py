@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 from nnunetv2_raemd.cli import app
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.study.run import find_trainings
 
 TINY = ("nnUNetTrainerRAEMD_tiny", "nnUNetTrainerAblation1UNet_tiny")
 
@@ -41,6 +43,7 @@ def test_two_trainings_and_one_that_fails(workspace: Workspace, tmp_path: Path) 
         (("-d", 501, "-tr", "A__B"), "TRAINER__PLANS__CONFIGURATION"),
         (("-d", 501, "-tr", "A", "--folds", "first"), "--folds first"),
         (("-d", 501, "-tr", "A", "-p", "nnUNetNoPlans"), "nnUNetNoPlans.json does not exist"),
+        (("-d", 501, "-tr", "A", "-c", "4d"), "no configuration 4d, only 2d, 3d_fullres"),
         (("-d", 501, "-tr", "A", "--scheduler", "tcp://127.0.0.1:1"), "no scheduler at tcp://127.0.0.1:1"),
     ],
 )
@@ -52,3 +55,24 @@ def test_bad_options(
     result = CliRunner().invoke(app, ["study", *map(str, options)])
     assert isinstance(result.exception, UserError)  # which `raemd` prints
     assert message in str(result.exception)
+
+
+def test_what_is_not_preprocessed_is_told_before_anything_runs(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only of what is to be trained yet: the data of finished trainings may have been removed."""
+    source, name = workspace.preprocessed / "Dataset501_Spheres", "Dataset501_Spheres"
+    elsewhere = replace(workspace, preprocessed=tmp_path / "preprocessed", results=tmp_path / "results")
+    for variable, value in elsewhere.variables().items():
+        monkeypatch.setenv(variable, value)
+    (elsewhere.preprocessed / name / "nnUNetPlans_2d").mkdir(parents=True)
+    shutil.copy(source / "nnUNetPlans.json", elsewhere.preprocessed / name)
+    fold = elsewhere.model("A", "3d_fullres") / "fold_0"
+    (fold / "validation").mkdir(parents=True)
+    (fold / "checkpoint_final.pth").touch()
+    (fold / "validation" / "summary.json").touch()
+
+    models = ["A__nnUNetPlans__2d", "A__nnUNetPlans__3d_fullres"]
+    assert len(find_trainings("501", models, ["0"])) == 2
+    with pytest.raises(UserError, match="nnUNetv2_preprocess with -plans_name nnUNetPlans -c 3d_fullres"):
+        find_trainings("501", models, ["0", "1"])

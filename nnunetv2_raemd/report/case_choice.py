@@ -1,0 +1,60 @@
+"""Which cases a report shows: the best, those around the median, and the worst."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from nnunetv2_raemd.evaluation.results import Evaluation
+
+Group = Literal["best", "median", "worst"]
+RANKED_BY = "dice"
+
+
+@dataclass(frozen=True)
+class ChosenCase:
+    """A case to show.
+
+    Attributes:
+        scores: Dice by system, of those that have the case.
+    """
+
+    case_id: str
+    fold: str | None
+    group: Group
+    scores: dict[str, float]
+
+
+def choose_cases(evaluation: Evaluation, system: str, target: str, n: int) -> tuple[ChosenCase, ...]:
+    """About n/3 cases of each group by the Dice of one system, best first; ties in order of their names.
+
+    Cases whose Dice is undefined, because neither reference nor prediction has a voxel, are not ranked.
+    """
+    dice = evaluation.system(system).values(target, RANKED_BY)
+    ranked = sorted((case for case in dice if not math.isnan(dice[case])), key=lambda c: (-dice[c], c))
+    groups = _groups(len(ranked), min(n, len(ranked)))
+    folds = {case.case_id: case.fold for case in evaluation.system(system).cases}
+    all_dice = {other.name: other.values(target, RANKED_BY) for other in evaluation.systems}
+    return tuple(
+        ChosenCase(
+            ranked[i],
+            folds[ranked[i]],
+            group,
+            {name: values[ranked[i]] for name, values in all_dice.items() if ranked[i] in values},
+        )
+        for group, positions in groups.items()
+        for i in positions
+    )
+
+
+def _groups(n_ranked: int, n: int) -> dict[Group, range]:
+    """Positions among the ranked cases: both ends, and the middle of what lies between; n in all."""
+    n_worst, n_best = (n + 2) // 3, (n + 1) // 3
+    n_median = n - n_worst - n_best
+    first = min(max((n_ranked - n_median) // 2, n_best), n_ranked - n_worst - n_median)
+    return {
+        "best": range(n_best),
+        "median": range(first, first + n_median),
+        "worst": range(n_ranked - n_worst, n_ranked),
+    }

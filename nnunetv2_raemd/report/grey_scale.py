@@ -1,0 +1,53 @@
+"""Voxel values as grey levels of 8 bits, from which the page makes every window that it offers.
+
+CT needs thousands of values, a picture has 256. Both windows of the viewer still come from one picture: the
+values of the narrow mediastinal window get fine steps (2.6 HU), all below it coarse ones (11.5 HU).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Window:
+    """Values shown from black to white."""
+
+    name: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class GreyScale:
+    """A rising map from voxel values to grey levels, linear between its knots, and windows for it."""
+
+    values: tuple[float, ...]
+    levels: tuple[float, ...]
+    windows: tuple[Window, ...]
+
+    def grey(self, image: NDArray[Any]) -> NDArray[np.uint8]:
+        """Grey levels of an image of any shape; values beyond the ends are cut off."""
+        return np.interp(image, self.values, self.levels).round().astype(np.uint8)
+
+
+LUNG = Window("Lung", -1350, 150)  # centre -600 HU, width 1500
+MEDIASTINUM = Window("Mediastinum", -160, 240)  # centre 40 HU, width 400
+CT_SCALE = GreyScale((LUNG.low, MEDIASTINUM.low, MEDIASTINUM.high), (0, 103, 255), (LUNG, MEDIASTINUM))
+
+
+def scale_of(image: NDArray[Any], channel: str) -> GreyScale:
+    """The scale for an image: CT's, or for other channels one from its own values.
+
+    Args:
+        channel: its name in dataset.json; nnU-Net takes "CT" for Hounsfield units.
+    """
+    if channel.casefold() == "ct":
+        return CT_SCALE
+    low, high = (float(value) for value in np.percentile(image, (0.5, 99.5)))
+    high = max(high, low + 1e-6)
+    return GreyScale((low, high), (0, 255), (Window("0.5 to 99.5 percentile", low, high),))

@@ -1,0 +1,116 @@
+"""How each model was trained, from the plans beside it and nnU-Net's debug.json, as a table."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from platform import python_version
+from typing import Any
+
+from nnunetv2_raemd.evaluation.tables import Table
+from nnunetv2_raemd.report.trained_models import TrainedModel
+from nnunetv2_raemd.report.training_log import TrainingLog
+
+_UNKNOWN = "–"
+_PACKAGES = ("nnunetv2-raemd", "nnunetv2", "torch", "numpy", "scipy", "SimpleITK", "monai", "plotly")
+
+
+def settings_table(
+    models: Sequence[TrainedModel], logs: Mapping[str, Sequence[TrainingLog]], configuration: str
+) -> Table:
+    """A column a model; what is not recorded anywhere is a dash."""
+    columns = [_settings(model, logs.get(model.name, ()), configuration) for model in models]
+    headings = ("Setting", *(model.name for model in models))
+    rows = tuple((key, *(column[key] for column in columns)) for key in columns[0])
+    note = (
+        "From plans.json of each model, and debug.json and checkpoints of its folds; debug.json is that of "
+        "the first fold that has one."
+    )
+    return Table("Training settings", headings, rows, note)
+
+
+def versions_table() -> Table:
+    """The versions of what made the report, which need not be what trained the models."""
+    rows = [("Python", python_version())]
+    for package in _PACKAGES:
+        try:
+            rows.append((package, metadata.version(package)))
+        except metadata.PackageNotFoundError:
+            rows.append((package, "not installed"))
+    return Table("Versions that made this page", ("Package", "Version"), tuple(rows))
+
+
+def _settings(model: TrainedModel, logs: Sequence[TrainingLog], configuration: str) -> dict[str, str]:
+    parts = model.folder.name.split("__")
+    plans = _read_json(model.folder / "plans.json")
+    plan = _configuration(plans, parts[-1] if len(parts) == 3 else configuration)
+    debug = next((d for f in model.folds if (d := _read_json(model.fold_folder(f) / "debug.json"))), {})
+    network = plan.get("architecture", {})
+    arguments = network.get("arch_kwargs", {})
+    return {
+        "Plans and configuration": " ".join(parts[1:]) or _UNKNOWN,
+        "Network": _text(network.get("network_class_name"), lambda name: str(name).rsplit(".", 1)[-1]),
+        "Features by stage": _text(arguments.get("features_per_stage"), _listed),
+        "Patch (voxels)": _text(plan.get("patch_size"), lambda size: " × ".join(map(str, size))),
+        "Batch size": _text(debug.get("batch_size", plan.get("batch_size"))),
+        "Spacing (mm)": _text(plan.get("spacing"), lambda s: " × ".join(f"{mm:.3g}" for mm in s)),
+        "Normalisation": _text(plan.get("normalization_schemes"), _listed),
+        "Loss": _text(debug.get("loss"), _loss),
+        "Optimiser": _text(debug.get("optimizer"), lambda text: str(text).split("(")[0].strip()),
+        "Initial learning rate": _text(debug.get("initial_lr")),
+        "Recipe": _text(debug.get("recipe")),
+        "Epochs planned": _text(debug.get("num_epochs")),
+        "Iterations per epoch": _text(debug.get("num_iterations_per_epoch")),
+        "Epochs trained": _by_fold(
+            logs, lambda log: f"{log.n_epochs}{'' if log.finished else ' (unfinished)'}"
+        ),
+        "Hours of training": _by_fold(logs, lambda log: _text(log.hours, lambda hours: f"{hours:.2f}")),
+        "Device": _text(debug.get("gpu_name", debug.get("device"))),
+        "torch": _text(debug.get("torch_version")),
+        "nnunetv2-raemd": _text(plans.get("raemd", {}).get("version")),
+    }
+
+
+def _configuration(plans: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A configuration with what it inherits from others, as nnU-Net reads it."""
+    configurations = plans.get("configurations", {})
+    found = configurations.get(name, {})
+    parent = found.get("inherits_from")
+    inherited = _configuration(plans, parent) if parent and parent != name else {}
+    return {**inherited, **found}
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _text(value: Any, shown: Callable[[Any], str] = str) -> str:
+    return _UNKNOWN if value is None else shown(value)
+
+
+def _listed(values: Sequence[Any]) -> str:
+    return ", ".join(map(str, values))
+
+
+def _loss(text: str) -> str:
+    """The loss within nnU-Net's wrapper for deep supervision."""
+    wrapped = re.search(r"\(loss\): (\w+)", text)
+    return wrapped.group(1) if wrapped else text.split("(", maxsplit=1)[0].strip()
+
+
+def _by_fold(logs: Sequence[TrainingLog], shown: Callable[[TrainingLog], str]) -> str:
+    texts = [shown(log) for log in logs]
+    if not texts:
+        return _UNKNOWN
+    return (
+        texts[0]
+        if len(set(texts)) == 1
+        else "; ".join(f"fold {log.fold}: {text}" for log, text in zip(logs, texts, strict=True))
+    )
