@@ -116,6 +116,7 @@ def open_seconds(file: Path) -> tuple[float, float] | None:
         tab.goto(file.as_uri())
         tab.wait_for_selector("#picture[data-drawn]")
         picture = time.perf_counter() - started
+        tab.locator(".plot").first.scroll_into_view_if_needed()
         tab.wait_for_selector("svg.main-svg")
         plot = time.perf_counter() - started
         browser.close()

@@ -31,7 +31,7 @@
     script.textContent = document.getElementById("plotly").textContent;
     document.head.append(script);
     document.querySelectorAll("[data-figure]").forEach((element) => watcher.observe(element));
-  }, 300));
+  }, 100));
 
   document.querySelectorAll("select.metric").forEach((select) => {
     select.addEventListener("change", () => {
