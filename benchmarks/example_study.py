@@ -22,7 +22,7 @@ from nnunetv2_raemd.demo.runner import run_step
 from nnunetv2_raemd.demo.steps import PHANTOM, Step
 from nnunetv2_raemd.demo.workspace import DATASET, DATASET_ID, PLANS, Workspace
 
-TRAINERS = ("nnUNetTrainerUNet_quick", "nnUNetTrainer_quick", "nnUNetTrainerRAEMD_quick")
+TRAINERS = ("nnUNetTrainerUNet_quick", "nnUNetTrainerRAEMD_noLSTM_quick", "nnUNetTrainerRAEMD_quick")
 FOLDS = ("0", "1")
 SEED = "1"
 SHOWN_CASES = "6"

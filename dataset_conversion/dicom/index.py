@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from nnunetv2_raemd.dataset_conversion.dicom.entries import CtInstance, Delineation, Entry, Unreadable
 from nnunetv2_raemd.dataset_conversion.dicom.headers import read_header
-from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.execution.local_processes import worker_pool
+from nnunetv2_raemd.execution.local_processes import map_in_order
 from nnunetv2_raemd.execution.progress import progress
 
 _FILES_PER_TASK = 64
@@ -49,8 +48,8 @@ def index_folder(folder: Path, *, workers: int = 1) -> DicomIndex:
     """
     files = sorted(Path(parent, name) for parent, _, names in os.walk(folder) for name in names)
     entries: list[Entry] = []
-    with progress("Reading headers", len(files)) as advance:
-        for entry in _headers(files, workers):
+    with progress("Reading headers", len(files)) as advance, closing(_headers(files, workers)) as headers:
+        for entry in headers:
             advance(failed=isinstance(entry, Unreadable))
             if entry is not None:
                 entries.append(entry)
@@ -65,14 +64,8 @@ def index_folder(folder: Path, *, workers: int = 1) -> DicomIndex:
     )
 
 
-def _headers(files: Sequence[Path], workers: int) -> Iterator[Entry | None]:
+def _headers(files: Sequence[Path], workers: int) -> Generator[Entry | None, None, None]:
     if workers <= 1 or len(files) <= _FILES_PER_TASK:
         yield from map(read_header, files)
-        return
-    with worker_pool(workers) as pool:
-        try:
-            yield from pool.map(read_header, files, chunksize=_FILES_PER_TASK)
-        except BrokenProcessPool as error:
-            raise UserError(
-                "A process that read headers died, most often for want of memory; try fewer --workers."
-            ) from error
+    else:
+        yield from map_in_order(read_header, files, workers=workers, at_a_time=_FILES_PER_TASK)

@@ -6,13 +6,15 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import SimpleITK as sitk
 
+from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.execution.backend import Item, Job, Result
 
 
@@ -59,20 +61,63 @@ def _isolated(job: Job[Item, Result], item: Item) -> Result:
 def _pooled(
     job: Job[Item, Result], items: Mapping[int, Item], workers: int
 ) -> Generator[tuple[int, Result], None, None]:
-    pool = worker_pool(min(workers, len(items)))
-    try:
-        futures = {pool.submit(job, item): index for index, item in items.items()}
+    with _worker_pool(min(workers, len(items))) as pool:
+        with _on_interrupt(signal.SIG_IGN):  # workers inherit this, until they are set up
+            futures = {pool.submit(job, item): index for index, item in items.items()}
         for future in as_completed(futures):
             yield futures[future], future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
-def worker_pool(workers: int) -> ProcessPoolExecutor:
+def map_in_order(
+    function: Callable[[Item], Result], items: Sequence[Item], *, workers: int, at_a_time: int
+) -> Generator[Result, None, None]:
+    """`function` of each item by `workers` processes, which are given many small items at a time.
+
+    Raises `UserError` where a process dies.
+    """
+    with _worker_pool(workers) as pool:
+        with _on_interrupt(signal.SIG_IGN):
+            results = pool.map(function, items, chunksize=at_a_time)
+        try:
+            yield from results
+        except BrokenProcessPool as error:
+            raise UserError(
+                "A worker process died, most often for want of memory; try fewer --workers."
+            ) from error
+
+
+@contextmanager
+def _worker_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     """Worker processes of one thread each, which end with this process."""
     # spawn: a forked child could inherit locks held by the threads of SimpleITK or of the progress bar
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_set_up_worker)
+    with _on_interrupt(_interrupt_once):
+        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_set_up_worker)
+        try:
+            yield pool
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _interrupt_once(*_: object) -> None:
+    """Ends the work; another interrupt while the workers end would leave the pool waiting for ever."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def _on_interrupt(handler: Callable[..., None] | signal.Handlers) -> Iterator[None]:
+    """Answer interrupts (Ctrl-C) by `handler`, unless somebody else decides what they do."""
+    before = signal.getsignal(signal.SIGINT)
+    ours = before in (signal.default_int_handler, _interrupt_once)
+    if not ours or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _set_up_worker() -> None:

@@ -10,6 +10,7 @@ from nnunetv2_raemd.training.ablation import (
     nnUNetTrainerRAEMD_noDense,
     nnUNetTrainerRAEMD_noHybridLoss,
     nnUNetTrainerRAEMD_noLSTM,
+    nnUNetTrainerRAEMD_noLSTM_quick,
     nnUNetTrainerRAEMD_noMultiScale,
     nnUNetTrainerRAEMD_noPlateau,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "nnUNetTrainerRAEMD_noDense",
     "nnUNetTrainerRAEMD_noHybridLoss",
     "nnUNetTrainerRAEMD_noLSTM",
+    "nnUNetTrainerRAEMD_noLSTM_quick",
     "nnUNetTrainerRAEMD_noMultiScale",
     "nnUNetTrainerRAEMD_noPlateau",
     "nnUNetTrainerRAEMD_quick",

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.plans import is_raemd, raemd_plan, resolve
 from nnunetv2_raemd.training.trainer import nnUNetTrainerRAEMD
+from nnunetv2_raemd.training.variants import nnUNetTrainerRAEMD_quick
 
 WHOLE = nnUNetTrainerRAEMD.recipe
 NO_PARTS = {"multi_scale": False, "dense": False, "attention": False, "n_recurrent_stages": 0}
@@ -102,6 +103,12 @@ class nnUNetTrainerRAEMD_noLSTM(nnUNetTrainerRAEMDWithout):
     """No recurrence: slice by slice."""
 
     changed_arguments: ClassVar = {"n_recurrent_stages": 0}
+
+
+class nnUNetTrainerRAEMD_noLSTM_quick(nnUNetTrainerRAEMD_noLSTM):
+    """As many iterations as `nnUNetTrainerRAEMD_quick`."""
+
+    recipe = nnUNetTrainerRAEMD_quick.recipe
 
 
 class nnUNetTrainerRAEMD_noHybridLoss(nnUNetTrainerRAEMDWithout):

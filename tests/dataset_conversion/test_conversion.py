@@ -171,6 +171,39 @@ def test_older_splits_in_the_preprocessed_folder_are_pointed_out(luna_of_five, n
     assert any(f"delete {copy}" in remark for remark in run(luna_of_five.path).remarks)
 
 
+@pytest.mark.parametrize("pause_s", [0.0, 0.002])
+def test_second_interrupt_does_not_hang_the_run(luna, nnunet_folders: Path, pause_s: float) -> None:
+    """Who presses Ctrl-C twice; it kept the pool of workers waiting for ever."""
+    for number in range(60):
+        luna.add_scan(f"1.{number}", nodule=(10, 9, 8))
+    luna.write_annotations()
+    options = ["raemd", "convert", "luna16", "-i", str(luna.path), "-d", "501", "--masks", "sphere"]
+    program = (  # a shell may have started pytest with interrupts ignored
+        "import signal, sys\n"
+        "if __name__ == '__main__':\n"
+        "    signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        f"    sys.argv = {[*options, '--workers', '2']!r}\n"
+        "    from nnunetv2_raemd.cli import main\n"
+        "    main()\n"
+    )
+    script = luna.path / "run.py"
+    script.write_text(program)
+    process = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    records = nnunet_folders / "Dataset501_LUNA16" / ".conversion" / "cases"
+    while len(list(records.glob("1.*.json"))) < 2:
+        assert process.poll() is None
+        time.sleep(0.002)
+    process.send_signal(signal.SIGINT)
+    time.sleep(pause_s)
+    process.send_signal(signal.SIGINT)
+    try:
+        output = process.communicate(timeout=60)[0].decode()
+    finally:
+        process.kill()
+    assert process.returncode == 130 and "The same command continues" in output
+    assert "Traceback" not in output and len(list(records.glob("1.*.json"))) < 60
+
+
 def test_killed_run_is_continued(luna, nnunet_folders: Path) -> None:
     """kill -9 in the middle; the next run keeps what was finished and leaves no trace of the rest."""
     for number in range(60):

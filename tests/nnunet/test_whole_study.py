@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -95,13 +96,15 @@ def best_configuration(studied: Workspace) -> dict[str, Any]:
 
 
 def test_every_training_is_done_once(studied: Workspace) -> None:
-    runs = {
-        log.stem: re.findall(r"^\$ .*nnUNetv2_train .*", log.read_text(encoding="utf-8"), re.MULTILINE)
-        for log in (dataset(studied) / "study").glob("*.log")
-    }
-    trained = [(ATTENTION, 0), (STOCK, 1), (ATTENTION, 1), (RAEMD, 1)]
-    assert runs.keys() == {f"{trainer}__nnUNetPlans__2d__fold_{fold}" for trainer, fold in trained}
-    assert all(len(commands) == 1 for commands in runs.values())
+    done_before = {(STOCK, 0), (RAEMD, 0)}
+    for trainer, fold in product(TRAINERS, (0, 1)):
+        log = dataset(studied) / "study" / f"{trainer}__nnUNetPlans__2d__fold_{fold}.log"
+        if (trainer, fold) in done_before:
+            assert not log.exists()
+        else:
+            assert (
+                len(re.findall(r"^\$ .*nnUNetv2_train ", log.read_text(encoding="utf-8"), re.MULTILINE)) == 1
+            )
 
     checkpoints = {
         file: file.stat().st_mtime_ns for file in dataset(studied).glob("*/fold_*/checkpoint_final.pth")
@@ -109,6 +112,14 @@ def test_every_training_is_done_once(studied: Workspace) -> None:
     assert len(checkpoints) == 6
     assert "6 trainings, 0 of them to run" in raemd(studied, *STUDY)
     assert {file: file.stat().st_mtime_ns for file in checkpoints} == checkpoints
+
+
+def test_a_training_that_fails_is_told(studied: Workspace) -> None:
+    nobody = ("nnUNetTrainerOfNobody", "-device", "cpu")
+    finished = studied.attempt("raemd", "study", "-d", 501, "--folds", 0, "-tr", RAEMD, *nobody)
+    assert finished.returncode == 1, finished.stdout[-3000:]
+    assert "2 trainings, 1 of them to run" in finished.stdout
+    assert "nnUNetTrainerOfNobody__nnUNetPlans__2d__fold_0: failed" in finished.stdout
 
 
 def test_the_evaluation_equals_nnunets_own(studied: Workspace, evaluation: Evaluation) -> None:

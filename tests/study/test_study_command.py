@@ -1,8 +1,7 @@
-"""`raemd study` with nnU-Net's own command, and its errors."""
+"""What `raemd study` refuses; tests/nnunet runs one with nnU-Net's own command."""
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -14,23 +13,6 @@ from typer.testing import CliRunner
 from nnunetv2_raemd.cli import app
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.study.run import find_trainings
-
-TINY = ("nnUNetTrainerRAEMD_tiny", "nnUNetTrainerAblation1UNet_tiny")
-
-
-@pytest.mark.slow
-def test_two_trainings_and_one_that_fails(workspace: Workspace, tmp_path: Path) -> None:
-    elsewhere = replace(workspace, results=tmp_path)
-    options = ("-d", 501, "--folds", 1, "-device", "cpu", "--npz", "-tr", *TINY)
-    finished = elsewhere.attempt("raemd", "study", *options, "nnUNetTrainerOfNobody")
-    assert finished.returncode == 1, finished.stdout[-3000:]
-    assert "3 trainings, 3 of them to run" in finished.stdout
-    assert "nnUNetTrainerOfNobody__nnUNetPlans__2d__fold_1: failed" in finished.stdout
-    for trainer in TINY:
-        validation = elsewhere.model(trainer, "2d") / "fold_1" / "validation"
-        assert "foreground_mean" in json.loads((validation / "summary.json").read_text(encoding="utf-8"))
-        assert list(validation.glob("*.npz"))
-    assert "2 trainings, 0 of them to run" in elsewhere.run("raemd", "study", *options)
 
 
 @pytest.mark.parametrize(
