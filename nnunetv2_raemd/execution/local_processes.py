@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -39,8 +40,8 @@ class LocalProcesses:
                     del waiting[index]
                     yield result
             except BrokenProcessPool:
-                for index in _begun(waiting, self.workers):
-                    yield _isolated(job, waiting.pop(index))
+                begun = _begun(waiting, self.workers)
+                yield from _one_by_one(job, [waiting.pop(index) for index in begun])
 
 
 def _begun(waiting: Mapping[int, Item], workers: int) -> list[int]:
@@ -49,13 +50,20 @@ def _begun(waiting: Mapping[int, Item], workers: int) -> list[int]:
     return list(waiting)[: workers + handed_out]
 
 
-def _isolated(job: Job[Item, Result], item: Item) -> Result:
-    try:
-        return next(_pooled(job, {0: item}, 1))[1]
-    except BrokenProcessPool:
-        return job.gave_up(
-            item, "the worker process died, most often for want of memory; try fewer --workers"
-        )
+def _one_by_one(job: Job[Item, Result], items: Sequence[Item]) -> Generator[Result, None, None]:
+    """Each item alone in a worker: one that dies is then told from those that were beside it."""
+    waiting = deque(items)
+    while waiting:
+        try:
+            with _worker_pool(1) as pool:
+                while waiting:
+                    with _on_interrupt(signal.SIG_IGN):
+                        future = pool.submit(job, waiting[0])
+                    yield future.result()
+                    waiting.popleft()
+        except BrokenProcessPool:
+            reason = "the worker process died, most often for want of memory; try fewer --workers"
+            yield job.gave_up(waiting.popleft(), reason)
 
 
 def _pooled(

@@ -13,7 +13,12 @@ from dicom_patient import save
 from pydicom.dataset import Dataset, FileMetaDataset
 
 from nnunetv2_raemd.dataset_conversion.case import CaseExcludedError, ConversionPlan, Status
-from nnunetv2_raemd.dataset_conversion.choices import DEFAULT_ROI, Incomplete, Irregular
+from nnunetv2_raemd.dataset_conversion.choices import (
+    DEFAULT_ROI,
+    KNOWN_EXCLUSIONS,
+    Incomplete,
+    Irregular,
+)
 from nnunetv2_raemd.dataset_conversion.dicom.ct_series import order_series
 from nnunetv2_raemd.dataset_conversion.dicom.index import index_folder
 from nnunetv2_raemd.dataset_conversion.dicom.roi_choice import RoiChoice
@@ -260,6 +265,16 @@ def test_known_exclusion_is_no_failure(make_patient, tmp_path: Path) -> None:
     assert not result.cases and result.rejected[0].status is Status.EXCLUDED
     choice = MaskChoice()
     assert plan_nsclc_radiomics(index_folder(tmp_path / "dicom"), choice=choice, excluded={}).cases
+
+
+def test_exclusion_of_nobody_is_mentioned(make_patient, tmp_path: Path) -> None:
+    """A typing error would otherwise let a patient in whom the user wants out; '' stands for nobody."""
+    write(make_patient("A"))
+    found = index_folder(tmp_path / "dicom")
+    result = plan_nsclc_radiomics(found, choice=MaskChoice(), excluded={"a": "asked", "A": "asked"})
+    assert result.remarks == ("no patient to leave out is called a",) and not result.cases
+    for nothing_to_say in ({"": "asked"}, KNOWN_EXCLUSIONS):
+        assert not plan_nsclc_radiomics(found, choice=MaskChoice(), excluded=nothing_to_say).remarks
 
 
 def test_patients_whose_names_become_one_are_both_rejected(make_patient, tmp_path: Path) -> None:
