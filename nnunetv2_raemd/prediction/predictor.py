@@ -31,7 +31,7 @@ class WholeScanPredictor(nnUNetPredictor):
 
     nnU-Net's windows overlap by half along the slices, so that it runs the whole network twice on every
     slice, and weights both results. Here the windows lie at the same places, but encoder and decoder run
-    once: a slice's result is that of the window it lies deepest in. Tiles and mirroring are nnU-Net's.
+    once: only what the recurrence makes of a slice is averaged. Tiles and mirroring are nnU-Net's.
 
     Attributes:
         left_out: what `predict_from_files` could not predict and why, after it has returned.
@@ -110,9 +110,9 @@ class WholeScanPredictor(nnUNetPredictor):
                 share = (weight / len(flips)).to(results_device)
                 column = Column(padded[_region(tile)], axes)
                 results = Column(logits[_region(tile)], axes)
-                for window, of_slices in stream_logits(network, column, windows, self.device):
-                    results.add(window.first, window.last, of_slices.to(results_device), share)
-                    bar.update(window.last - window.first)
+                for slices, values in stream_logits(network, column, windows, self.device):
+                    results.add(slices.start, slices.stop, values.to(results_device), share)
+                    bar.update(len(values))
         return logits[_region(revert[1:])]
 
     def _weighted_tiles(self, image_size: list[int], tile_size: tuple[int, ...]) -> Iterator[WeightedTile]:

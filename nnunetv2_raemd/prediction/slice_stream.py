@@ -9,45 +9,66 @@ from torch import Tensor
 
 from nnunetv2_raemd.architecture.raemd_net import RAEMDNet
 from nnunetv2_raemd.prediction.column import Column
-from nnunetv2_raemd.prediction.slice_windows import SliceWindow
+from nnunetv2_raemd.prediction.slice_windows import SliceWindow, depth_in_window
 
 
 def stream_logits(
     network: RAEMDNet, column: Column, windows: Iterable[SliceWindow], device: torch.device
-) -> Iterator[tuple[SliceWindow, Tensor]]:
-    """Logits (slices kept, classes, H, W) of each window over `column`, in the order of slices.
+) -> Iterator[tuple[slice, Tensor]]:
+    """Logits (slices, classes, H, W) of some slices of `column` after the other, and which these are.
 
-    They are what `network` gives for a window on its own, whose recurrence begins and ends with it as in
-    training. Only the recurrence runs over every window; the encoder's features of the slices that the next
-    window shares are held for it. So the memory taken does not grow with Z.
+    The recurrence runs over every window by itself, as in training: over a whole scan at once it would sum up
+    more slices than it has learnt to. A slice in several windows gets the mean of what these make of its
+    features, weighted by how deep it lies in each. All else sees one slice at a time and runs once. Features
+    are held for the slices of one window only, so that the memory taken does not grow with their number.
     """
     held = _HeldFeatures(network, column, device)
     for window in windows:
         held.advance(window.start, window.stop)
-        deepest = torch.stack([features[-1] for features in held.of(window.start, window.stop)])
-        (fused,) = network.recur([deepest], len(deepest))
-        kept = fused[window.first - window.start : window.last - window.start]
-        finer = zip(*(features[:-1] for features in held.of(window.first, window.last)), strict=True)
-        yield window, network.decode([*map(torch.stack, finer), kept])[0]
+        held.fuse()
+        done = slice(window.start, window.done)
+        yield done, network.decode(held.fused(window.done))[0]
 
 
 class _HeldFeatures:
-    """The encoder's features up to the recurrence, of the slices from `start` to `stop`."""
+    """The encoder's features up to the recurrence, of the slices from `start` on.
+
+    `sums` and `weights` are, for each of these slices, the weighted sum of what the recurrence made of its
+    features in the windows so far, and the sum of the weights.
+    """
 
     def __init__(self, network: RAEMDNet, column: Column, device: torch.device) -> None:
         self.network, self.column, self.device = network, column, device
         self.start = self.stop = 0
         self.features: list[tuple[Tensor, ...]] = []
-
-    def of(self, first: int, last: int) -> list[tuple[Tensor, ...]]:
-        """Of each slice from `first` to `last` (excluded), the features of the stages, finest first."""
-        return self.features[first - self.start : last - self.start]
+        self.sums: list[Tensor | None] = []
+        self.weights: list[int] = []
 
     def advance(self, start: int, stop: int) -> None:
         """Let go of the slices before `start` and encode those up to `stop`."""
-        del self.features[: start - self.start]
+        for per_slice in (self.features, self.sums, self.weights):
+            del per_slice[: start - self.start]
         self.start = start
         if stop > self.stop:
             stages = self.network.encode(self.column.read(self.stop, stop).to(self.device))
             self.features += zip(*(stage.unbind() for stage in stages), strict=True)
+            self.sums += [None] * (stop - self.stop)
+            self.weights += [0] * (stop - self.stop)
         self.stop = stop
+
+    def fuse(self) -> None:
+        """Run the recurrence over the slices held."""
+        deepest = torch.stack([features[-1] for features in self.features])
+        (fused,) = self.network.recur([deepest], len(deepest))
+        for i, weight in enumerate(depth_in_window(len(fused)).tolist()):
+            part, earlier = weight * fused[i], self.sums[i]
+            self.sums[i] = part if earlier is None else earlier + part
+            self.weights[i] += weight
+
+    def fused(self, stop: int) -> list[Tensor]:
+        """The features of the slices held before `stop`, finest stage first, the last of them fused."""
+        n_slices = stop - self.start
+        finer = zip(*(features[:-1] for features in self.features[:n_slices]), strict=True)
+        sums = [total for total in self.sums[:n_slices] if total is not None]
+        means = [total / weight for total, weight in zip(sums, self.weights, strict=False)]
+        return [*map(torch.stack, finer), torch.stack(means)]
