@@ -17,7 +17,7 @@ demo: $(VENV)/.installed
 
 # A worker per core, each with one thread: torch's threads wait busily and would only be in each other's way.
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadgroup --cov
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --no-loadscope-reorder --cov
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

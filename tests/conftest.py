@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,16 +13,27 @@ if TYPE_CHECKING:
 
 os.environ.setdefault("nnUNet_def_n_proc", "1")  # nnU-Net reads it when it is imported
 REPOSITORY = Path(__file__).resolve().parents[1]
-# folders whose files share what takes long
+# folders whose files share fixtures that take long
 SHARED_FIXTURES = ("nnunet", "training", "baselines", "installation")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest comes first, so that no process is left with it in the end."""
+    items.sort(key=lambda item: item.path.parent.name not in SHARED_FIXTURES)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """With several processes (`-n`), keep the tests of a file, or of such a folder, in one of them."""
-    for item in items:
-        folder = item.path.parent.name
-        group = folder if folder in SHARED_FIXTURES else str(item.path.relative_to(REPOSITORY))
-        item.add_marker(pytest.mark.xdist_group(group))
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 - only there with several processes
+
+    class ByFixtures(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.split("::", maxsplit=1)[0]
+            folder = Path(file).parent.name
+            return folder if folder in SHARED_FIXTURES else file
+
+    return ByFixtures(config, log)
 
 
 @pytest.fixture(scope="session")

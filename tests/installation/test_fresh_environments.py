@@ -161,13 +161,13 @@ def environment(
     return fresh
 
 
-def test_the_wheel_holds_every_module_and_preset(distributions: dict[str, Path], source: Path) -> None:
+def test_the_wheel_holds_every_module_preset_and_asset(distributions: dict[str, Path], source: Path) -> None:
     """A new folder is easily forgotten in the list of packages in setup.cfg."""
     files = {
         (Path(folder) / name).relative_to(source).as_posix()
         for folder, _, names in os.walk(source / "nnunetv2_raemd", followlinks=True)
         for name in names
-        if Path(name).suffix in {".py", ".json", ".typed"}
+        if Path(name).suffix in {".py", ".json", ".typed", ".html", ".css", ".js"}
     }
     with zipfile.ZipFile(distributions["wheel"]) as wheel:
         installed = {name for name in wheel.namelist() if ".dist-info/" not in name}

@@ -6,12 +6,9 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
 import pytest
-from nnunet_workspace import Workspace, noisy_spheres, write_volume
-
-RAEMD = "nnUNetTrainerRAEMD_tiny"
-STOCK = "nnUNetTrainer_tiny"
+from nnunet_models import PREDICT, RAEMD, STOCK, volume
+from nnunet_workspace import Workspace, write_volume
 
 
 @pytest.fixture(scope="session")
@@ -49,10 +46,6 @@ def new_scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def volume(shape: tuple[int, int, int]) -> np.ndarray:
-    return noisy_spheres(100, shape)[0]
-
-
 @pytest.fixture(scope="session")
 def predictions(
     workspace: Workspace, raemd_model: Path, new_scans: Path, tmp_path_factory: pytest.TempPathFactory
@@ -61,6 +54,3 @@ def predictions(
     output = tmp_path_factory.mktemp("predictions")
     workspace.run("nnUNetv2_predict", "-i", new_scans, "-o", output, "-d", 501, *PREDICT)
     return output
-
-
-PREDICT = ("-c", "2d", "-tr", RAEMD, "-f", 0, "-device", "cpu", "--disable_progress_bar")

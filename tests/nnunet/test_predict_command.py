@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from conftest import PREDICT, volume
+from nnunet_models import PREDICT, volume
 from nnunet_workspace import Workspace, write_volume
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from conftest import RAEMD, STOCK
+from nnunet_models import RAEMD, STOCK
 from nnunet_workspace import Workspace
 from nnunetv2.evaluation.find_best_configuration import find_best_configuration_entry_point
 from scipy.stats import wilcoxon
