@@ -26,7 +26,7 @@ TRAINERS = ("nnUNetTrainerUNet_quick", "nnUNetTrainerRAEMD_noLSTM_quick", "nnUNe
 FOLDS = ("0", "1")
 SEED = "1"
 SHOWN_CASES = "6"
-FROC = ("--froc", "--hit-rule", "centre")  # by overlap, a candidate that fills the scan hits every lesion
+FROC = ("--froc",)
 
 
 def data_steps(workspace: Workspace, n_scans: int) -> list[Step]:

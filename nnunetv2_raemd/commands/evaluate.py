@@ -118,7 +118,7 @@ def evaluate(
             "nearer than the lesion's radius (centre, as LUNA16).",
             rich_help_panel=_MEASURES,
         ),
-    ] = HitRule.OVERLAP,
+    ] = HitRule.CENTRE,
     workers: Annotated[
         int, typer.Option("--workers", "-np", min=1, help="Worker processes.", rich_help_panel=_MEASURES)
     ] = DEFAULT_WORKERS,

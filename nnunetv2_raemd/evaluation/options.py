@@ -23,7 +23,7 @@ class EvaluationOptions:
     froc: bool = False
     candidate_threshold: float = 0.1
     candidate_score: CandidateScore = CandidateScore.MAXIMUM
-    hit_rule: HitRule = HitRule.OVERLAP
+    hit_rule: HitRule = HitRule.CENTRE
 
     def described(self) -> dict[str, str]:
         """The settings as text, and the version of this package, for the results' record."""

@@ -119,6 +119,17 @@ def test_hit_by_the_centre_as_luna16(place: tuple[int, int, int], hits: tuple[in
     assert found[0].lesions == hits
 
 
+@pytest.mark.parametrize(("rule", "hits"), [(HitRule.CENTRE, ()), (HitRule.OVERLAP, (0,))])
+def test_a_candidate_at_the_corner_of_a_lesion(rule: HitRule, hits: tuple[int, ...]) -> None:
+    """The corner voxel of the same lesion is 4.7 mm from its centre, and within it."""
+    lesions = find_components(block(((3, 9, 9), (6, 12, 12))))
+    probability = np.zeros((8, 20, 24))
+    probability[5, 11, 11] = 1
+    options = EvaluationOptions(hit_rule=rule)
+    found = find_candidates(probability, lesions, spacing_mm=(4, 2, 1.5), options=options)
+    assert found[0].lesions == hits
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])
 def test_probabilities_of_nnunet(tmp_path: Path, dtype: type) -> None:
     expected = np.random.default_rng(0).random((3, 3, 4, 5)).astype(dtype)
