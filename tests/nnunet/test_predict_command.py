@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -100,22 +101,20 @@ def test_parts_share_the_cases_also_without_processes(
         assert {file.name.removesuffix(".nii.gz") for file in output.glob("*.nii.gz")} == cases
 
 
+@pytest.fixture
+def damaged_checkpoint(raemd_model: Path) -> Iterator[Path]:
+    """A file beside the trained ones, which other tests count."""
+    file = raemd_model / "fold_0" / "checkpoint_damaged.pth"
+    file.write_bytes(b"damaged")
+    yield file
+    file.unlink()
+
+
 def test_a_damaged_checkpoint_is_named(
-    workspace: Workspace, raemd_model: Path, new_scans: Path, tmp_path: Path
+    workspace: Workspace, damaged_checkpoint: Path, new_scans: Path, tmp_path: Path
 ) -> None:
-    (raemd_model / "fold_0" / "checkpoint_damaged.pth").write_bytes(b"damaged")
-    arguments = (
-        "-i",
-        new_scans,
-        "-o",
-        tmp_path / "out",
-        "-d",
-        501,
-        *PREDICT,
-        "-chk",
-        "checkpoint_damaged.pth",
-    )
-    finished = workspace.attempt("raemd", "predict", *arguments)
+    arguments = ("-i", new_scans, "-o", tmp_path / "out", "-d", 501, *PREDICT)
+    finished = workspace.attempt("raemd", "predict", *arguments, "-chk", damaged_checkpoint.name)
     assert finished.returncode == 1
     assert "a checkpoint_damaged.pth is damaged" in finished.stdout
     assert "Traceback" not in finished.stdout
