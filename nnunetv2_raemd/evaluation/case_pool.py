@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 
-import SimpleITK as sitk
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.progress import TimeRemainingColumn as TimeLeftColumn
@@ -16,6 +13,7 @@ from rich.progress import TimeRemainingColumn as TimeLeftColumn
 from nnunetv2_raemd.evaluation.case_evaluation import CaseFiles, evaluate_case
 from nnunetv2_raemd.evaluation.options import EvaluationOptions
 from nnunetv2_raemd.evaluation.results import CaseResult, LabelSet, Problem
+from nnunetv2_raemd.execution.local_processes import worker_pool
 
 Outcome = CaseResult | Problem
 _CASES_PER_WORKER = 8  # the start of a worker (torch, MONAI) costs as much as that many large cases
@@ -67,23 +65,16 @@ def _isolated(i: int, case: CaseFiles, labels: LabelSet, options: EvaluationOpti
 def _pooled(
     cases: dict[int, CaseFiles], labels: LabelSet, options: EvaluationOptions, workers: int
 ) -> Iterator[tuple[int, Outcome]]:
-    # spawn: a forked child could inherit locks held by the threads of SimpleITK or of the progress bar
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(workers, len(cases)), mp_context=context, initializer=set_up_worker)
-    try:
+    with worker_pool(min(workers, len(cases)), one_torch_thread) as pool:
         futures = {pool.submit(evaluate_case, case, labels, options): i for i, case in dict(cases).items()}
         for future in as_completed(futures):
             yield futures[future], future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
-def set_up_worker() -> None:
-    """One thread per worker; an interrupt (Ctrl-C) is the main process's to answer."""
+def one_torch_thread() -> None:
+    """For workers: torch's threads would be in each other's way."""
     import torch  # noqa: PLC0415 - only workers need it this early
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     torch.set_num_threads(1)
 
 

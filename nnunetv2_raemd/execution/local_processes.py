@@ -55,7 +55,7 @@ def _one_by_one(job: Job[Item, Result], items: Sequence[Item]) -> Generator[Resu
     waiting = deque(items)
     while waiting:
         try:
-            with _worker_pool(1) as pool:
+            with worker_pool(1) as pool:
                 while waiting:
                     with _on_interrupt(signal.SIG_IGN):
                         future = pool.submit(job, waiting[0])
@@ -69,7 +69,7 @@ def _one_by_one(job: Job[Item, Result], items: Sequence[Item]) -> Generator[Resu
 def _pooled(
     job: Job[Item, Result], items: Mapping[int, Item], workers: int
 ) -> Generator[tuple[int, Result], None, None]:
-    with _worker_pool(min(workers, len(items))) as pool:
+    with worker_pool(min(workers, len(items))) as pool:
         with _on_interrupt(signal.SIG_IGN):  # workers inherit this, until they are set up
             futures = {pool.submit(job, item): index for index, item in items.items()}
         for future in as_completed(futures):
@@ -83,7 +83,7 @@ def map_in_order(
 
     Raises `UserError` where a process dies.
     """
-    with _worker_pool(workers) as pool:
+    with worker_pool(workers) as pool:
         with _on_interrupt(signal.SIG_IGN):
             results = pool.map(function, items, chunksize=at_a_time)
         try:
@@ -95,12 +95,20 @@ def map_in_order(
 
 
 @contextmanager
-def _worker_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Worker processes of one thread each, which end with this process."""
+def worker_pool(
+    workers: int, also_set_up: Callable[[], object] | None = None
+) -> Iterator[ProcessPoolExecutor]:
+    """Worker processes of one thread each, which end with this process.
+
+    Args:
+        also_set_up: called in each worker before its first work.
+    """
     # spawn: a forked child could inherit locks held by the threads of SimpleITK or of the progress bar
     context = multiprocessing.get_context("spawn")
     with _on_interrupt(_interrupt_once):
-        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_set_up_worker)
+        pool = ProcessPoolExecutor(
+            workers, mp_context=context, initializer=_set_up_worker, initargs=(also_set_up,)
+        )
         try:
             yield pool
         finally:
@@ -128,11 +136,13 @@ def _on_interrupt(handler: Callable[..., None] | signal.Handlers) -> Iterator[No
         signal.signal(signal.SIGINT, before)
 
 
-def _set_up_worker() -> None:
+def _set_up_worker(also_set_up: Callable[[], object] | None) -> None:
     """One thread per worker; an interrupt (Ctrl-C) is the main process's to answer."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    if also_set_up is not None:
+        also_set_up()
 
 
 def _end_with_parent() -> None:

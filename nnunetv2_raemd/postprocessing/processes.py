@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Any
 
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.evaluation.case_pool import set_up_worker
+from nnunetv2_raemd.evaluation.case_pool import one_torch_thread
+from nnunetv2_raemd.execution.local_processes import worker_pool
 
 Map = Callable[..., Iterator[Any]]
 
@@ -25,10 +24,8 @@ def parallel_map(workers: int) -> Iterator[Map]:
     if workers <= 1:
         yield map
         return
-    # spawn: a forked child could inherit locks held by the threads of SimpleITK or of the progress bar
-    context = multiprocessing.get_context("spawn")
     try:
-        with ProcessPoolExecutor(workers, mp_context=context, initializer=set_up_worker) as pool:
+        with worker_pool(workers, one_torch_thread) as pool:
             yield pool.map
     except BrokenProcessPool as error:
         raise UserError("a worker process died, most often for want of memory: try a smaller -np") from error
