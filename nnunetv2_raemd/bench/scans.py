@@ -18,25 +18,33 @@ from nnunetv2_raemd.bench.session import Session
 from nnunetv2_raemd.bench.sizes import Sizes
 from nnunetv2_raemd.prediction.predictor import WholeScanPredictor
 
-SEQUENCES_IN_SMALL_SCAN = 2
 STOCK = "nnUNetv2_predict"
 PREDICTORS = {STOCK: nnUNetPredictor, "raemd predict": WholeScanPredictor}
 
 
 @dataclass(frozen=True)
 class ScanTask:
-    """A scan of that shape (slices, rows, columns) and the networks to predict it."""
+    """The networks and, by the name of each, the shape (slices, rows, columns) of the scan to predict."""
 
     networks: list[tuple[Peer, nn.Module]]
-    shape: tuple[int, ...]
+    shapes: dict[str, tuple[int, ...]]
     reference: str
 
 
 def small_scan(competitors: Sequence[Competitor], sizes: Sizes) -> ScanTask:
-    """A scan of two sequences, as wide as the slices that the networks were trained on."""
-    shape = (SEQUENCES_IN_SMALL_SCAN * sizes.sequence, *sizes.patch_2d)
+    """Scans twice as deep as a window, and as wide: that of 3d, a sequence for all others."""
     networks = [(competitor.peer, competitor.step.network) for competitor in competitors]
-    return ScanTask(networks, shape, reference_name(competitors))
+    patch = (sizes.sequence, *sizes.patch_2d)
+    shapes = {peer.name: _twice_as_deep(sizes.patch_3d if _is_3d(peer) else patch) for peer, _ in networks}
+    return ScanTask(networks, shapes, reference_name(competitors))
+
+
+def _is_3d(peer: Peer) -> bool:
+    return peer.configuration_name == "3d_fullres"
+
+
+def _twice_as_deep(patch: Sequence[int]) -> tuple[int, ...]:
+    return (2 * patch[0], *patch[1:])
 
 
 def whole_scan(competitors: Sequence[Competitor], sizes: Sizes) -> ScanTask:
@@ -44,7 +52,8 @@ def whole_scan(competitors: Sequence[Competitor], sizes: Sizes) -> ScanTask:
     for_scan = replace(sizes, size=PATCHES_OF_SCAN[2][0], patch_3d=PATCHES_OF_SCAN[3])
     peers = make_peers((competitor.peer.name for competitor in competitors), for_scan)
     networks = [(peer, peer.build(deep_supervision=False)) for peer in peers]
-    return ScanTask(networks, SCAN_SHAPE, reference_name(competitors))
+    shapes = {peer.name: SCAN_SHAPE for peer in peers}
+    return ScanTask(networks, shapes, reference_name(competitors))
 
 
 def time_scans(task: ScanTask, session: Session) -> dict[str, list[ScanTiming]]:
@@ -68,7 +77,7 @@ def _time_scans(task: ScanTask, session: Session, *, mirroring: bool) -> dict[tu
     }
     runs = {
         key: ScanPrediction(
-            peer, network, task.shape, session.device, mirroring=mirroring, kind=PREDICTORS[key[1]]
+            peer, network, task.shapes[key[0]], session.device, mirroring=mirroring, kind=PREDICTORS[key[1]]
         )
         for key, (peer, network) in entries.items()
     }
@@ -76,20 +85,20 @@ def _time_scans(task: ScanTask, session: Session, *, mirroring: bool) -> dict[tu
     measured = in_turns(runs, session.rounds(what), session.device)
     windows = {key: _windows(peer, key[1]) for key, (peer, _) in entries.items()}
     whole = {
-        key: [value * scale_to_whole_scan(*windows[key], task.shape) for value in measured[key]]
+        key: [value * scale_to_whole_scan(*windows[key], task.shapes[key[0]]) for value in measured[key]]
         for key in entries
     }
     return {
         key: ScanTiming(
             command=key[1],
             mirroring=mirroring,
-            measured_shape=task.shape,
-            n_windows=n_windows(task.shape, measured_windows),
+            measured_shape=task.shapes[key[0]],
+            n_windows=n_windows(task.shapes[key[0]], measured_windows),
             n_windows_whole_scan=n_windows(SCAN_SHAPE, windows_of_scan),
             seconds=measured[key],
             whole_scan_s=spread(whole[key]),
             ratio=pairwise_ratio(whole[key], whole[task.reference, STOCK]),
-            scaled=task.shape != SCAN_SHAPE,
+            scaled=task.shapes[key[0]] != SCAN_SHAPE,
         )
         for key, (measured_windows, windows_of_scan) in windows.items()
     }

@@ -13,11 +13,11 @@ FEWEST_FEATURES = 8  # RAEMD-Net's blocks share them out
 
 @dataclass(frozen=True)
 class Sizes:
-    """Sizes of a training step; all networks of a benchmark see as many voxels.
+    """Sizes of a training step; ratios are for equally many voxels.
 
     `slices` of `size` x `size` pixels: a batch of single slices for nnU-Net's 2d, `slices / sequence`
     sequences for RAEMD-Net, two patches for 3d. `features` are those of the first stage (nnU-Net: 32).
-    `patch_3d` is by default made of all the slices.
+    `patch_3d` is by default made of all the slices; with another, 3d sees more or fewer voxels.
 
     Raises:
         UserError: if the numbers do not fit together.
@@ -42,6 +42,11 @@ class Sizes:
         if self.slices % BATCH_3D:
             raise UserError(
                 f"--slices {self.slices} do not make {BATCH_3D} patches for 3d: give an even number"
+            )
+        if len(self.patch_3d) not in {0, 3}:
+            raise UserError(
+                "--patch-3d takes slices, rows and columns, as in 96 160 160; given were "
+                f"{len(self.patch_3d)} numbers"
             )
         if not self.patch_3d:
             object.__setattr__(self, "patch_3d", (self.slices // BATCH_3D, self.size, self.size))

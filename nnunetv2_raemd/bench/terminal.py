@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from rich.console import Console
 from rich.table import Table
 
@@ -10,7 +12,8 @@ from nnunetv2_raemd.bench.result import PeerResult, Result, ScanTiming, part_nam
 from nnunetv2_raemd.bench.roofline import Roofline
 from nnunetv2_raemd.bench.scans import STOCK
 
-# See docs/performance.md: it leaves oneDNN for single inputs with few values
+FEWEST_VALUES_FOR_ONEDNN = 20480
+"""channels x slices x rows of a single input up to which torch convolves in 3D without oneDNN"""
 SMALL_3D_WINDOWS = (
     "Too high for 3d: torch convolves single windows this small several times slower on the CPU."
 )
@@ -73,15 +76,14 @@ def _speed(result: Result) -> Table:
 
 
 def _scans(result: Result) -> Table:
-    measured = result.peers[0].scans[0]
-    names = [peer.name for peer in result.peers]
+    shapes = {scan.measured_shape: scan.scaled for peer in result.peers for scan in peer.scans}
     by = " x ".join(map(str, result.scan_shape))
     title = f"Seconds per scan of {by} with {STOCK}"
     caption = ""
-    if measured.scaled:
-        of = " x ".join(map(str, measured.measured_shape))
+    if all(shapes.values()):
+        of = " and ".join(" x ".join(map(str, shape)) for shape in shapes)
         caption = f"Scaled up from {of} by the voxels in all windows; --whole-scan measures."
-        if result.machine.device == "cpu" and any(name.endswith("-3d") for name in names):
+        if result.machine.device == "cpu" and _has_small_3d_windows(result):
             caption += f"\n{SMALL_3D_WINDOWS}"
     headings = ("windows", "no\nmirroring", "ratio", "mirroring", "ratio")
     table = _table(title, *headings, caption=caption)
@@ -98,6 +100,12 @@ def _scans(result: Result) -> Table:
             _ratio(with_.ratio),
         )
     return table
+
+
+def _has_small_3d_windows(result: Result) -> bool:
+    """Whether the first stage, with the most values, is among the slow ones."""
+    values = result.sizes.features * math.prod(result.sizes.patch_3d[:-1])
+    return values <= FEWEST_VALUES_FOR_ONEDNN and any(peer.name.endswith("-3d") for peer in result.peers)
 
 
 def _means(result: Result) -> Table:

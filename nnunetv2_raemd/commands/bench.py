@@ -27,6 +27,15 @@ def bench(
     slices: Annotated[int, typer.Option(help="Slices of a training step, in all.")] = 16,
     sequence: Annotated[int, typer.Option(help="Slices of a sequence of RAEMD-Net (T).")] = 8,
     features: Annotated[int, typer.Option(help="Features of the first stage; nnU-Net takes 32.")] = 16,
+    patch_3d: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--patch-3d",
+            metavar="SLICES ROWS COLUMNS",
+            help="The patch of the 3D networks; by default half of the slices. nnU-Net plans 96 160 160 for "
+            "scans of 300 x 512 x 512.",
+        ),
+    ] = None,
     rounds: Annotated[
         int, typer.Option(min=1, help="How often everything is timed; scans half as often.")
     ] = 5,
@@ -70,7 +79,7 @@ def bench(
                 results.check_writable(file)
         task = Task(
             names=tuple(peers or DEFAULT_PEERS),
-            sizes=Sizes(size, slices, sequence, features),
+            sizes=Sizes(size, slices, sequence, features, tuple(patch_3d or ())),
             predict_whole_scan=whole_scan,
             sweeps=tuple(map(parse_sweep, scaling or ())),
             command=" ".join(["raemd", *sys.argv[1:]]),

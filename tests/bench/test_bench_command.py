@@ -97,6 +97,22 @@ def test_figures_follow_from_the_timings(finished: tuple[dict[str, Any], str, Pa
         assert all(scan["scaled"] and scan["measured_shape"] == [4, 16, 16] for scan in peer["scans"])
 
 
+def test_a_patch_of_its_own_for_3d(tmp_path: Path) -> None:
+    arguments = ["bench", *TINY, "--rounds", "1", "--peers", "nnunet-2d", "nnunet-3d"]
+    arguments += ["--patch-3d", "8", "32", "16", "--json", str(tmp_path / "r.json")]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    plain, volume = json.loads((tmp_path / "r.json").read_text())["peers"]
+    assert volume["slices"] == 2 * 8 * 32 * 16 / 16**2
+    assert volume["training"]["slices_per_s"] == pytest.approx(32 / volume["training"]["seconds"][0])
+    assert plain["scans"][0]["measured_shape"] == [4, 16, 16]
+    measured = volume["scans"][0]
+    assert measured["measured_shape"] == [16, 32, 16] and measured["n_windows"] == 3
+    # as many voxels as pass through the network in 216 windows of 96 x 160 x 160
+    factor = 216 * 96 * 160 * 160 / (3 * 8 * 32 * 16)
+    assert measured["whole_scan_s"]["median"] == pytest.approx(factor * measured["seconds"][0])
+
+
 def test_scaling_changes_one_setting(finished: tuple[dict[str, Any], str, Path]) -> None:
     content, _, _ = finished
     points = {(p["setting"], p["value"], p["peer"]): p["slices"] for p in content["scaling"]}
@@ -130,6 +146,8 @@ def test_tables_and_picture_hold_every_network(finished: tuple[dict[str, Any], s
         (("--scaling", "depth:1"), "--scaling depth:1: give one of sequence, slices, size, threads"),
         (("--scaling", "size:64,x"), "--scaling size:64,x: give one of"),
         (("--scaling", "slices:4"), "--slices 4 do not make whole sequences"),
+        (("--patch-3d", "96", "160"), "--patch-3d takes slices, rows and columns"),
+        (("--patch-3d", "90", "160", "160"), "nnU-Net would make patches of 96 x 160 x 160 from 90"),
         (("--json", "absent/r.json"), "absent/r.json cannot be written: the folder absent does not exist"),
         (("--plot", "."), "cannot be written: it is a folder"),
     ],
