@@ -64,14 +64,14 @@ def _read_or_evaluate(material: Material, workers: int) -> tuple[Evaluation, str
     saved = material.output / RESULTS
     exists = saved.exists()
     try:
-        return _saved_evaluation(saved, material), f"Read from {saved}."
+        return _saved_evaluation(saved, material), f"Read from {saved.parent.name}/{saved.name}."
     except UserError as error:
         reason = str(error)
     evaluation = evaluate_folders(material.systems, material.reference, material.labels, workers=workers)
     if exists:
         return evaluation, f"Evaluated for this report alone, because {reason}."
     write_files(evaluation, summarise(evaluation), material.output)
-    return evaluation, f"Evaluated, and saved in {material.output}."
+    return evaluation, f"Evaluated, and saved in {material.output.name}."
 
 
 def _material(dataset: NnunetDataset, models: Sequence[TrainedModel]) -> Material | None:

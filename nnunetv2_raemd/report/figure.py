@@ -16,7 +16,13 @@ except ImportError as missing:
     raise UserError('raemd report needs Plotly: pip install "nnunetv2-raemd[report]"') from missing
 
 _DIGITS = 6
-_AXIS = {"gridcolor": "#E5E5EA", "zerolinecolor": "#C7C7CC", "linecolor": "#8E8E93", "ticks": "outside"}
+_AXIS = {
+    "gridcolor": "#E5E5EA",
+    "zerolinecolor": "#C7C7CC",
+    "linecolor": "#8E8E93",
+    "ticks": "outside",
+    "automargin": True,
+}
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from nnunetv2_raemd.evaluation.summary import TargetSummary
 from nnunetv2_raemd.report.figure import Plot, as_json, go, new_figure, plottable
 from nnunetv2_raemd.report.roles import Look
 
+_LEAST_RATE = 0.01  # left of what is shown: a logarithmic axis has no place for none
+
 
 def froc_plot(summaries: Sequence[TargetSummary], looks: Mapping[str, Look]) -> Plot | None:
     """Sensitivity over false positives per scan; None where no probability maps were evaluated."""
@@ -32,7 +34,7 @@ def froc_plot(summaries: Sequence[TargetSummary], looks: Mapping[str, Look]) -> 
         look = looks[name]
         figure.add_trace(
             go.Scatter(
-                x=plottable(curve.false_positives_per_scan),
+                x=plottable([max(rate, _LEAST_RATE) for rate in curve.false_positives_per_scan]),
                 y=plottable(curve.sensitivity),
                 mode="lines",
                 name=f"{name} (CPM {curve.cpm:.3f})",
@@ -42,6 +44,6 @@ def froc_plot(summaries: Sequence[TargetSummary], looks: Mapping[str, Look]) -> 
     counts = ", ".join(f"{name} {curve.n_lesions} in {curve.n_scans} scans" for name, curve in curves)
     caption = (
         f"Lesions: {counts}. CPM: mean sensitivity at the seven marked rates. No interval is drawn: "
-        "one curve is one set of scans."
+        "one curve is one set of scans. Beyond its end a curve counts with its last sensitivity."
     )
     return Plot(as_json(figure), caption)

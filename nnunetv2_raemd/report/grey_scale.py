@@ -31,8 +31,8 @@ class GreyScale:
     windows: tuple[Window, ...]
 
     def grey(self, image: NDArray[Any]) -> NDArray[np.uint8]:
-        """Grey levels of an image of any shape; values beyond the ends are cut off."""
-        return np.interp(image, self.values, self.levels).round().astype(np.uint8)
+        """Grey levels of an image of any shape; values beyond the ends are cut off, NaN is black."""
+        return np.nan_to_num(np.interp(image, self.values, self.levels)).round().astype(np.uint8)
 
 
 LUNG = Window("Lung", -1350, 150)  # centre -600 HU, width 1500
@@ -41,13 +41,14 @@ CT_SCALE = GreyScale((LUNG.low, MEDIASTINUM.low, MEDIASTINUM.high), (0, 103, 255
 
 
 def scale_of(image: NDArray[Any], channel: str) -> GreyScale:
-    """The scale for an image: CT's, or for other channels one from its own values.
+    """The scale for an image: CT's, or for other channels one from its own finite values.
 
     Args:
         channel: its name in dataset.json; nnU-Net takes "CT" for Hounsfield units.
     """
     if channel.casefold() == "ct":
         return CT_SCALE
-    low, high = (float(value) for value in np.percentile(image, (0.5, 99.5)))
+    finite = image[np.isfinite(image)]
+    low, high = (float(value) for value in np.percentile(finite if finite.size else 0, (0.5, 99.5)))
     high = max(high, low + 1e-6)
     return GreyScale((low, high), (0, 255), (Window("0.5 to 99.5 percentile", low, high),))

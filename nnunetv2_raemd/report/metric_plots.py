@@ -64,7 +64,6 @@ def _box_plot(
         showlegend=False,
         height=380,
         boxgap=0.35,
-        xaxis={"automargin": True},
     )
     for system in systems:
         look, values = looks[system.name], list(system.values(target, metric.key).values())

@@ -24,6 +24,7 @@ except ImportError as missing:  # torch brings it, so this is rare
     raise UserError('raemd report needs Jinja2: pip install "nnunetv2-raemd[report]"') from missing
 
 _ASSETS = resources.files("nnunetv2_raemd.report") / "assets"
+_NAME_LENGTH = 21  # of a case in the list of the viewer
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ def render(page: Page) -> str:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["embedded"] = _embedded
+    environment.filters["shortened"] = _shortened
     environment.filters["looks"] = lambda looks: [asdict(look) for look in looks]
     template = environment.from_string(_asset("page.html"))
     return template.render(
@@ -78,6 +80,11 @@ def render(page: Page) -> str:
 
 def _asset(name: str) -> str:
     return (_ASSETS / name).read_text(encoding="utf-8")
+
+
+def _shortened(name: str) -> str:
+    """The end of a long name: UIDs of one dataset begin alike. (CSS cannot do this in all browsers.)"""
+    return name if len(name) <= _NAME_LENGTH else "…" + name[1 - _NAME_LENGTH :]
 
 
 def _embedded(value: Any) -> Any:

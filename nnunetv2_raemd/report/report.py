@@ -88,8 +88,7 @@ def _facts(subject: Subject, evaluated: Evaluated | None) -> dict[str, str]:
     facts = {
         "Dataset": subject.dataset.name,
         "Configuration": subject.configuration,
-        "Baseline": subject.baseline,
-        "Proposed": proposed_of(subject.names, subject.baseline),
+        **_compared(subject),
         "Validated": "; ".join(
             f"{model.name}: fold {', '.join(model.validated_folds) or 'none'}" for model in subject.models
         ),
@@ -102,6 +101,13 @@ def _facts(subject: Subject, evaluated: Evaluated | None) -> dict[str, str]:
         "Cases evaluated": "; ".join(cases),
         "Evaluation": f"{evaluated.origin} Settings: {settings}.",
     }
+
+
+def _compared(subject: Subject) -> dict[str, str]:
+    """Who is who, where there is something to compare."""
+    if len(subject.models) == 1:
+        return {"Trainer": subject.baseline}
+    return {"Baseline": subject.baseline, "Proposed": proposed_of(subject.names, subject.baseline)}
 
 
 def _targets(subject: Subject, evaluated: Evaluated, looks: Mapping[str, Look]) -> list[TargetSection]:

@@ -72,7 +72,8 @@ def show_case(files: Mapping[str, CaseFiles], image: CaseImage, labels: LabelSet
         for name, volume in volumes.items()
     }
     content = {
-        **_frame(volumes[REFERENCE.name], slices, scale),
+        **_frame(reference, scale),
+        **_first_view(volumes, slices),
         "note": " ".join(problems),
         "slices": [
             {"number": i + 1, "image": picture, "outlines": {name: outlines[name][k] for name in outlines}}
@@ -104,11 +105,9 @@ def _slices(volumes: Mapping[str, Volume]) -> list[int]:
     return choose_slices(reference, predicted)
 
 
-def _frame(reference: Volume, slices: Sequence[int], scale: GreyScale) -> dict[str, Any]:
-    """What is the same for all slices, the first one to show, and the close-up's place in it."""
+def _frame(reference: Volume, scale: GreyScale) -> dict[str, Any]:
+    """What is the same for all slices."""
     _, height, width = reference.voxels.shape
-    areas = np.count_nonzero(reference.voxels[list(slices)], axis=(1, 2))
-    start = int(areas.argmax())
     z, y, x = reference.spacing_mm
     return {
         "height": height,
@@ -118,9 +117,20 @@ def _frame(reference: Volume, slices: Sequence[int], scale: GreyScale) -> dict[s
         "values": scale.values,
         "levels": scale.levels,
         "windows": [[window.name, window.low, window.high] for window in scale.windows],
-        "start": start,
-        "closeUp": _close_up(reference.voxels[slices[start]] > 0),
     }
+
+
+def _first_view(volumes: Mapping[str, Volume], slices: Sequence[int]) -> dict[str, Any]:
+    """The slice to show first and the close-up's place in it: where most of the reference is.
+
+    Of a case without any, where most is predicted: that is why it is among the worst.
+    """
+    masks = {name: volume.voxels[list(slices)] > 0 for name, volume in volumes.items()}
+    shown = masks[REFERENCE.name]
+    if not shown.any():
+        shown = np.any(list(masks.values()), axis=0)
+    start = int(np.count_nonzero(shown, axis=(1, 2)).argmax())
+    return {"start": start, "closeUp": _close_up(shown[start])}
 
 
 def _close_up(mask: NDArray[np.bool_]) -> list[float] | None:

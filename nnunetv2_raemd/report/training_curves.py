@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 from plotly.subplots import make_subplots
@@ -44,7 +43,7 @@ def _traces(curves: Sequence[Sequence[float]], look: Look, *, in_legend: bool) -
     thin = [_line(curve, look, width=1, opacity=0.35) for curve in curves] if len(curves) > 1 else []
     if not curves:
         return thin
-    mean = [math.fsum(values) / len(curves) for values in zip(*curves, strict=False)]
+    mean = [sum(values) / len(curves) for values in zip(*curves, strict=False)]
     return [*thin, _line(mean, look, width=2.2, opacity=1, in_legend=in_legend)]
 
 

@@ -7,7 +7,10 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from nnunetv2_raemd.report.grey_scale import CT_SCALE
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -77,11 +80,55 @@ def test_the_page_fits_and_draws_its_plots(opened: playwright.Page) -> None:
     assert opened.locator('[data-figure="curves"] .scatterlayer path.js-line').count() >= 6 * 3
 
 
+def drawn_plot(tab: playwright.Page, name: str) -> playwright.Locator:
+    """A plot, once it is drawn."""
+    plot = tab.locator(f'.pair:not([hidden]) [data-figure^="{name}"]')
+    plot.scroll_into_view_if_needed()
+    plot.locator("svg.main-svg").first.wait_for()
+    return plot
+
+
+def test_plots_offer_nothing_that_leaves_the_page(opened: playwright.Page) -> None:
+    buttons = drawn_plot(opened, "box").locator(".modebar-btn")
+    titles = [buttons.nth(i).get_attribute("data-title") or "" for i in range(buttons.count())]
+    assert "Download plot" in titles
+    assert not [title for title in titles if "share" in title.lower() or "cloud" in title.lower()]
+
+
+def test_axis_titles_leave_room_for_long_numbers(opened: playwright.Page) -> None:
+    opened.locator("select.metric").select_option(label="FPR")
+    plot = drawn_plot(opened, "box")
+    title = plot.locator(".ytitle").bounding_box()
+    numbers = [tick.bounding_box() for tick in plot.locator(".ytick text").all()]
+    assert title and numbers and title["x"] + title["width"] <= min(box["x"] for box in numbers if box)
+
+
+def test_names_in_plots_are_text(browser: playwright.Browser, page: Path, tmp_path: Path) -> None:
+    html = page.read_text(encoding="utf-8")
+    named = tmp_path / "named.html"
+    named.write_text(html.replace('"case_0_0 (fold 0)"', '"a\\u003cb>&lt;"'), encoding="utf-8")
+    tab = browser.new_page()
+    tab.goto(named.as_uri())
+    text = drawn_plot(tab, "box").evaluate("plot => plot.data[0].text[0]")
+    tab.close()
+    assert text == "a&lt;b>&amp;lt;"  # which Plotly shows as a<b>&lt;
+
+
+def test_metric_and_plots_agree_on_coming_back(browser: playwright.Browser, page: Path) -> None:
+    tab = browser.new_page()
+    tab.goto(page.as_uri())
+    tab.locator("select.metric").select_option(label="HD95 (mm)")
+    tab.goto("about:blank")
+    tab.go_back()
+    shown = tab.locator(".pair:not([hidden])").get_attribute("data-metric")
+    chosen = tab.locator("select.metric").input_value()
+    tab.close()
+    assert shown == chosen
+
+
 def test_another_metric_has_other_plots(opened: playwright.Page) -> None:
     opened.locator("select.metric").select_option(label="HD95 (mm)")
-    shown = opened.locator('.pair:not([hidden]) [data-figure^="box"]')
-    shown.scroll_into_view_if_needed()
-    shown.locator("svg.main-svg").first.wait_for()
+    shown = drawn_plot(opened, "box")
     assert "HD95 (mm)" in (shown.locator(".ytitle").text_content() or "")
 
 
@@ -160,3 +207,86 @@ def test_a_click_shows_its_place_larger(opened: playwright.Page) -> None:
     assert picture(opened) == whole
     opened.locator("#picture").click(position={"x": 450, "y": 500})
     assert len({whole, once, picture(opened)}) == 3
+
+
+def test_picture_and_slider_fit_on_a_laptop(opened: playwright.Page) -> None:
+    opened.set_viewport_size({"width": 1280, "height": 720})
+    heights = [opened.locator(name).bounding_box() for name in ("header", ".stage")]
+    assert sum(box["height"] for box in heights if box) <= 720
+
+
+def test_a_narrow_window_scrolls_in_one_direction(opened: playwright.Page) -> None:
+    opened.set_viewport_size({"width": 390, "height": 800})
+    assert opened.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_wide_tables_are_scrolled_with_keys(opened: playwright.Page) -> None:
+    opened.set_viewport_size({"width": 390, "height": 800})
+    table = opened.locator("figure.table").first
+    table.focus()
+    opened.keyboard.press("ArrowRight")
+    opened.wait_for_timeout(300)
+    assert table.evaluate("table => table.scrollLeft") > 0
+
+
+def test_keys_work_after_a_case_was_chosen(opened: playwright.Page) -> None:
+    opened.locator(".case").last.click()
+    first, whole = drawn_slice(opened), picture(opened)
+    opened.keyboard.press("ArrowUp")
+    assert drawn_slice(opened) == first + 1
+    opened.keyboard.press("ArrowDown")
+    opened.keyboard.press("Z")
+    assert picture(opened) != whole
+    opened.keyboard.press("z")
+    assert picture(opened) == whole
+
+
+def test_keys_leave_the_choices_alone(opened: playwright.Page) -> None:
+    before = drawn_slice(opened)
+    opened.locator('input[value="Lung"]').focus()
+    opened.keyboard.press("ArrowDown")
+    assert opened.locator('input[value="Mediastinum"]').is_checked()
+    assert drawn_slice(opened) == before
+
+
+def test_a_touchpad_scrolls_slowly(opened: playwright.Page) -> None:
+    opened.locator("#slice").fill("0")
+    lowest = drawn_slice(opened)
+    opened.locator("#picture").hover()
+    for _ in range(7):
+        opened.mouse.wheel(0, -10)
+    assert drawn_slice(opened) == lowest + 2
+
+
+def test_screen_readers_hear_slice_and_case(opened: playwright.Page) -> None:
+    number = drawn_slice(opened)
+    assert opened.locator("#slice").get_attribute("aria-valuetext") == f"slice {number} of 12"
+    opened.locator(".case").last.click()
+    current = opened.locator('.case[aria-current="true"]')
+    assert current.count() == 1 and current.get_attribute("data-case") == "5"
+    assert opened.locator('[role="listbox"]').count() == 0
+
+
+def test_the_size_of_voxels_is_said(opened: playwright.Page) -> None:
+    assert opened.locator("#voxel").text_content() == "Voxels 0.8 × 0.8 mm, slices 2.5 mm apart"
+
+
+def test_pixels_that_a_browser_hides_are_not_shown(browser: playwright.Browser, page: Path) -> None:
+    tab = browser.new_page()
+    tab.add_init_script(
+        """OffscreenCanvasRenderingContext2D.prototype.getImageData = (x, y, width, height) => {
+            const fake = new ImageData(width, height);
+            for (let i = 0; i < fake.data.length; i += 1) fake.data[i] = (i * 37) % 256;
+            return fake;
+        }"""
+    )
+    tab.goto(page.as_uri())
+    tab.wait_for_selector("#picture[data-drawn]")
+    note = tab.locator("#note").text_content() or ""
+    corner = tab.evaluate(
+        "() => [...document.getElementById('picture').getContext('2d').getImageData(5, 5, 40, 40).data]"
+    )
+    tab.close()
+    stored = CT_SCALE.grey(np.array([-800]))[0]  # the picture as it is in the page, through no window
+    assert "the windows have no effect" in note
+    assert float(np.mean(corner[::4])) == pytest.approx(stored, abs=4)

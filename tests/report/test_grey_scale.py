@@ -55,3 +55,11 @@ def test_jpegs_look_like_their_slices() -> None:
     ramp = np.tile(np.arange(0, 256, 2, dtype=np.uint8), (32, 1))
     with Image.open(io.BytesIO(base64.b64decode(jpegs([ramp])[0]))) as picture:
         assert np.abs(np.asarray(picture).astype(int) - ramp).max() <= 6
+
+
+def test_what_is_not_a_number_is_black() -> None:
+    image = np.array([np.nan, 0.0, 10.0, np.inf])
+    scale = scale_of(image, "MRI")
+    assert (scale.windows[0].low, scale.windows[0].high) == pytest.approx((0.05, 9.95))
+    assert scale.grey(image).tolist() == [0, 0, 255, 255]
+    assert scale_of(np.full(3, np.nan), "MRI").grey(np.full(3, np.nan)).tolist() == [0, 0, 0]

@@ -17,6 +17,8 @@ from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.evaluation.overlap import count_overlap, overlap_metrics
 from nnunetv2_raemd.evaluation.results_file import load_results
 
+UID = "1.3.6.1.4.1.14519.5.2.1.6279.6001.105756658031515062000744821260"
+
 
 class ParsedPage(HTMLParser):
     """Visible text, embedded JSON by id, and every address that a browser might ask for."""
@@ -71,6 +73,7 @@ def test_everything_is_on_the_page(three_trainers: TrainedFolders, page: Path) -
         "Training curves",
         "Settings and versions",
         "8 × 32 × 32",
+        "need JavaScript",
     ):
         assert text in parsed.text
     assert "Missing" not in parsed.text
@@ -96,6 +99,7 @@ def test_the_page_asks_for_nothing(page: Path) -> None:
     assert all(address.startswith(("#", "data:")) for address in parsed.addresses)
     html = page.read_text(encoding="utf-8")
     assert "default-src 'none'" in html and html.count("plotly.js v") == 1
+    assert "form-action 'none'" in html  # default-src does not rule forms
 
 
 def test_the_viewer_has_the_slices_of_the_nodule(page: Path) -> None:
@@ -106,6 +110,22 @@ def test_the_viewer_has_the_slices_of_the_nodule(page: Path) -> None:
     assert with_reference == expected
     assert [s["number"] for s in case["slices"]] == list(range(expected[0] - 2, expected[-1] + 3))
     assert all(s["image"] for s in case["slices"]) and (case["width"], case["height"]) == (40, 48)
+
+
+def test_a_page_that_misses_nothing_names_no_folder_of_this_machine(
+    three_trainers: TrainedFolders, page: Path
+) -> None:
+    assert str(three_trainers.root) not in page.read_text(encoding="utf-8")
+
+
+def test_long_names_of_cases_keep_their_ends(folders: TrainedFolders) -> None:
+    for file in [*folders.root.rglob("case_0_0*"), *folders.root.rglob("splits_final.json")]:
+        if file.name == "splits_final.json":
+            file.write_text(file.read_text(encoding="utf-8").replace("case_0_0", UID), encoding="utf-8")
+        else:
+            file.rename(file.with_name(file.name.replace("case_0_0", UID)))
+    _, parsed = report_of(folders)
+    assert f"…{UID[-20:]}" in parsed.text and "case_1_1" in parsed.text
 
 
 def test_results_that_are_up_to_date_are_read(folders: TrainedFolders) -> None:
@@ -173,6 +193,7 @@ def test_a_single_trainer(folders: TrainedFolders) -> None:
     code, _ = raemd("-tr", "TrainerOurs", "-o", file, "--cases", 2)
     parsed = ParsedPage(file.read_text(encoding="utf-8"))
     assert code == 0 and "figure-paired-0-0" not in parsed.json
+    assert "Baseline" not in parsed.text and "Proposed" not in parsed.text
     assert {name for name in parsed.json if name.startswith("case-") and name != "case-names"} == {
         "case-0",
         "case-1",

@@ -100,3 +100,20 @@ def test_the_close_up_is_of_the_largest_lesion(tmp_path: Path) -> None:
     files = {"ours": CaseFiles("case", None, file, file, tmp_path / "none.npz")}
     content = show_case(files, image_of(tmp_path, shape), LABELS).content
     assert content["closeUp"] == [215 - 45, 150 - 45, 90]
+
+
+def test_a_case_without_lesion_opens_where_something_was_predicted(tmp_path: Path) -> None:
+    predicted = np.zeros(SHAPE, np.uint8)
+    predicted[2, 30, 20] = predicted[8, 30:34, 20:24] = 1
+    files = files_of(tmp_path, ours=predicted)
+    write_volume(np.zeros(SHAPE, np.uint8), tmp_path / "reference.nii.gz")
+    content = show_case(files, image_of(tmp_path), LABELS).content
+    assert content["slices"][content["start"]]["number"] == 9
+    assert content["closeUp"] == [22 - 16, 32 - 16, 32]
+
+
+def test_a_case_with_nothing_in_it(tmp_path: Path) -> None:
+    files = files_of(tmp_path, ours=np.zeros(SHAPE, np.uint8))
+    write_volume(np.zeros(SHAPE, np.uint8), tmp_path / "reference.nii.gz")
+    content = show_case(files, image_of(tmp_path), LABELS).content
+    assert ([s["number"] for s in content["slices"]], content["start"], content["closeUp"]) == ([7], 0, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -88,3 +89,15 @@ def test_the_mean_runs_over_the_epochs_that_all_folds_have() -> None:
 
 def test_no_curves_without_logs() -> None:
     assert training_curves({"a": []}, looks_of(["a"], "a")) is None
+
+
+def test_infinite_losses_are_gaps() -> None:
+    logs = {
+        "a": [
+            TrainingLog(f, {"train_losses": (1.0, loss)}, True, None)
+            for f, loss in (("0", math.inf), ("1", -math.inf))
+        ]
+    }
+    plot = training_curves(logs, looks_of(["a"], "a"))
+    assert plot is not None
+    assert [trace["y"] for trace in json.loads(plot.figure)["data"]] == [[1, None]] * 3

@@ -5,15 +5,20 @@
   const caseNames = json("case-names");
   const config = {
     displaylogo: false,
+    showSendToCloud: false, // on by default in Plotly 7: a button that uploads the plot
+    plotlyServerURL: "",
     responsive: true,
     modeBarButtonsToRemove: ["lasso2d", "select2d"],
     toImageButtonOptions: { format: "svg" },
   };
 
+  // Plotly takes texts for HTML.
+  const plain = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+
   function draw(element) {
     const figure = json(`figure-${element.dataset.figure}`);
     for (const trace of figure.data) {
-      if (trace.meta) trace.text = caseNames[trace.meta.system];
+      if (trace.meta) trace.text = caseNames[trace.meta.system].map(plain);
     }
     Plotly.newPlot(element, figure.data, figure.layout, config);
   }

@@ -3,6 +3,8 @@
 (() => {
   const canvas = document.getElementById("picture");
   if (!canvas) return;
+  const viewer = document.querySelector(".viewer");
+  const wheelStep = 30; // pixels: a touchpad sends many small events, a notch of a wheel is about 100
   const json = (id) => JSON.parse(document.getElementById(id).textContent);
   const byId = (id) => document.getElementById(id);
   const looks = json("looks");
@@ -13,25 +15,41 @@
   let current = null; // the case: its JSON, and the grey levels of the slices that were seen
   let position = 0; // in current.slices
   let windowName = "";
+  let wheeled = 0; // pixels since the last slice
   let drawing = 0; // counts calls of draw, so that a slow one does not overwrite a later one
 
   const colours = () => document.querySelector('input[name="colours"]:checked').value;
   const closeUp = () => document.querySelector('input[name="view"]:checked').value === "close";
 
-  // Grey levels (rows x columns) of a slice, or null where the page has no image of it.
-  async function greyLevels(slice) {
-    if (slice.image === null) return null;
-    if (!slice.grey) {
-      const image = new Image();
-      image.src = `data:image/jpeg;base64,${slice.image}`;
-      await image.decode();
-      const scratch = new OffscreenCanvas(image.width, image.height).getContext("2d");
-      scratch.drawImage(image, 0, 0);
-      const rgba = scratch.getImageData(0, 0, image.width, image.height).data;
-      slice.grey = new Uint8Array(rgba.length / 4);
-      for (let i = 0; i < slice.grey.length; i += 1) slice.grey[i] = rgba[4 * i];
-    }
-    return slice.grey;
+  // Browsers that hide from fingerprinting may hand out other pixels than were drawn. A little noise is harmless.
+  const readable = (() => {
+    const scratch = new OffscreenCanvas(16, 1).getContext("2d");
+    const levels = Array.from({ length: 16 }, (_, i) => 17 * i);
+    levels.forEach((level, i) => {
+      scratch.fillStyle = `rgb(${level} ${level} ${level})`;
+      scratch.fillRect(i, 0, 1, 1);
+    });
+    const { data } = scratch.getImageData(0, 0, 16, 1);
+    return levels.every((level, i) => Math.abs(data[4 * i] - level) < 8);
+  })();
+  const unreadable = "This browser lets no page read its pictures, so the windows have no effect: allow it to this page, "
+    + "or open the page in another browser.";
+
+  async function imageOf(slice) {
+    const image = new Image();
+    image.src = `data:image/jpeg;base64,${slice.image}`;
+    await image.decode();
+    return image;
+  }
+
+  // Grey levels, row by row.
+  function greyLevels(image) {
+    const scratch = new OffscreenCanvas(image.width, image.height).getContext("2d");
+    scratch.drawImage(image, 0, 0);
+    const rgba = scratch.getImageData(0, 0, image.width, image.height).data;
+    const grey = new Uint8Array(rgba.length / 4);
+    for (let i = 0; i < grey.length; i += 1) grey[i] = rgba[4 * i];
+    return grey;
   }
 
   // What each grey level looks like through the chosen window.
@@ -46,7 +64,7 @@
     });
   }
 
-  function pictureOf(grey, table, width, height) {
+  function windowed(grey, table, width, height) {
     const picture = new ImageData(width, height);
     for (let i = 0; i < grey.length; i += 1) {
       const level = table[grey[i]];
@@ -58,6 +76,14 @@
     const scratch = new OffscreenCanvas(width, height);
     scratch.getContext("2d").putImageData(picture, 0, 0);
     return scratch;
+  }
+
+  // The slice through the chosen window, or null where the page has no image of it.
+  async function pictureOf(slice) {
+    if (slice.image === null) return null;
+    if (!readable) return imageOf(slice);
+    slice.grey ??= greyLevels(await imageOf(slice));
+    return windowed(slice.grey, windowTable(current), current.width, current.height);
   }
 
   // Text as report/outlines.py writes it: steps in half voxels from the centre of the first voxel.
@@ -124,7 +150,7 @@
     drawing += 1;
     const mine = drawing;
     const slice = current.slices[position];
-    const grey = await greyLevels(slice);
+    const picture = await pictureOf(slice);
     if (mine !== drawing) return;
     const box = viewBox();
     const scale = fit(box);
@@ -132,10 +158,11 @@
     context.fillRect(0, 0, canvas.width, canvas.height);
     context.scale(scale, scale * box.aspect);
     context.translate(-box.x, -box.y);
-    if (grey) context.drawImage(pictureOf(grey, windowTable(current), current.width, current.height), 0, 0);
+    if (picture) context.drawImage(picture, 0, 0);
     drawOutlines(context, slice, scale);
     byId("slice").value = position;
     byId("place").value = `slice ${slice.number} of ${current.depth}`;
+    byId("slice").setAttribute("aria-valuetext", byId("place").value);
     canvas.dataset.drawn = `${slice.number}`; // for tests
   }
 
@@ -193,10 +220,12 @@
       document.addEventListener("DOMContentLoaded", () => open(button), { once: true });
       return;
     }
-    document.querySelectorAll(".case").forEach((other) => other.setAttribute("aria-selected", other === button));
+    document.querySelectorAll(".case").forEach((other) => other.setAttribute("aria-current", other === button));
     current = json(`case-${button.dataset.case}`);
     byId("slice").max = current.slices.length - 1;
-    byId("note").textContent = current.note;
+    byId("note").textContent = readable ? current.note : `${unreadable} ${current.note}`;
+    const [z, y, x] = current.spacing.map((mm) => mm.toPrecision(3) * 1);
+    byId("voxel").textContent = `Voxels ${x} × ${y} mm, slices ${z} mm apart`;
     offerWindows();
     go(current.start);
   }
@@ -219,16 +248,22 @@
     End: () => go(current.slices.length - 1),
     z: otherView,
   };
-  canvas.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const action = keys[event.key] ?? (/^[1-9]$/.test(event.key) ? () => toggle(event.key - 1) : null);
+  viewer.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || !current) return;
+    if (event.target.matches('select, input[type="radio"], input[type="range"]')) return; // have their own
+    const action = keys[event.key] ?? keys[event.key.toLowerCase()] ?? (/^[1-9]$/.test(event.key) ? () => toggle(event.key - 1) : null);
     if (!action) return;
     event.preventDefault();
     action();
   });
   canvas.addEventListener("wheel", (event) => {
+    if (event.ctrlKey) return; // zooms the page
     event.preventDefault();
-    go(position + (event.deltaY < 0 ? 1 : -1));
+    const pixels = event.deltaMode === WheelEvent.DOM_DELTA_PIXEL ? event.deltaY : wheelStep * event.deltaY;
+    wheeled = (wheeled * pixels < 0 ? 0 : wheeled) + pixels;
+    if (Math.abs(wheeled) < wheelStep) return;
+    go(position - Math.sign(wheeled));
+    wheeled = 0;
   }, { passive: false });
   canvas.addEventListener("click", (event) => {
     if (!closeUp()) closeUpAt(event.offsetX, event.offsetY);
