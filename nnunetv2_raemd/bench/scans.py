@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
@@ -27,7 +27,7 @@ class ScanTask:
     """The networks and, by the name of each, the shape (slices, rows, columns) of the scan to predict."""
 
     networks: list[tuple[Peer, nn.Module]]
-    shapes: dict[str, tuple[int, ...]]
+    shapes: Mapping[str, tuple[int, ...]]
     reference: str
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.plans import is_raemd, raemd_plan, resolve
+from nnunetv2_raemd.plans import raemd_plan
+from nnunetv2_raemd.training.nnunet_plan import require_nnunet_plan
 from nnunetv2_raemd.training.trainer import nnUNetTrainerRAEMD
 from nnunetv2_raemd.training.variants import nnUNetTrainerRAEMD_quick
 
@@ -34,12 +34,8 @@ class nnUNetTrainerRAEMDWithout(nnUNetTrainerRAEMD):
     @classmethod
     def convert_plan(cls, plan: dict[str, Any], configuration: str) -> dict[str, Any]:
         """The RAEMD plan with other arguments of the network."""
-        if is_raemd(resolve(plan, configuration)):
-            raise UserError(
-                f"{cls.__name__} decides itself which parts of RAEMD-Net to use, but configuration "
-                f"{configuration} of the plan {plan['plans_name']} has decided it already: give nnU-Net's "
-                "plan with -p, such as nnUNetPlans"
-            )
+        reason = f"{cls.__name__} decides itself which parts of RAEMD-Net to use"
+        require_nnunet_plan(plan, configuration, reason)
         converted = raemd_plan(plan, configurations=[configuration])
         converted["configurations"][configuration]["architecture"]["arch_kwargs"].update(
             cls.changed_arguments

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from torch import nn
 
@@ -17,34 +16,20 @@ from nnunetv2_raemd.baselines.segnet import segnet
 from nnunetv2_raemd.baselines.swin_unetr import swin_unetr
 from nnunetv2_raemd.baselines.topology import Topology, topology_of
 from nnunetv2_raemd.baselines.unet_plus_plus import unet_plus_plus
-from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.plans import is_raemd, resolve
+from nnunetv2_raemd.training.nnunet_plan import require_nnunet_plan
 from nnunetv2_raemd.training.recipe_trainer import nnUNetTrainerRecipe
 from nnunetv2_raemd.training.variants import nnUNetTrainerRAEMD_quick
 
 
 class nnUNetTrainerUNet(nnUNetTrainerRecipe):
-    """The plan's own network: nnU-Net's U-Net, 2D with `2d` and 3D with `3d_fullres`.
+    """The plan's own network: nnU-Net's U-Net, 2D with `2d` and 3D with `3d_fullres`."""
 
-    Raises:
-        UserError: if it is given a RAEMD plan.
-    """
-
-    def __init__(
-        self,
-        plans: dict[str, Any],
-        configuration: str,
-        fold: int,
-        dataset_json: dict[str, Any],
-        device: torch.device = torch.device("cuda"),  # noqa: B008 - nnU-Net compares the signatures
-    ) -> None:
-        if is_raemd(resolve(plans, configuration)):
-            raise UserError(
-                f"{type(self).__name__} trains another network than RAEMD-Net, but configuration "
-                f"{configuration} of the plan {plans['plans_name']} is RAEMD-Net's: give nnU-Net's plan with "
-                "-p, such as nnUNetPlans"
-            )
-        super().__init__(plans, configuration, fold, dataset_json, device)
+    @classmethod
+    def convert_plan(cls, plan: dict[str, Any], configuration: str) -> dict[str, Any]:
+        """The plan as it is; raises `UserError` for a RAEMD plan."""
+        reason = f"{cls.__name__} trains another network than RAEMD-Net"
+        require_nnunet_plan(plan, configuration, reason)
+        return plan
 
 
 class nnUNetTrainerUNet_quick(nnUNetTrainerUNet):
@@ -59,16 +44,10 @@ class nnUNetTrainerOtherNetwork(nnUNetTrainerUNet):
     It has logits at full resolution only, so without deep supervision.
     """
 
-    def __init__(
-        self,
-        plans: dict[str, Any],
-        configuration: str,
-        fold: int,
-        dataset_json: dict[str, Any],
-        device: torch.device = torch.device("cuda"),  # noqa: B008 - nnU-Net compares the signatures
-    ) -> None:
-        super().__init__(plans, configuration, fold, dataset_json, device)
+    def initialize(self) -> None:
+        """Without deep supervision from the start: nnU-Net builds its loss here, too."""
         self.enable_deep_supervision = False
+        super().initialize()
 
     @staticmethod
     def build_network(topology: Topology, input_channels: int, output_channels: int) -> nn.Module:

@@ -30,6 +30,9 @@ class nnUNetTrainerRecipe(nnUNetTrainer):
 
     What RAEMD-Net and the systems that it is compared with share, so that a comparison isolates the network.
     `recipe` holds what variants change.
+
+    Raises:
+        UserError: if `convert_plan` cannot take the plan.
     """
 
     recipe: ClassVar[Recipe] = Recipe()
@@ -46,7 +49,7 @@ class nnUNetTrainerRecipe(nnUNetTrainer):
             # Denormal numbers can be slow there (`docs/performance.md`). Now, because threads flush them only
             # if they are started afterwards, which the first large operation does.
             torch.set_flush_denormal(True)
-        super().__init__(plans, configuration, fold, dataset_json, device)
+        super().__init__(self.convert_plan(plans, configuration), configuration, fold, dataset_json, device)
         self.num_epochs = self.recipe.num_epochs
         self.num_iterations_per_epoch = self.recipe.iterations_per_epoch
         self.num_val_iterations_per_epoch = self.recipe.validation_iterations_per_epoch
@@ -54,6 +57,11 @@ class nnUNetTrainerRecipe(nnUNetTrainer):
         self.save_every = math.inf  # never by nnU-Net: `on_epoch_end` does it after every epoch
         self._complete_log()
         self._reset_validation_history()
+
+    @classmethod
+    def convert_plan(cls, plan: dict[str, Any], configuration: str) -> dict[str, Any]:
+        """The plan to train by, for the one that was given."""
+        return plan
 
     def _complete_log(self) -> None:
         self.logger.load_checkpoint(with_overlaps(self.logger.get_checkpoint()))

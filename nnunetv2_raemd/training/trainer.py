@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
@@ -12,6 +11,7 @@ from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.plans import raemd_plan
 from nnunetv2_raemd.training.in_plane_blur import blur_in_plane
 from nnunetv2_raemd.training.recipe_trainer import nnUNetTrainerRecipe
+from nnunetv2_raemd.training.sequence_sampling import SequencesAnywhere
 
 IN_PLANE_AXES = (1, 2)
 
@@ -21,25 +21,11 @@ class nnUNetTrainerRAEMD(nnUNetTrainerRecipe):
 
     The plan it is given is converted to a RAEMD plan (unless it is one), saved by nnU-Net with the model,
     and so used by prediction as well.
-
-    Raises:
-        UserError: if the plan cannot be converted.
     """
-
-    def __init__(
-        self,
-        plans: dict[str, Any],
-        configuration: str,
-        fold: int,
-        dataset_json: dict[str, Any],
-        device: torch.device = torch.device("cuda"),  # noqa: B008 - nnU-Net compares the signatures
-    ) -> None:
-        plans = self.convert_plan(plans, configuration)
-        super().__init__(plans, configuration, fold, dataset_json, device)
 
     @classmethod
     def convert_plan(cls, plan: dict[str, Any], configuration: str) -> dict[str, Any]:
-        """The plan to train by, for the one that was given."""
+        """The RAEMD plan for the one that was given; raises `UserError` where there can be none."""
         return raemd_plan(plan, configurations=[configuration])
 
     def configure_rotation_dummyDA_mirroring_and_inital_patch_size(self) -> tuple[Any, ...]:  # noqa: N802
@@ -53,6 +39,12 @@ class nnUNetTrainerRAEMD(nnUNetTrainerRecipe):
         )
         self.inference_allowed_mirroring_axes = IN_PLANE_AXES
         return rotation, dummy_2d, initial_patch_size, IN_PLANE_AXES
+
+    def get_tr_and_val_datasets(self) -> tuple[SequencesAnywhere, SequencesAnywhere]:
+        """nnU-Net's, for sequences in which a lesion may lie in any slice."""
+        length = self.configuration_manager.patch_size[0]
+        training, validation = super().get_tr_and_val_datasets()
+        return SequencesAnywhere(training, length), SequencesAnywhere(validation, length)
 
     @staticmethod
     def get_training_transforms(*args: Any, **kwargs: Any) -> BasicTransform:

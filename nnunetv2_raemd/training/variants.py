@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
+from nnunetv2_raemd.training.recipe import Recipe
 from nnunetv2_raemd.training.trainer import nnUNetTrainerRAEMD
 
 DEFAULT = nnUNetTrainerRAEMD.recipe
@@ -50,7 +51,12 @@ class nnUNetTrainerRAEMD_quick(nnUNetTrainerRAEMD):
 
 
 class nnUNetTrainer_quick(nnUNetTrainer):
-    """nnU-Net's own recipe for as many iterations as `nnUNetTrainerRAEMD_quick`, to compare with it."""
+    """nnU-Net's own recipe for as many iterations as `nnUNetTrainerRAEMD_quick`, to compare with it.
+
+    Of `recipe`, only the numbers of epochs and iterations are used.
+    """
+
+    recipe: ClassVar[Recipe] = nnUNetTrainerRAEMD_quick.recipe
 
     def __init__(
         self,
@@ -61,8 +67,7 @@ class nnUNetTrainer_quick(nnUNetTrainer):
         device: torch.device = torch.device("cuda"),  # noqa: B008 - nnU-Net compares the signatures
     ) -> None:
         super().__init__(plans, configuration, fold, dataset_json, device)
-        recipe = nnUNetTrainerRAEMD_quick.recipe
-        self.num_epochs = recipe.num_epochs
-        self.num_iterations_per_epoch = recipe.iterations_per_epoch
-        self.num_val_iterations_per_epoch = recipe.validation_iterations_per_epoch
+        self.num_epochs = self.recipe.num_epochs
+        self.num_iterations_per_epoch = self.recipe.iterations_per_epoch
+        self.num_val_iterations_per_epoch = self.recipe.validation_iterations_per_epoch
         self.save_every = 1

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from nnunetv2_raemd.training.ablation import nnUNetTrainerAblation1UNet
 from nnunetv2_raemd.training.baselines import nnUNetTrainerAttentionUNet
 from nnunetv2_raemd.training.trainer import nnUNetTrainerRAEMD
+from nnunetv2_raemd.training.variants import nnUNetTrainer_quick
 
 # nnUNetv2_train takes all cores, which for tiny networks is slower
 torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
@@ -36,19 +36,10 @@ class nnUNetTrainerAblation1UNet_tiny(nnUNetTrainerAblation1UNet):
     recipe = TINY
 
 
-class nnUNetTrainer_tiny(nnUNetTrainer):
+class nnUNetTrainer_tiny(nnUNetTrainer_quick):
     """nnU-Net's own, as short."""
 
-    def __init__(
-        self,
-        plans: dict[str, Any],
-        configuration: str,
-        fold: int,
-        dataset_json: dict[str, Any],
-        device: torch.device = torch.device("cuda"),  # noqa: B008 - nnU-Net compares the signatures
-    ) -> None:
-        super().__init__(plans, configuration, fold, dataset_json, device)
-        self.num_epochs, self.num_iterations_per_epoch, self.num_val_iterations_per_epoch = 2, 2, 1
+    recipe = TINY
 
 
 class nnUNetTrainerRAEMD_untrained(nnUNetTrainerRAEMD):
