@@ -139,10 +139,9 @@ def evaluate(
     Either nnU-Net's cross-validation (-d 501 -c 2d -tr A B C), or any two folders (--pred, --ref). Cases that
     are missing, surplus or unreadable are reported, and the exit status is then 1.
     """
-    from nnunetv2_raemd.evaluation import cross_validation, terminal, two_folders
-    from nnunetv2_raemd.evaluation.folders import evaluate_folders
+    from nnunetv2_raemd.evaluation import cross_validation, two_folders
     from nnunetv2_raemd.evaluation.options import EvaluationOptions
-    from nnunetv2_raemd.evaluation.summary import check_against, summarise
+    from nnunetv2_raemd.evaluation.terminal import evaluate_and_report
 
     if dataset and trainers and not (prediction or reference):
         models = cross_validation.model_names(trainers, plans, configuration)
@@ -154,10 +153,9 @@ def evaluate(
         )
     else:
         raise UserError("give -d and -tr for nnU-Net's cross-validation, or --pred and --ref for two folders")
-    check_against(against, [system.name for system in material.systems])
     options = EvaluationOptions(min_lesion_overlap, froc, candidate_threshold, candidate_score, hit_rule)
-    evaluation = evaluate_folders(
-        material.systems, material.reference, material.labels, options=options, workers=workers
+    raise typer.Exit(
+        evaluate_and_report(
+            material, options, folder=output or material.output, against=against, workers=workers
+        )
     )
-    summary = summarise(evaluation, against=against)
-    raise typer.Exit(terminal.report(evaluation, summary, output or material.output))

@@ -19,7 +19,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-Processes = Annotated[int, typer.Option("-np", min=1, help="Worker processes.")]
+Processes = Annotated[int, typer.Option("--workers", "-np", min=1, help="Worker processes.")]
 
 
 @app.command(cls=SeveralValuesCommand)

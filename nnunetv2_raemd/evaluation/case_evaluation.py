@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
 
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.evaluation.components import Box, Components, find_components
+from nnunetv2_raemd.evaluation.candidates import find_candidates
+from nnunetv2_raemd.evaluation.components import Box, find_components
 from nnunetv2_raemd.evaluation.lesions import lesion_metrics, match_lesions
 from nnunetv2_raemd.evaluation.options import DEFAULT_OPTIONS, EvaluationOptions
 from nnunetv2_raemd.evaluation.overlap import Mask, count_overlap, overlap_metrics
-from nnunetv2_raemd.evaluation.probability_map import (
-    Probabilities,
-    ProbabilityMaps,
-    find_candidates,
-    read_probabilities,
-)
-from nnunetv2_raemd.evaluation.results import Candidate, CaseResult, LabelSet, Problem, Target, TargetResult
+from nnunetv2_raemd.evaluation.probability_map import ProbabilityMaps, read_probabilities
+from nnunetv2_raemd.evaluation.region import Probabilities, Region, counted_part
+from nnunetv2_raemd.evaluation.results import CaseResult, LabelSet, Problem, Target, TargetResult
 from nnunetv2_raemd.evaluation.segmentation_file import (
     SIMPLE_ITK,
     Geometry,
@@ -75,13 +74,10 @@ def evaluate_case(
 ) -> CaseResult | Problem:
     """Measure every target of one case; input that cannot be evaluated becomes a `Problem`."""
     try:
-        pair, geometry = read_pair(files, labels, options)
-        maps = read_probabilities(files.probabilities, geometry.shape) if options.froc else None
+        pair, geometry = read_pair(files, labels)
         targets = {
-            target.name: _evaluate_target(
-                pair, target, geometry, options, channel_of(maps, labels, target, files.probabilities)
-            )
-            for target in labels.targets
+            target.name: _evaluate_target(pair, target, geometry, options, region)
+            for target, region in zip(labels.targets, _regions(files, labels, geometry, options), strict=True)
         }
     except UserError as error:
         return Problem(files.case_id, files.fold, str(error))
@@ -98,9 +94,7 @@ def evaluate_case(
     )
 
 
-def read_pair(
-    files: CaseFiles, labels: LabelSet, options: EvaluationOptions = DEFAULT_OPTIONS
-) -> tuple[LabelPair, Geometry]:
+def read_pair(files: CaseFiles, labels: LabelSet) -> tuple[LabelPair, Geometry]:
     """Read both files and cut them to what is not background.
 
     Raises:
@@ -109,7 +103,7 @@ def read_pair(
     reference = read_segmentation(files.reference, files.reader)
     prediction = read_segmentation(files.prediction, files.reader)
     check_same_grid(files.reference, files.prediction, reference.geometry, prediction.geometry)
-    whole = options.froc or any(0 in target.values for target in labels.targets)
+    whole = any(0 in target.values for target in labels.targets)
     box = _whole(reference.labels) if whole else _foreground_box(reference.labels, prediction.labels)
     return _cut(reference.labels, prediction.labels, box, labels.ignore_label), reference.geometry
 
@@ -128,7 +122,7 @@ def _evaluate_target(
     target: Target,
     geometry: Geometry,
     options: EvaluationOptions,
-    probability: Probabilities | None,
+    region: Region | None,
 ) -> TargetResult:
     voxel_mm3 = float(np.prod(geometry.spacing_mm))
     reference_mask, prediction_mask = pair.masks(target)
@@ -144,40 +138,41 @@ def _evaluate_target(
         **surface_metrics(*surfaces),
         **lesion_metrics(lesions, false),
     }
-    candidates = _candidates(probability, pair, reference, geometry, options)
+    candidates = None
+    if region is not None:
+        if pair.counted is not None:
+            region = counted_part(region, pair.counted, pair.start)
+        candidates = find_candidates(region, reference, spacing_mm=geometry.spacing_mm, options=options)
     return TargetResult(metrics, tuple(lesions), tuple(false), candidates)
 
 
-def _candidates(
-    probability: Probabilities | None,
-    pair: LabelPair,
-    lesions: Components,
-    geometry: Geometry,
-    options: EvaluationOptions,
-) -> tuple[Candidate, ...] | None:
-    if probability is None:
-        return None
-    if pair.counted is not None:
-        probability = np.where(pair.counted, probability, 0)
-    return find_candidates(probability, lesions, spacing_mm=geometry.spacing_mm, options=options)
+def _regions(
+    files: CaseFiles, labels: LabelSet, geometry: Geometry, options: EvaluationOptions
+) -> Iterable[Region | None]:
+    """The region of each target in which its candidates lie; read one at a time."""
+    if not options.froc:
+        return repeat(None, len(labels.targets))
+    maps = read_probabilities(files.probabilities, geometry.shape)
+    return maps.regions_above(options.candidate_threshold, first_channel=_first_channel(maps, labels))
 
 
-def channel_of(
-    maps: ProbabilityMaps | None, labels: LabelSet, target: Target, file: Path
-) -> Probabilities | None:
-    """The map of one target: nnU-Net has a channel a region, or background and a channel a label."""
+def channel_of(maps: ProbabilityMaps | None, labels: LabelSet, target: Target) -> Probabilities | None:
+    """The map of one target."""
     if maps is None:
         return None
-    position = labels.targets.index(target)
-    if len(maps) == len(labels.targets) + 1:
-        position += 1
-    elif len(maps) != len(labels.targets):
-        raise UserError(
-            f"{file} has {len(maps)} channels, which fits neither {len(labels.targets)} regions nor as many "
-            "labels and background"
-        )
-    probability: Probabilities = maps[position]
+    probability: Probabilities = maps[_first_channel(maps, labels) + labels.targets.index(target)]
     return probability
+
+
+def _first_channel(maps: ProbabilityMaps, labels: LabelSet) -> int:
+    """The channel of the first target: nnU-Net has one a region, or background and one a label."""
+    n_others = len(maps) - len(labels.targets)
+    if n_others not in (0, 1):
+        raise UserError(
+            f"{maps.file} has {len(maps)} channels, which fits neither {len(labels.targets)} regions nor as "
+            "many labels and background"
+        )
+    return n_others
 
 
 def _mask(labels: Labels, target: Target) -> Mask:

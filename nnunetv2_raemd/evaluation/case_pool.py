@@ -1,91 +1,59 @@
-"""Evaluate many cases: worker processes, progress, and a worker that dies."""
+"""Evaluate many cases in worker processes; one that ends its worker costs no other."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import as_completed
-from concurrent.futures.process import BrokenProcessPool
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.progress import TimeRemainingColumn as TimeLeftColumn
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from nnunetv2_raemd.evaluation.case_evaluation import CaseFiles, evaluate_case
 from nnunetv2_raemd.evaluation.options import EvaluationOptions
 from nnunetv2_raemd.evaluation.results import CaseResult, LabelSet, Problem
-from nnunetv2_raemd.execution.local_processes import worker_pool
+from nnunetv2_raemd.execution.local_processes import LocalProcesses
+from nnunetv2_raemd.execution.tracked import run_tracked
+from nnunetv2_raemd.version import __version__
 
 Outcome = CaseResult | Problem
 _CASES_PER_WORKER = 8  # the start of a worker (torch, MONAI) costs as much as that many large cases
 
 
-def evaluate_cases(
-    cases: Sequence[CaseFiles], labels: LabelSet, options: EvaluationOptions, *, workers: int = 1
-) -> list[Outcome]:
-    """Evaluate `cases` with a progress bar on stderr; outcomes come in their order.
+@dataclass(frozen=True)
+class EvaluationJob:
+    """`evaluate_case` as a job for a backend."""
 
-    Each worker holds one case at a time: a few bytes a voxel of its image, more with the FROC. Few cases are
-    evaluated by fewer workers, since starting those would take longer.
-    """
-    outcomes: dict[int, Outcome] = {}
-    with _progress() as progress:
-        task = progress.add_task("Evaluating", total=len(cases), problems=0)
-        for i, outcome in _outcomes(cases, labels, options, workers):
-            outcomes[i] = outcome
-            problems = sum(isinstance(found, Problem) for found in outcomes.values())
-            progress.update(task, advance=1, problems=problems)
-    return [outcomes[i] for i in range(len(cases))]
+    labels: LabelSet
+    options: EvaluationOptions
 
+    def __call__(self, case: CaseFiles, /) -> Outcome:
+        return evaluate_case(case, self.labels, self.options)
 
-def _outcomes(
-    cases: Sequence[CaseFiles], labels: LabelSet, options: EvaluationOptions, workers: int
-) -> Iterator[tuple[int, Outcome]]:
-    workers = min(workers, -(-len(cases) // _CASES_PER_WORKER))
-    if workers <= 1:
-        yield from ((i, evaluate_case(case, labels, options)) for i, case in enumerate(cases))
-        return
-    unfinished = dict(enumerate(cases))
-    try:
-        for i, outcome in _pooled(unfinished, labels, options, workers):
-            del unfinished[i]
-            yield i, outcome
-    except BrokenProcessPool:
-        # It cannot be told which case ended its worker, so each left over gets a process of its own.
-        yield from ((i, _isolated(i, case, labels, options)) for i, case in list(unfinished.items()))
+    def sees(self, case: CaseFiles, /) -> Mapping[str, object]:
+        files = {str(file): file.is_file() for file in (case.reference, case.prediction)}
+        return {"the version of nnunetv2-raemd": __version__} | files
 
-
-def _isolated(i: int, case: CaseFiles, labels: LabelSet, options: EvaluationOptions) -> Outcome:
-    try:
-        return next(_pooled({i: case}, labels, options, 1))[1]
-    except BrokenProcessPool:
-        reason = "the worker process died, most often for want of memory; try fewer workers"
+    def gave_up(self, case: CaseFiles, reason: str, /) -> Outcome:
         return Problem(case.case_id, case.fold, f"{case.prediction}: {reason}")
 
 
-def _pooled(
-    cases: dict[int, CaseFiles], labels: LabelSet, options: EvaluationOptions, workers: int
-) -> Iterator[tuple[int, Outcome]]:
-    with worker_pool(min(workers, len(cases)), one_torch_thread) as pool:
-        futures = {pool.submit(evaluate_case, case, labels, options): i for i, case in dict(cases).items()}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
+def evaluate_cases(
+    cases: Sequence[CaseFiles], labels: LabelSet, options: EvaluationOptions, *, workers: int = 1
+) -> list[Outcome]:
+    """Evaluate `cases` and show the progress; outcomes come in their order.
+
+    Each worker holds one case at a time: a few bytes a voxel of its image. Few cases are evaluated by fewer
+    workers, since starting those would take longer.
+    """
+    backend = LocalProcesses(min(workers, -(-len(cases) // _CASES_PER_WORKER)), _one_torch_thread)
+    return run_tracked(
+        "Evaluating",
+        EvaluationJob(labels, options),
+        cases,
+        backend=backend,
+        failed=lambda outcome: isinstance(outcome, Problem),
+    )
 
 
-def one_torch_thread() -> None:
+def _one_torch_thread() -> None:
     """For workers: torch's threads would be in each other's way."""
     import torch  # noqa: PLC0415 - only workers need it this early
 
     torch.set_num_threads(1)
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[problems]} with problems"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeLeftColumn(),
-        console=Console(stderr=True),
-    )

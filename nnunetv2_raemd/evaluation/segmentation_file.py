@@ -12,6 +12,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.evaluation.nifti_length import is_cut_off
 
 Labels = NDArray[Any]
 SIMPLE_ITK = "SimpleITKIO"
@@ -49,17 +50,27 @@ def read_segmentation(file: Path, reader: str = SIMPLE_ITK) -> Segmentation:
         reader: name of nnU-Net's reader class. Files of SimpleITKIO are read without its detour by float32.
 
     Raises:
-        UserError: if the file is absent, cannot be read or is no single image.
+        UserError: if the file is absent, cut off, cannot be read or is no single image.
     """
     if not file.is_file():
         raise UserError(f"{file} does not exist")
     read: Callable[[Path], Segmentation] = _with_simple_itk if reader == SIMPLE_ITK else _with_nnunet(reader)
     try:
+        check_is_whole(file)
         return read(file)
     except UserError:
         raise
     except Exception as error:  # every library has its own for a broken file
         raise UserError(f"{file} cannot be read as a segmentation: {_one_line(error)}") from error
+
+
+def check_is_whole(file: Path) -> None:
+    """Raise a `UserError` if a NIfTI file is cut off, as by a prediction that was killed.
+
+    Its library would fill with background what is missing.
+    """
+    if is_cut_off(file):
+        raise UserError(f"{file} is cut off: voxels are missing at its end. Copy it, or predict it, again")
 
 
 def check_same_grid(reference: Path, prediction: Path, expected: Geometry, found: Geometry) -> None:

@@ -9,12 +9,29 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 
 from nnunetv2_raemd.evaluation.files import write_files
+from nnunetv2_raemd.evaluation.folders import Material, evaluate_folders
 from nnunetv2_raemd.evaluation.metrics import PAPER_METRICS
+from nnunetv2_raemd.evaluation.options import EvaluationOptions
 from nnunetv2_raemd.evaluation.results import Evaluation
-from nnunetv2_raemd.evaluation.summary import Summary
+from nnunetv2_raemd.evaluation.summary import Summary, check_against, summarise
 from nnunetv2_raemd.evaluation.tables import Table, lesions_table, means_table
 
 _SHOWN = 20  # longer lists are in the JSON
+
+
+def evaluate_and_report(
+    material: Material, options: EvaluationOptions, *, folder: Path, against: str | None, workers: int
+) -> int:
+    """Evaluate, write the files to the folder, print, and return the exit status.
+
+    Raises:
+        UserError: if there is no system `against`, or what `evaluate_folders` raises.
+    """
+    check_against(against, [system.name for system in material.systems])
+    evaluation = evaluate_folders(
+        material.systems, material.reference, material.labels, options=options, workers=workers
+    )
+    return report(evaluation, summarise(evaluation, against=against), folder)
 
 
 def report(evaluation: Evaluation, summary: Summary, folder: Path) -> int:

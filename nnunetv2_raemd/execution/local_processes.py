@@ -8,22 +8,30 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import SimpleITK as sitk
 
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.execution.backend import Item, Job, Result
 
+Map = Callable[..., Iterator[Any]]
+
 
 @dataclass(frozen=True)
 class LocalProcesses:
-    """`workers` processes; with one, the work is done in the present process."""
+    """`workers` processes; with one, the work is done in the present process.
+
+    Attributes:
+        also_set_up: called in each process before its first work, but not in the present one.
+    """
 
     workers: int = 1
+    also_set_up: Callable[[], object] | None = None
 
     def check(self) -> None:
         """This machine is always there."""
@@ -36,44 +44,39 @@ class LocalProcesses:
         waiting = dict(enumerate(items))
         while waiting:
             try:
-                for index, result in _pooled(job, waiting, self.workers):
+                for index, result in self._pooled(job, waiting):
                     del waiting[index]
                     yield result
             except BrokenProcessPool:
                 begun = _begun(waiting, self.workers)
-                yield from _one_by_one(job, [waiting.pop(index) for index in begun])
+                yield from self._one_by_one(job, [waiting.pop(index) for index in begun])
+
+    def _one_by_one(self, job: Job[Item, Result], items: Sequence[Item]) -> Generator[Result, None, None]:
+        """Each item alone in a worker: one that dies is then told from those that were beside it."""
+        waiting = deque(items)
+        while waiting:
+            try:
+                with worker_pool(1, self.also_set_up) as pool:
+                    while waiting:
+                        yield submit(pool, job, waiting[0]).result()
+                        waiting.popleft()
+            except BrokenProcessPool:
+                reason = "the worker process died, most often for want of memory; try fewer --workers"
+                yield job.gave_up(waiting.popleft(), reason)
+
+    def _pooled(
+        self, job: Job[Item, Result], items: Mapping[int, Item]
+    ) -> Generator[tuple[int, Result], None, None]:
+        with worker_pool(min(self.workers, len(items)), self.also_set_up) as pool:
+            futures = {submit(pool, job, item): index for index, item in items.items()}
+            for future in as_completed(futures):
+                yield futures[future], future.result()
 
 
 def _begun(waiting: Mapping[int, Item], workers: int) -> list[int]:
     """The items that may have ended their worker: one in each, and those that the pool had handed out."""
     handed_out = workers + 1  # concurrent.futures keeps one more than there are workers at hand
     return list(waiting)[: workers + handed_out]
-
-
-def _one_by_one(job: Job[Item, Result], items: Sequence[Item]) -> Generator[Result, None, None]:
-    """Each item alone in a worker: one that dies is then told from those that were beside it."""
-    waiting = deque(items)
-    while waiting:
-        try:
-            with worker_pool(1) as pool:
-                while waiting:
-                    with _on_interrupt(signal.SIG_IGN):
-                        future = pool.submit(job, waiting[0])
-                    yield future.result()
-                    waiting.popleft()
-        except BrokenProcessPool:
-            reason = "the worker process died, most often for want of memory; try fewer --workers"
-            yield job.gave_up(waiting.popleft(), reason)
-
-
-def _pooled(
-    job: Job[Item, Result], items: Mapping[int, Item], workers: int
-) -> Generator[tuple[int, Result], None, None]:
-    with worker_pool(min(workers, len(items))) as pool:
-        with _on_interrupt(signal.SIG_IGN):  # workers inherit this, until they are set up
-            futures = {pool.submit(job, item): index for index, item in items.items()}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
 
 
 def map_in_order(
@@ -83,11 +86,27 @@ def map_in_order(
 
     Raises `UserError` where a process dies.
     """
+    with process_map(workers, at_a_time=at_a_time) as run:
+        yield from run(function, items)
+
+
+@contextmanager
+def process_map(workers: int, *, at_a_time: int = 1) -> Iterator[Map]:
+    """A `map` by `workers` processes, which stay for all that is mapped; for one, in the present process.
+
+    Raises `UserError` where a process dies.
+    """
+    if workers <= 1:
+        yield map
+        return
     with worker_pool(workers) as pool:
-        with _on_interrupt(signal.SIG_IGN):
-            results = pool.map(function, items, chunksize=at_a_time)
+
+        def run(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+            with _on_interrupt(signal.SIG_IGN):
+                return pool.map(function, items, chunksize=at_a_time)
+
         try:
-            yield from results
+            yield run
         except BrokenProcessPool as error:
             raise UserError(
                 "A worker process died, most often for want of memory; try fewer --workers."
@@ -113,6 +132,12 @@ def worker_pool(
             yield pool
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def submit(pool: Executor, function: Callable[..., Result], *arguments: object) -> Future[Result]:
+    """`pool.submit`; workers that it starts leave interrupts to this process before they are set up, too."""
+    with _on_interrupt(signal.SIG_IGN):
+        return pool.submit(function, *arguments)
 
 
 def _interrupt_once(*_: object) -> None:

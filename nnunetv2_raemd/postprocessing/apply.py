@@ -5,13 +5,10 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 from nnunetv2.imageio.reader_writer_registry import recursive_find_reader_writer_by_name
-from rich.console import Console
-from rich.progress import track
 
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.evaluation.case_evaluation import channel_of
@@ -20,8 +17,9 @@ from nnunetv2_raemd.evaluation.folders import list_cases
 from nnunetv2_raemd.evaluation.overlap import Mask
 from nnunetv2_raemd.evaluation.probability_map import read_probabilities
 from nnunetv2_raemd.evaluation.results import LabelSet, Problem
-from nnunetv2_raemd.evaluation.segmentation_file import Labels
-from nnunetv2_raemd.postprocessing.processes import parallel_map
+from nnunetv2_raemd.evaluation.segmentation_file import Labels, check_is_whole
+from nnunetv2_raemd.execution.local_processes import LocalProcesses
+from nnunetv2_raemd.execution.tracked import run_tracked
 from nnunetv2_raemd.postprocessing.settings_file import LabelSettings
 from nnunetv2_raemd.postprocessing.steps import postprocess
 
@@ -29,8 +27,8 @@ DESCRIPTIONS = ("dataset.json", "plans.json")
 
 
 @dataclass(frozen=True)
-class Job:
-    """What is the same for all cases of a folder."""
+class PostprocessingJob:
+    """Post-processing one case of a folder, as a job for a backend."""
 
     source: Path
     output: Path
@@ -43,6 +41,24 @@ class Job:
     @property
     def needs_probabilities(self) -> bool:
         return any(label.settings.needs_probabilities for label in self.settings)
+
+    def __call__(self, case_id: str, /) -> str | Problem:
+        try:
+            _apply(case_id, self)
+        except UserError as error:
+            return Problem(case_id, None, str(error))
+        except Exception as error:  # one bad case must not end a run of hundreds
+            return Problem(case_id, None, f"{self._file(case_id)}: {error!r}")
+        return case_id
+
+    def sees(self, case_id: str, /) -> Mapping[str, object]:
+        return {str(file): file.exists() for file in (self._file(case_id), self.output)}
+
+    def gave_up(self, case_id: str, reason: str, /) -> str | Problem:
+        return Problem(case_id, None, f"{self._file(case_id)}: {reason}")
+
+    def _file(self, case_id: str) -> Path:
+        return self.source / f"{case_id}{self.file_ending}"
 
 
 def apply_to_folder(
@@ -62,10 +78,13 @@ def apply_to_folder(
     for name in DESCRIPTIONS:
         if (source / name).is_file():
             shutil.copyfile(source / name, output / name)
-    work = partial(_attempt, job=job)
-    with parallel_map(workers) as run:
-        shown = track(run(work, case_ids), "Post-processing", len(case_ids), console=Console(stderr=True))
-        outcomes = list(shown)
+    outcomes = run_tracked(
+        "Post-processing",
+        job,
+        case_ids,
+        backend=LocalProcesses(workers),
+        failed=lambda outcome: isinstance(outcome, Problem),
+    )
     problems = [outcome for outcome in outcomes if isinstance(outcome, Problem)]
     return [outcome for outcome in outcomes if isinstance(outcome, str)], problems
 
@@ -93,7 +112,7 @@ def combine(
     return result
 
 
-def _plan(source: Path, output: Path, settings: Sequence[LabelSettings]) -> Job:
+def _plan(source: Path, output: Path, settings: Sequence[LabelSettings]) -> PostprocessingJob:
     description = read_dataset_json(source / "dataset.json")
     labels, ending = labels_of(description), str(description["file_ending"])
     case_ids = list_cases(source, ending)
@@ -108,7 +127,7 @@ def _plan(source: Path, output: Path, settings: Sequence[LabelSettings]) -> Job:
             f"the settings are of other labels than {source / 'dataset.json'}: determine them for it"
         )
     has_regions = any(len(target.values) > 1 for target in labels.targets)
-    return Job(
+    return PostprocessingJob(
         source,
         output,
         ending,
@@ -119,19 +138,10 @@ def _plan(source: Path, output: Path, settings: Sequence[LabelSettings]) -> Job:
     )
 
 
-def _attempt(case_id: str, *, job: Job) -> str | Problem:
-    try:
-        _apply(case_id, job)
-    except UserError as error:
-        return Problem(case_id, None, str(error))
-    except Exception as error:  # one bad case must not end a run of hundreds
-        return Problem(case_id, None, f"{job.source / case_id}{job.file_ending}: {error!r}")
-    return case_id
-
-
-def _apply(case_id: str, job: Job) -> None:
+def _apply(case_id: str, job: PostprocessingJob) -> None:
     name = f"{case_id}{job.file_ending}"
     writer = recursive_find_reader_writer_by_name(job.reader)()
+    check_is_whole(job.source / name)
     array, properties = writer.read_seg(str(job.source / name))
     segmentation: Labels = array[0].astype(np.uint16 if array.max() > 255 else np.uint8)
     file = job.source / f"{case_id}.npz"
@@ -141,7 +151,7 @@ def _apply(case_id: str, job: Job) -> None:
     masks = {}
     for label in job.settings:
         before = np.isin(segmentation, label.target.values)
-        probability = channel_of(maps, job.labels, label.target, file)
+        probability = channel_of(maps, job.labels, label.target)
         spacing_mm = tuple(float(mm) for mm in properties["spacing"])
         masks[label.target.values] = (
             before,

@@ -64,7 +64,7 @@ def read_case_maps(files: CaseFiles, labels: LabelSet, *, with_probabilities: bo
         target.name: _cut(
             _mask(reference.labels, target, ignored),
             _mask(prediction.labels, target, ignored),
-            _probability(channel_of(maps, labels, target, files.probabilities), ignored),
+            _probability(channel_of(maps, labels, target), ignored),
             geometry.spacing_mm,
         )
         for target in labels.targets

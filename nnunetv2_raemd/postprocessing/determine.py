@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.progress import track
 
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.evaluation.case_evaluation import CaseFiles
 from nnunetv2_raemd.evaluation.folders import Material, case_files
 from nnunetv2_raemd.evaluation.results import LabelSet, Problem
+from nnunetv2_raemd.execution.local_processes import LocalProcesses, Map, process_map
+from nnunetv2_raemd.execution.progress import progress
+from nnunetv2_raemd.execution.tracked import run_tracked
 from nnunetv2_raemd.postprocessing.case_maps import CaseMap, read_case_maps
 from nnunetv2_raemd.postprocessing.choices import Objective
 from nnunetv2_raemd.postprocessing.objective import score
-from nnunetv2_raemd.postprocessing.processes import Map, parallel_map
 from nnunetv2_raemd.postprocessing.search import search
 from nnunetv2_raemd.postprocessing.settings_file import LabelSettings
 from nnunetv2_raemd.postprocessing.steps import Postprocessing, postprocess
@@ -47,11 +46,15 @@ def determine(material: Material, objective: Objective, *, workers: int = 1) -> 
     """
     cases = case_files(material.systems[0], material.reference)
     with_probabilities = all(case.probabilities.is_file() for case in cases)
-    with tempfile.TemporaryDirectory() as scratch, parallel_map(workers) as run:
-        prepare = partial(
-            _prepare, labels=material.labels, folder=Path(scratch), with_probabilities=with_probabilities
+    with tempfile.TemporaryDirectory() as scratch, process_map(workers) as run:
+        job = PreparationJob(material.labels, Path(scratch), with_probabilities)
+        outcomes = run_tracked(
+            "Reading cases",
+            job,
+            cases,
+            backend=LocalProcesses(workers),
+            failed=lambda outcome: isinstance(outcome, Problem),
         )
-        outcomes = list(_tracked(run(prepare, cases), "Reading cases", len(cases)))
         problems = tuple(outcome for outcome in outcomes if isinstance(outcome, Problem))
         case_ids = tuple(outcome for outcome in outcomes if isinstance(outcome, str))
         if not case_ids:
@@ -72,23 +75,39 @@ def _map_file(folder: Path, case_id: str, position: int) -> Path:
     return folder / f"{case_id}__{position}.npz"
 
 
-def _prepare(case: CaseFiles, *, labels: LabelSet, folder: Path, with_probabilities: bool) -> str | Problem:
-    """Write the maps of a case; its name, or why it cannot be used."""
-    try:
-        maps = read_case_maps(case, labels, with_probabilities=with_probabilities)
-    except UserError as error:
-        return Problem(case.case_id, case.fold, str(error))
-    for position, target in enumerate(labels.targets):
-        maps[target.name].save(_map_file(folder, case.case_id, position))
-    return case.case_id
+@dataclass(frozen=True)
+class PreparationJob:
+    """Writing the maps of a case to `folder`, as a job for a backend."""
+
+    labels: LabelSet
+    folder: Path
+    with_probabilities: bool
+
+    def __call__(self, case: CaseFiles, /) -> str | Problem:
+        try:
+            maps = read_case_maps(case, self.labels, with_probabilities=self.with_probabilities)
+        except UserError as error:
+            return Problem(case.case_id, case.fold, str(error))
+        for position, target in enumerate(self.labels.targets):
+            maps[target.name].save(_map_file(self.folder, case.case_id, position))
+        return case.case_id
+
+    def sees(self, case: CaseFiles, /) -> Mapping[str, object]:
+        return {str(file): file.exists() for file in (self.folder, case.reference, case.prediction)}
+
+    def gave_up(self, case: CaseFiles, reason: str, /) -> str | Problem:
+        return Problem(case.case_id, case.fold, f"{case.prediction}: {reason}")
 
 
 def _score_all(
     candidates: Sequence[Postprocessing], *, files: Sequence[Path], objective: Objective, run: Map, label: str
 ) -> np.ndarray:
-    scores = run(partial(_scores, candidates=candidates, objective=objective), files)
-    step = f"Trying {len(candidates)} settings for {label}"
-    return np.array(list(_tracked(scores, step, len(files)))).T
+    scores = []
+    with progress(f"Trying {len(candidates)} settings for {label}", len(files)) as advance:
+        for found in run(partial(_scores, candidates=candidates, objective=objective), files):
+            scores.append(found)
+            advance()
+    return np.array(scores).T
 
 
 def _scores(file: Path, *, candidates: Sequence[Postprocessing], objective: Objective) -> list[float]:
@@ -102,7 +121,3 @@ def _scores(file: Path, *, candidates: Sequence[Postprocessing], objective: Obje
         )
         for settings in candidates
     ]
-
-
-def _tracked(outcomes: Iterator[Any], description: str, total: int) -> Iterator[Any]:
-    return iter(track(outcomes, description, total, console=Console(stderr=True), transient=True))

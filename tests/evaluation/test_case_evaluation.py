@@ -13,9 +13,11 @@ import SimpleITK as sitk
 from nnunetv2.evaluation.evaluate_predictions import compute_metrics
 from nnunetv2.imageio.natural_image_reader_writer import NaturalImage2DIO
 from nnunetv2.imageio.simpleitk_reader_writer import SimpleITKIO
+from scipy import ndimage
 from segmentations import SHAPE, block, noisy_labels, write_labels
 
 from nnunetv2_raemd.evaluation.case_evaluation import CaseFiles, evaluate_case
+from nnunetv2_raemd.evaluation.choices import HitRule
 from nnunetv2_raemd.evaluation.metrics import METRICS
 from nnunetv2_raemd.evaluation.options import EvaluationOptions
 from nnunetv2_raemd.evaluation.results import CaseResult, LabelSet, Problem, Target
@@ -127,6 +129,27 @@ def test_ignored_voxels_make_no_lesions(tmp_path: Path) -> None:
     found = evaluated(files(tmp_path, reference, prediction), LabelSet((Target("nodule", (1,)),), 2))
     metrics = found.targets["nodule"].metrics
     assert (metrics["dice"], metrics["hd95_mm"], metrics["false_lesions"]) == (1, 0, 0)
+
+
+def test_candidates_are_those_of_the_whole_map(tmp_path: Path) -> None:
+    """A brute-force search in whole arrays, of two labels, without the voxels of the ignore label."""
+    labels = LabelSet((Target("one", (1,)), Target("two", (2,))), ignore_label=3)
+    reference = noisy_labels(4, 3)
+    case = files(tmp_path, reference, noisy_labels(5, 2))
+    probabilities = np.random.default_rng(6).random((3, *SHAPE)).astype(np.float32) ** 8
+    np.savez_compressed(case.probabilities, probabilities=probabilities)
+    found = evaluated(case, labels, froc=True, candidate_threshold=0.3, hit_rule=HitRule.OVERLAP).targets
+    for value, name in ((1, "one"), (2, "two")):
+        probability = np.where(reference == 3, 0, probabilities[value])
+        lesions, _ = ndimage.label(reference == value, np.ones((3, 3, 3)))
+        numbers, n = ndimage.label(probability > 0.3, np.ones((3, 3, 3)))
+        expected = [
+            (probability[numbers == i].max(), len(set(lesions[numbers == i]) - {0})) for i in range(1, n + 1)
+        ]
+        assert n > 10
+        candidates = found[name].candidates or ()
+        assert sorted((c.score, len(c.lesions)) for c in candidates) == sorted(expected)
+        assert max(n_lesions for _, n_lesions in expected) > 0
 
 
 def test_candidates_of_labels_and_of_regions(tmp_path: Path) -> None:

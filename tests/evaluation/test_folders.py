@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
 import pytest
 from segmentations import block, noisy_labels, write_labels
+from typer.testing import CliRunner
 
+from nnunetv2_raemd.cli import app
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.evaluation import case_pool
 from nnunetv2_raemd.evaluation.case_evaluation import CaseFiles
 from nnunetv2_raemd.evaluation.folders import PredictionFolder, ReferenceFolder, System, evaluate_folders
-from nnunetv2_raemd.evaluation.options import DEFAULT_OPTIONS, EvaluationOptions
+from nnunetv2_raemd.evaluation.options import EvaluationOptions
 from nnunetv2_raemd.evaluation.results import CaseResult, Evaluation, LabelSet, Problem, Target
+from nnunetv2_raemd.evaluation.results_file import load_results
 
 LABELS = LabelSet((Target("one", (1,)), Target("two", (2,))))
 
@@ -89,18 +93,26 @@ def test_an_error_nobody_foresaw_costs_one_case(tmp_path: Path, monkeypatch: pyt
     assert ["ZeroDivisionError" in problem.reason for problem in problems] == [True, True]
 
 
-def deadly_case(case: CaseFiles, labels: LabelSet, options: EvaluationOptions) -> CaseResult | Problem:
-    if case.case_id == "deadly":
-        os._exit(9)  # as the system's out-of-memory killer
-    return Problem(case.case_id, None, "evaluated")
+class DeadlyJob(case_pool.EvaluationJob):
+    """Dies of one case, as by the system's out-of-memory killer."""
+
+    def __call__(self, case: CaseFiles, /) -> CaseResult | Problem:
+        if case.case_id == "case_1":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().__call__(case)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="os._exit of a worker is POSIX's")
-def test_a_worker_that_dies_costs_only_its_case(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(case_pool, "evaluate_case", deadly_case)
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX's")
+def test_a_worker_that_is_killed_costs_only_its_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The case is named, the others are evaluated, and the exit status is 1."""
+    monkeypatch.setattr(case_pool, "EvaluationJob", DeadlyJob)
     monkeypatch.setattr(case_pool, "_CASES_PER_WORKER", 1)
-    cases = [CaseFiles(name, None, Path(name), Path(), Path()) for name in ("a", "deadly", "b")]
-    found = case_pool.evaluate_cases(cases, LABELS, DEFAULT_OPTIONS, workers=2)
-    reasons = [problem.reason for problem in found if isinstance(problem, Problem)]
-    assert reasons[0] == reasons[2] == "evaluated"
-    assert "the worker process died" in reasons[1]
+    write_folders(tmp_path)
+    folders = ("--pred", str(tmp_path / "pred"), "--ref", str(tmp_path / "ref"))
+    result = CliRunner().invoke(app, ["evaluate", *folders, "-l", "1", "-np", "2"])
+    assert result.exit_code == 1
+    assert "case_1.nii.gz: the worker process died" in result.output
+    assert "Evaluating 4/4, 1 failed" in result.output
+    found = load_results(tmp_path / "pred" / "evaluation" / "evaluation.json").systems[0]
+    assert [case.case_id for case in found.cases] == ["case_0", "case_2", "case_3"]
+    assert [problem.case_id for problem in found.problems] == ["case_1"]

@@ -11,11 +11,13 @@ from segmentations import block
 from sklearn.metrics import roc_curve
 
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.evaluation.candidates import find_candidates
 from nnunetv2_raemd.evaluation.choices import CandidateScore, HitRule
 from nnunetv2_raemd.evaluation.components import find_components
 from nnunetv2_raemd.evaluation.froc import LUNA16_RATES, froc_curve, froc_of_cases
 from nnunetv2_raemd.evaluation.options import EvaluationOptions
-from nnunetv2_raemd.evaluation.probability_map import find_candidates, read_probabilities
+from nnunetv2_raemd.evaluation.probability_map import read_probabilities
+from nnunetv2_raemd.evaluation.region import Region, region_above
 from nnunetv2_raemd.evaluation.results import Candidate, CaseResult, Lesion, TargetResult
 
 PLACE = (0.0, 0.0, 0.0)
@@ -85,6 +87,10 @@ def test_no_curve_where_a_case_has_no_probabilities() -> None:
     assert froc_of_cases([case((), 1), case(None, 1)], "nodule") is None
 
 
+def above(probability: np.ndarray, threshold: float = 0.1) -> Region:
+    return region_above(threshold, iter(probability), probability.shape)
+
+
 def probability_map() -> np.ndarray:
     probability = np.zeros((8, 20, 24), np.float32)
     probability[1:3, 2:4, 2:4] = 0.2  # candidate 1, on the first lesion
@@ -97,13 +103,17 @@ def probability_map() -> np.ndarray:
 def test_candidates_are_components_above_the_threshold() -> None:
     lesions = find_components(block(((1, 2, 2), (4, 6, 6)), ((6, 18, 20), (8, 20, 23))))
     found = find_candidates(
-        probability_map(), lesions, spacing_mm=(1, 1, 1), options=EvaluationOptions(candidate_threshold=0.1)
+        above(probability_map()),
+        lesions,
+        spacing_mm=(1, 1, 1),
+        options=EvaluationOptions(candidate_threshold=0.1),
     )
     assert [(c.score, c.lesions) for c in found] == [(0.75, (0,)), (0.5, ())]
     assert found[1].centre == (5, 11.5, 10)
     mean = EvaluationOptions(candidate_threshold=0.1, candidate_score=CandidateScore.MEAN)
     scores = [
-        c.score for c in find_candidates(probability_map(), lesions, spacing_mm=(1, 1, 1), options=mean)
+        c.score
+        for c in find_candidates(above(probability_map()), lesions, spacing_mm=(1, 1, 1), options=mean)
     ]
     assert scores == pytest.approx([(7 * 0.2 + 0.75) / 8, 0.5])
 
@@ -115,7 +125,7 @@ def test_hit_by_the_centre_as_luna16(place: tuple[int, int, int], hits: tuple[in
     probability = np.zeros((8, 20, 24))
     probability[place] = 1
     options = EvaluationOptions(hit_rule=HitRule.CENTRE)
-    found = find_candidates(probability, lesions, spacing_mm=(4, 2, 1.5), options=options)
+    found = find_candidates(above(probability), lesions, spacing_mm=(4, 2, 1.5), options=options)
     assert found[0].lesions == hits
 
 
@@ -126,7 +136,7 @@ def test_a_candidate_at_the_corner_of_a_lesion(rule: HitRule, hits: tuple[int, .
     probability = np.zeros((8, 20, 24))
     probability[5, 11, 11] = 1
     options = EvaluationOptions(hit_rule=rule)
-    found = find_candidates(probability, lesions, spacing_mm=(4, 2, 1.5), options=options)
+    found = find_candidates(above(probability), lesions, spacing_mm=(4, 2, 1.5), options=options)
     assert found[0].lesions == hits
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from nnunetv2_raemd.evaluation.markup import latex, markdown
-from nnunetv2_raemd.evaluation.metrics import BY_KEY, RATED_METRICS
+from nnunetv2_raemd.evaluation.metrics import BY_KEY, PAPER_METRICS, RATED_METRICS
 from nnunetv2_raemd.evaluation.statistics import Interval, PairedTest
 from nnunetv2_raemd.evaluation.summary import (
     Comparison,
@@ -20,6 +21,7 @@ from nnunetv2_raemd.evaluation.summary import (
     TargetSummary,
 )
 from nnunetv2_raemd.evaluation.tables import (
+    Table,
     comparisons_table,
     diameters_table,
     means_table,
@@ -84,22 +86,66 @@ def test_markdown() -> None:
 
 def test_latex() -> None:
     text = latex(means_table(SYSTEMS, COLUMNS), caption="50 % of nodule_1.", label="tab:nodule")
-    assert r"A\_1 & 0.700 $\pm$ 0.013 & 5.00 $\pm$ 0.01 \\" in text
-    assert r"B & \textbf{0.800 $\pm$ 0.013} & \textbf{4.00 $\pm$ 0.01} \\" in text
+    lines = [line.strip() for line in text.splitlines()]
+    first = lines.index(r"A\_1 & 0.700 & 5.00 \\")
+    assert lines[first + 1 : first + 5] == [
+        r"& \scriptsize $\pm$ 0.013 & \scriptsize $\pm$ 0.01 \\",
+        r"\addlinespace[3pt]",
+        r"B & \textbf{0.800} & \textbf{4.00} \\",
+        r"& \scriptsize $\pm$ 0.013 & \scriptsize $\pm$ 0.01 \\",
+    ]
     assert r"\caption{50 \% of nodule\_1. Over" in text
-    for part in (r"\toprule", r"\midrule", r"\bottomrule", r"\begin{tabular}{lrr}", r"\label{tab:nodule}"):
+    for part in (
+        r"\toprule",
+        r"\midrule",
+        r"\bottomrule",
+        r"\begin{tabular}{@{}lrr@{}}",
+        r"\label{tab:nodule}",
+    ):
         assert part in text
     assert text.isascii()
 
 
-def test_latex_compiles(tmp_path: Path) -> None:
+def test_latex_of_one_fold_has_one_line_a_system() -> None:
+    table = Table(
+        "", ("System", "Dice"), (("nnUNetTrainerA__nnUNetPlans__2d", "0.7"), ("nnUNetTrainer", "–"))
+    )
+    text = latex(table, caption="", label="tab:a")
+    assert [line.strip() for line in text.splitlines() if "&" in line][1:] == [
+        r"A & 0.7 \\",
+        r"\scriptsize 2d &  \\",
+        r"nnUNetTrainer & -- \\",
+    ]
+
+
+@pytest.fixture
+def log_of_latex(tmp_path: Path) -> Callable[[str], str]:
+    """What pdflatex says of a document that holds the table."""
     if shutil.which("pdflatex") is None:
         pytest.skip("pdflatex is not installed")
-    table = latex(means_table(SYSTEMS, COLUMNS), caption="50 % of nodule_1 {~^}", label="tab:nodule")
-    source = "\\documentclass{article}\\usepackage{booktabs}\\begin{document}" + table + "\\end{document}"
-    (tmp_path / "t.tex").write_text(source)
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"]
-    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    found = subprocess.run(["kpsewhich", "booktabs.sty"], capture_output=True, check=False)
+    if found.returncode:
+        pytest.skip("LaTeX has no booktabs here")
+
+    def compiled(table: str) -> str:
+        source = rf"\documentclass{{article}}\usepackage{{booktabs}}\begin{{document}}{table}\end{{document}}"
+        (tmp_path / "t.tex").write_text(source, encoding="utf-8")
+        command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"]
+        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+        return (tmp_path / "t.log").read_text(encoding="utf-8", errors="replace")
+
+    return compiled
+
+
+def test_latex_compiles(log_of_latex: Callable[[str], str]) -> None:
+    log_of_latex(latex(means_table(SYSTEMS, COLUMNS), caption="50 % of nodule_1 {~^}", label="tab:nodule"))
+
+
+def test_the_papers_table_fits_on_a_page(log_of_latex: Callable[[str], str]) -> None:
+    names = ("nnUNetTrainerRAEMD", "nnUNetTrainerAttentionUNet", "nnUNetTrainer__nnUNetPlans__3d_fullres")
+    systems = [system(name, 0.8, 112.34) for name in names]
+    table = latex(means_table(systems, PAPER_METRICS), caption="Segmentation of nodule.", label="tab:n")
+    assert "Overfull" not in log_of_latex(table)
 
 
 def test_diameters() -> None:

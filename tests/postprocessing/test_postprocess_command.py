@@ -110,14 +110,18 @@ def test_without_probability_maps_the_rest_is_still_tried(
     assert "--npz" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("kept", [10, 0.6], ids=["no_image", "cut_off"])
 def test_a_damaged_case_is_reported_and_the_rest_goes_on(
     folders: tuple[Path, Path],
+    kept: float,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     predictions, references = folders
-    (predictions / "case2.nii.gz").write_bytes(b"no image")
+    damaged = predictions / "case2.nii.gz"
+    content = damaged.read_bytes()
+    damaged.write_bytes(content[: int(kept if kept > 1 else kept * len(content))])
     assert raemd(monkeypatch, "determine", "-i", predictions, "-ref", references, "-np", 1) == 1
     assert "case2.nii.gz" in capsys.readouterr().err
     output, settings = tmp_path / "output", predictions / FILE_NAME
