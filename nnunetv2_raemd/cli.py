@@ -26,6 +26,7 @@ app = typer.Typer(
     name="raemd",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # its tables cut off the names of options in a terminal of usual width
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -47,7 +48,7 @@ def raemd(
 
 
 app.command()(info)
-app.command()(plan)
+app.command(cls=SeveralValuesCommand)(plan)
 app.add_typer(convert.app, name="convert")
 app.add_typer(phantom.app, name="phantom")
 app.command(cls=SeveralValuesCommand)(predict)

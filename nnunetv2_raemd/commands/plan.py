@@ -18,7 +18,7 @@ def plan(
     ] = "raemd",
     configuration: Annotated[
         list[str] | None,
-        typer.Option("-c", help="Configuration to convert, such as 2d; repeatable. All by default."),
+        typer.Option("-c", help="Configurations to convert, as in -c 2d 3d_fullres; all by default."),
     ] = None,
 ) -> None:
     """Write a RAEMD plan beside nnU-Net's, sharing its preprocessed data.

@@ -76,10 +76,12 @@ def predict(
     """Predict as nnUNetv2_predict does, with each slice computed once instead of twice.
 
     For models of RAEMD-Net; others are predicted by nnU-Net's own sliding window. Arguments and files
-    are those of nnUNetv2_predict.
+    are those of nnUNetv2_predict. A scan that cannot be predicted is named at the end, with exit status 1,
+    and costs no other.
     """
-    from nnunetv2_raemd.prediction.batch import Batch, Processes, predict_batch
+    from nnunetv2_raemd.prediction.batch import Batch, predict_batch
     from nnunetv2_raemd.prediction.model import Model, load_model, torch_device
+    from nnunetv2_raemd.prediction.pipeline import Processes
 
     if part_id >= num_parts:
         raise typer.BadParameter(f"-part_id {part_id} must be below -num_parts {num_parts}")

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from batchgenerators.utilities.file_and_folder_operations import save_json
+from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.prediction.input_cases import (
-    InputCase,
-    as_nnunet_lists,
-    find_cases,
-    input_format,
-    problem_with,
-)
-from nnunetv2_raemd.prediction.predictor import WholeScanPredictor
+from nnunetv2_raemd.prediction.case_work import CaseWork
+from nnunetv2_raemd.prediction.input_cases import find_cases, input_format, problem_with
+from nnunetv2_raemd.prediction.pipeline import Pipeline, Processes
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Batch:
 
     Attributes:
         previous_stage: predictions of the previous stage, for a cascade and only for it.
+        overwrite: whether to predict again what is predicted already.
         part_id: which of `num_parts` shares of the cases.
     """
 
@@ -34,15 +36,7 @@ class Batch:
     part_id: int = 0
 
 
-@dataclass(frozen=True)
-class Processes:
-    """Worker processes beside the one with the network; with none at all, it does their work."""
-
-    preprocessing: int
-    export: int
-
-
-def predict_batch(predictor: WholeScanPredictor, batch: Batch, processes: Processes) -> None:
+def predict_batch(predictor: nnUNetPredictor, batch: Batch, processes: Processes) -> None:
     """Predict all cases that can be.
 
     Raises:
@@ -53,17 +47,22 @@ def predict_batch(predictor: WholeScanPredictor, batch: Batch, processes: Proces
     reader = predictor.plans_manager.image_reader_writer_class.__name__
     expected = input_format(predictor.dataset_json, reader)
     cases = find_cases(batch.source, expected.file_ending)[batch.part_id :: batch.num_parts]
-    problems = {case: problem_with(case, expected, batch.previous_stage) for case in cases}
+    work = _work(predictor, batch)
+    missing = [case for case in cases if batch.overwrite or not work.is_done(case)]
+    print(f"Cases: {len(cases)}, of which {len(cases) - len(missing)} are done already")
+    problems = {case: problem_with(case, expected, batch.previous_stage) for case in missing}
     usable = [case for case, problem in problems.items() if problem is None]
-    predictor.left_out = [problem for problem in problems.values() if problem is not None]
+    pipeline = Pipeline(work, lambda image: _logits(predictor, image), processes)
     if usable:
-        batch.output.mkdir(parents=True, exist_ok=True)
-        _predict(predictor, batch, usable, processes)
-    if predictor.left_out:
-        raise UserError("not predicted were\n" + "\n".join(f"  {reason}" for reason in predictor.left_out))
+        _prepare(predictor, batch, processes)
+        pipeline.run(usable)
+    print(f"Segmentations written to {batch.output}: {pipeline.n_written}")
+    reasons = [problem for problem in problems.values() if problem is not None] + pipeline.problems
+    if reasons:
+        raise UserError("not predicted were\n" + "\n".join(f"  {reason}" for reason in reasons))
 
 
-def _check_previous_stage(predictor: WholeScanPredictor, batch: Batch) -> None:
+def _check_previous_stage(predictor: nnUNetPredictor, batch: Batch) -> None:
     previous = predictor.configuration_manager.previous_stage_name
     if previous is not None and batch.previous_stage is None:
         raise UserError(
@@ -74,26 +73,44 @@ def _check_previous_stage(predictor: WholeScanPredictor, batch: Batch) -> None:
         raise UserError("the model is of no cascade: leave out -prev_stage_predictions")
 
 
-def _predict(
-    predictor: WholeScanPredictor, batch: Batch, cases: list[InputCase], processes: Processes
-) -> None:
-    images, outputs = as_nnunet_lists(cases, batch.output)
-    shared = {
+def _work(predictor: nnUNetPredictor, batch: Batch) -> CaseWork:
+    return CaseWork(
+        predictor.plans_manager,
+        predictor.configuration_manager,
+        predictor.dataset_json,
+        batch.output,
+        batch.previous_stage,
+        save_probabilities=batch.save_probabilities,
+        verbose=predictor.verbose_preprocessing,
+    )
+
+
+def _logits(predictor: nnUNetPredictor, image: np.ndarray) -> np.ndarray:
+    logits: torch.Tensor = predictor.predict_logits_from_preprocessed_data(torch.from_numpy(image))
+    return logits.numpy()
+
+
+def _prepare(predictor: nnUNetPredictor, batch: Batch, processes: Processes) -> None:
+    """Make the folder, with the descriptions that nnU-Net and others look for in it."""
+    try:
+        batch.output.mkdir(parents=True, exist_ok=True)
+        save_json(_arguments(batch, processes), str(batch.output / "predict_from_raw_data_args.json"))
+        save_json(predictor.dataset_json, str(batch.output / "dataset.json"), sort_keys=False)
+        save_json(predictor.plans_manager.plans, str(batch.output / "plans.json"), sort_keys=False)
+    except OSError as error:
+        raise UserError(f"{batch.output} cannot be written to: {error}") from error
+
+
+def _arguments(batch: Batch, processes: Processes) -> dict[str, Any]:
+    """What nnU-Net notes of a prediction, by the names of its arguments."""
+    return {
+        "list_of_lists_or_source_folder": str(batch.source),
+        "output_folder_or_list_of_truncated_output_files": str(batch.output),
         "save_probabilities": batch.save_probabilities,
         "overwrite": batch.overwrite,
+        "num_processes_preprocessing": processes.preprocessing,
+        "num_processes_segmentation_export": processes.export,
         "folder_with_segs_from_prev_stage": batch.previous_stage and str(batch.previous_stage),
+        "num_parts": batch.num_parts,
+        "part_id": batch.part_id,
     }
-    if processes.preprocessing == processes.export == 0:
-        for case, image, output in zip(cases, images, outputs, strict=True):
-            try:
-                predictor.predict_from_files_sequential([image], [output], **shared)
-            except Exception as error:  # one bad case must not end a run of hundreds
-                predictor.left_out.append(f"{case.case_id}: {' '.join(str(error).split())}")
-        return
-    predictor.predict_from_files(
-        images,
-        outputs,
-        num_processes_preprocessing=max(1, processes.preprocessing),
-        num_processes_segmentation_export=max(1, processes.export),
-        **shared,
-    )

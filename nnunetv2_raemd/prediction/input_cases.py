@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import nibabel
 import SimpleITK as sitk
 
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.prediction.nifti_length import is_cut_off
+from nnunetv2_raemd.evaluation.nifti_length import is_cut_off
 
 
 @dataclass(frozen=True)
@@ -41,18 +40,23 @@ class InputFormat:
 def find_cases(folder: Path, file_ending: str) -> list[InputCase]:
     """The cases in the folder, in nnU-Net's order; a file without channel number is a case without images.
 
+    One that is named as the segmentation of a case is none: predictions may lie beside their images.
+
     Raises:
         UserError: if there is none.
     """
     numbered = re.compile(rf"(.*)_\d{{4}}{re.escape(file_ending)}", re.DOTALL)
     images: dict[str, list[Path]] = {}
+    unnumbered: set[str] = set()
     for file in sorted(folder.glob(f"*{file_ending}")):
         if file.name.startswith("."):  # left by macOS beside each file that it copies
             continue
         if match := numbered.fullmatch(file.name):
             images.setdefault(match[1], []).append(file)
         else:
-            images[file.name] = []
+            unnumbered.add(file.name)
+    segmentations = {f"{case_id}{file_ending}" for case_id in images}
+    images |= {name: [] for name in unnumbered - segmentations}
     if not images:
         raise UserError(f"{folder} holds no image that ends with {file_ending}, as those of the training do")
     return [InputCase(case_id, tuple(images[case_id])) for case_id in sorted(images)]
@@ -65,11 +69,11 @@ def problem_with(case: InputCase, expected: InputFormat, previous_stage: Path | 
     """
     if not case.images:
         return f"{case.case_id}: its name lacks the channel number, as in CASE_0000{expected.file_ending}"
-    if len(case.images) != expected.n_channels:
-        names = ", ".join(f"{case.case_id}_{channel:04d}" for channel in range(expected.n_channels))
+    names = [f"{case.case_id}_{channel:04d}" for channel in range(expected.n_channels)]
+    if [image.name for image in case.images] != [f"{name}{expected.file_ending}" for name in names]:
         return (
-            f"{case.case_id}: {len(case.images)} images of {expected.n_channels}; "
-            f"there must be {names} with the ending {expected.file_ending}"
+            f"{case.case_id}: there must be {', '.join(names)} with the ending {expected.file_ending} and no "
+            f"others, but there are {', '.join(image.name for image in case.images)}"
         )
     if (
         previous_stage is not None
@@ -84,7 +88,7 @@ def _problem_with_images(case: InputCase, expected: InputFormat) -> str | None:
     for image in case.images:
         try:
             sizes.append(read_size(image, expected.reader))
-            if expected.file_ending in (".nii", ".nii.gz") and is_cut_off(image):
+            if is_cut_off(image):
                 return f"{image} is cut off: voxels are missing at its end. Copy it again"
         except Exception as error:  # every library has its own for a broken file
             return f"{image} cannot be read: {' '.join(str(error).split())}"
@@ -110,12 +114,6 @@ def read_size(image: Path, reader: str) -> tuple[int, ...]:
     if image.stat().st_size == 0:
         raise ValueError("it is empty")
     return (0,)
-
-
-def as_nnunet_lists(cases: Sequence[InputCase], output: Path) -> tuple[list[list[str]], list[str]]:
-    """Cases as nnU-Net's predictor takes them: the images of each, and its output without the ending."""
-    images = [[str(image) for image in case.images] for case in cases]
-    return images, [str(output / case.case_id) for case in cases]
 
 
 def input_format(dataset_json: dict[str, Any], reader: str) -> InputFormat:

@@ -13,7 +13,7 @@ from nnunetv2.paths import nnUNet_results
 from nnunetv2.utilities.file_path_utilities import get_output_folder
 
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.prediction.predictor import WholeScanPredictor
+from nnunetv2_raemd.prediction.predictor import WholeScanPredictor, uncompiled
 
 
 class Model(NamedTuple):
@@ -34,7 +34,7 @@ class Model(NamedTuple):
             )
         try:
             path = get_output_folder(self.dataset, self.trainer, self.plans, self.configuration)
-        except RuntimeError as error:
+        except (RuntimeError, ValueError) as error:
             raise UserError(f"Dataset {self.dataset}: {error}") from error
         folder = Path(path)
         if not (folder / "plans.json").is_file():
@@ -58,7 +58,7 @@ def load_model(model: Model, **settings: Any) -> WholeScanPredictor:
     try:
         predictor.initialize_from_trained_model_folder(str(folder), folds, model.checkpoint)
         for weights in predictor.list_of_parameters:  # nnU-Net would find out at the first scan
-            predictor.network.load_state_dict(weights)
+            uncompiled(predictor.network).load_state_dict(weights)
     except (EOFError, KeyError, OSError, RuntimeError, UnpicklingError) as error:
         raise UserError(
             f"the model in {folder} cannot be loaded: a {model.checkpoint} is damaged, or of another version "

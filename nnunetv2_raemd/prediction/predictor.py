@@ -8,11 +8,10 @@ from typing import Any
 
 import torch
 from acvl_utils.cropping_and_padding.padding import pad_nd_image
-from nnunetv2.configuration import default_num_processes
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.inference.sliding_window_prediction import compute_gaussian, compute_steps_for_sliding_window
 from nnunetv2.utilities.helpers import dummy_context, empty_cache
-from torch import Tensor
+from torch import Tensor, nn
 from torch._dynamo import OptimizedModule
 from tqdm import tqdm
 
@@ -32,40 +31,7 @@ class WholeScanPredictor(nnUNetPredictor):
     nnU-Net's windows overlap by half along the slices, so that it runs the whole network twice on every
     slice, and weights both results. Here the windows lie at the same places, but encoder and decoder run
     once: only what the recurrence makes of a slice is averaged. Tiles and mirroring are nnU-Net's.
-
-    Attributes:
-        left_out: what `predict_from_files` could not predict and why, after it has returned.
     """
-
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
-        self.left_out: list[str] = []
-
-    def predict_from_data_iterator(
-        self,
-        data_iterator: Iterable[dict[str, Any]],
-        save_probabilities: bool = False,
-        num_processes_segmentation_export: int = default_num_processes,
-    ) -> list[Any]:
-        """As nnU-Net's; a case that cannot be predicted goes to `left_out` instead of ending the others."""
-        results: list[Any] = super().predict_from_data_iterator(
-            self._usable(data_iterator), save_probabilities, num_processes_segmentation_export
-        )
-        return results
-
-    def _usable(self, cases: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        """The cases without NaN, up to where preprocessing fails: what was predicted till then is written."""
-        try:
-            for case in cases:
-                if case["ofile"] is not None and isinstance(case["data"], Tensor) and _has_nan(case["data"]):
-                    self.left_out.append(f"{case['ofile']}: {HAS_NAN}")
-                else:
-                    yield case
-        except RuntimeError as error:
-            self.left_out.append(
-                f"all cases from the one on that could not be preprocessed: {error} "
-                "Mend or remove it, then go on with --continue_prediction"
-            )
 
     @torch.inference_mode()
     def predict_sliding_window_return_logits(self, input_image: Tensor) -> Tensor:
@@ -74,11 +40,11 @@ class WholeScanPredictor(nnUNetPredictor):
         Raises:
             UserError: if the image contains NaN, or the network's result is not finite.
         """
-        network = self.network._orig_mod if isinstance(self.network, OptimizedModule) else self.network
-        if not isinstance(network, RAEMDNet):
-            return super().predict_sliding_window_return_logits(input_image)
         if _has_nan(input_image):
             raise UserError(HAS_NAN)
+        network = uncompiled(self.network)
+        if not isinstance(network, RAEMDNet):
+            return super().predict_sliding_window_return_logits(input_image)
         network.to(self.device).eval()
         empty_cache(self.device)
         with torch.autocast(self.device.type) if self.device.type == "cuda" else dummy_context():
@@ -145,6 +111,11 @@ class WholeScanPredictor(nnUNetPredictor):
         axes = [1 + axis for axis in self.allowed_mirroring_axes or ()] if self.use_mirroring else []
         for n_flipped in range(len(axes) + 1):
             yield from itertools.combinations(axes, n_flipped)
+
+
+def uncompiled(network: nn.Module) -> nn.Module:
+    """The network itself, also of what torch.compile made of it, whose weights go by other names."""
+    return network._orig_mod if isinstance(network, OptimizedModule) else network
 
 
 def _has_nan(image: Tensor) -> bool:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from nnunetv2_raemd.study.lock import LockedError, locked
+from nnunetv2_raemd.study.process_group import run_in_group
 from nnunetv2_raemd.study.training import Training
 from nnunetv2_raemd.version import __version__
 
@@ -51,19 +51,12 @@ class TrainingJob:
         command = [find_script(self.command), *training.arguments(), *self.options]
         with training.log.open("a", encoding="utf-8") as log:
             print("$", *command, file=log, flush=True)
-            finished = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
-                pass_fds=inherited,
-                check=False,
-            )
-        if finished.returncode == 0 and training.is_done:
+            environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+            status = run_in_group(command, log, environment=environment, inherited=inherited)
+        if status == 0 and training.is_done:
             return Outcome(training)
         last = (training.end_of_log().strip().splitlines() or ["nothing"])[-1]
-        return Outcome(training, f"exit status {finished.returncode}, last printed: {last[:MOST_SHOWN]}")
+        return Outcome(training, f"exit status {status}, last printed: {last[:MOST_SHOWN]}")
 
     def sees(self, training: Training) -> Mapping[str, object]:
         """nnU-Net's folders, the version, and that a worker takes one training at a time."""

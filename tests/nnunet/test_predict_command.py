@@ -126,6 +126,7 @@ def test_a_damaged_checkpoint_is_named(
         (("-tr", "nnUNetTrainerUnknown"), "no trained model"),
         (("-f", "0", "3"), "fold_3"),
         (("-d", "909"), "909"),
+        (("-d", "Lungs"), "Dataset Lungs"),
         (("-chk", "checkpoint_none.pth"), "checkpoint_none.pth is missing"),
         (("-device", "cuda"), "CUDA"),
         (("-prev_stage_predictions", "."), "no cascade"),

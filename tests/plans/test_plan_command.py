@@ -102,13 +102,14 @@ def test_a_dataset_by_name_a_configuration_a_preset_and_a_name(dataset: Path, pl
     assert read(dataset / "nnUNetPlainPlans.json") == {**expected, "plans_name": "nnUNetPlainPlans"}
 
 
-def test_another_plan_of_nnunets_and_a_preset_file(dataset: Path, planned, tmp_path: Path) -> None:
+@pytest.mark.parametrize("both", [("-c", "2d", "3d_fullres"), ("-c", "2d", "-c", "3d_fullres")])
+def test_another_plan_of_nnunets_and_a_preset_file(
+    dataset: Path, planned, tmp_path: Path, both: tuple[str, ...]
+) -> None:
     (dataset / "nnUNetResEncUNetMPlans.json").write_text(json.dumps(planned("M")))
     own = tmp_path / "own.json"
     own.write_text(json.dumps({**read(PRESET_FOLDER / "raemd.json"), "max_slices": 5, "gpu_memory_gb": 6}))
-    out = succeed(
-        "-d", "501", "-p", "nnUNetResEncUNetMPlans", "--preset", str(own), "-c", "2d", "-c", "3d_fullres"
-    )
+    out = succeed("-d", "501", "-p", "nnUNetResEncUNetMPlans", "--preset", str(own), *both)
     written = read(dataset / "nnUNetRAEMDPlans.json")["configurations"]
     assert [configuration["patch_size"][0] for configuration in written.values()] == [5, 5]
     assert "of 6.0" in out

@@ -49,6 +49,17 @@ def test_a_missing_channel_is_named(folder: Path) -> None:
     assert "a_0001" in str(found["a"])
 
 
+@pytest.mark.parametrize("renamed", ["a_0002", "a_0001_0000"])
+def test_channels_of_other_numbers_are_not_taken_for_those_expected(folder: Path, renamed: str) -> None:
+    (folder / "a_0001.nii.gz").rename(folder / f"{renamed}.nii.gz")
+    assert "a_0000, a_0001" in str(problems(folder)["a"])
+
+
+def test_a_segmentation_beside_its_images_is_no_case(folder: Path) -> None:
+    write(folder / "a.nii.gz")
+    assert problems(folder) == {"a": None, "a_b": None}
+
+
 def test_a_name_without_channel_is_no_reason_to_stop(folder: Path) -> None:
     write(folder / "stray scan.nii.gz")
     found = problems(folder)

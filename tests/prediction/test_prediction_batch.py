@@ -1,44 +1,63 @@
-"""A folder of scans, with a predictor that takes notes in the place of the real one."""
+"""A folder of scans, with a pipeline that takes notes in the place of the real one."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import SimpleITK as sitk
 
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.prediction.batch import Batch, Processes, predict_batch
+from nnunetv2_raemd.prediction import batch as room
+from nnunetv2_raemd.prediction.batch import Batch, predict_batch
+from nnunetv2_raemd.prediction.case_work import CaseWork
+from nnunetv2_raemd.prediction.input_cases import InputCase
+from nnunetv2_raemd.prediction.pipeline import Processes
 
-IN_PARALLEL, ONE_BY_ONE = Processes(2, 2), Processes(0, 0)
+PROCESSES = Processes(3, 0)
 
 
 class SimpleITKIO:
     """Stands for nnU-Net's reader of that name."""
 
 
-class Notes:
-    """A predictor that cannot predict the case "broken"."""
+class Predictor:
+    """What is asked of a predictor beside predicting."""
 
     def __init__(self, previous_stage_name: str | None = None) -> None:
         self.dataset_json = {"file_ending": ".nii.gz", "channel_names": {"0": "CT"}}
         self.plans_manager = self.configuration_manager = self
         self.image_reader_writer_class = SimpleITKIO
         self.previous_stage_name = previous_stage_name
-        self.left_out: list[str] = []
-        self.predicted: list[str] = []
-        self.settings: dict[str, Any] = {}
+        self.verbose_preprocessing = False
+        self.plans = {"plans_name": "somePlans"}
 
-    def predict_from_files(self, images: list[list[str]], outputs: list[str], **settings: Any) -> None:
-        self.settings = settings
-        for (image,), output in zip(images, outputs, strict=True):
-            assert Path(image).name == f"{Path(output).name}_0000.nii.gz"
-            if "broken" in image:
-                raise RuntimeError("broken voxels")
-            self.predicted.append(Path(output).name)
 
-    predict_from_files_sequential = predict_from_files
+class Notes:
+    """A pipeline that cannot predict the case "broken"."""
+
+    predicted: list[str]
+    work: CaseWork
+
+    def __init__(self, work: CaseWork, network: Callable[[np.ndarray], np.ndarray], _: Processes) -> None:
+        Notes.work, self.problems, self.n_written = work, [], 0
+
+    def run(self, cases: Sequence[InputCase]) -> None:
+        for case in cases:
+            if case.case_id == "broken":
+                self.problems.append("broken: broken voxels")
+            else:
+                Notes.predicted.append(case.case_id)
+
+
+@pytest.fixture(autouse=True)
+def _notes(monkeypatch: pytest.MonkeyPatch) -> None:
+    Notes.predicted = []
+    monkeypatch.setattr(room, "Pipeline", Notes)
 
 
 @pytest.fixture
@@ -55,35 +74,63 @@ def without_broken(batch: Batch) -> Batch:
     return batch
 
 
-def test_settings_reach_nnu_net(batch: Batch) -> None:
-    predictor = Notes()
-    changed = Batch(without_broken(batch).source, batch.output, save_probabilities=True, overwrite=False)
-    predict_batch(predictor, changed, Processes(3, 0))
-    assert predictor.predicted == ["a", "c"]
-    assert predictor.settings == {
-        "save_probabilities": True,
-        "overwrite": False,
+def read(file: Path) -> Any:
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def test_the_output_folder_is_described_as_by_nnu_net(batch: Batch) -> None:
+    predict_batch(Predictor(), without_broken(batch), PROCESSES)
+    assert read(batch.output / "dataset.json") == Predictor().dataset_json
+    assert read(batch.output / "plans.json") == {"plans_name": "somePlans"}
+    assert read(batch.output / "predict_from_raw_data_args.json") == {  # as nnunetv2 2.8.1 writes it
         "folder_with_segs_from_prev_stage": None,
+        "list_of_lists_or_source_folder": str(batch.source),
+        "num_parts": 1,
         "num_processes_preprocessing": 3,
-        "num_processes_segmentation_export": 1,
+        "num_processes_segmentation_export": 0,
+        "output_folder_or_list_of_truncated_output_files": str(batch.output),
+        "overwrite": True,
+        "part_id": 0,
+        "save_probabilities": False,
     }
 
 
-def test_one_by_one_a_failing_case_does_not_end_the_others(batch: Batch) -> None:
-    predictor = Notes()
-    with pytest.raises(UserError, match="broken: broken voxels"):
-        predict_batch(predictor, batch, ONE_BY_ONE)
-    assert predictor.predicted == ["a", "c"]
+def test_a_failing_case_is_told_of_after_the_others(batch: Batch) -> None:
+    (batch.source / "no_image_0000.nii.gz").write_bytes(b"no image")
+    with pytest.raises(UserError, match=r"(?s)no_image_0000.*broken: broken voxels"):
+        predict_batch(Predictor(), batch, PROCESSES)
+    assert Notes.predicted == ["a", "c"]
 
 
-@pytest.mark.parametrize("processes", [IN_PARALLEL, ONE_BY_ONE])
-def test_parts_share_the_cases(batch: Batch, processes: Processes) -> None:
+@pytest.mark.parametrize(
+    ("save_probabilities", "left"), [(False, []), (True, ["c"])], ids=["labels", "probabilities"]
+)
+def test_what_is_predicted_already_is_not_predicted_again(
+    batch: Batch, save_probabilities: bool, left: list[str]
+) -> None:
+    batch.output.mkdir()
+    for name in ("a.nii.gz", "a.npz", "c.nii.gz"):
+        (batch.output / name).touch()
+    source = without_broken(batch).source
+    again = Batch(source, batch.output, overwrite=False, save_probabilities=save_probabilities)
+    predict_batch(Predictor(), again, PROCESSES)
+    assert Notes.predicted == left
+
+
+def test_predictions_may_lie_beside_the_images(batch: Batch) -> None:
+    beside = Batch(without_broken(batch).source, batch.source, overwrite=False)
+    (batch.source / "a.nii.gz").touch()
+    predict_batch(Predictor(), beside, PROCESSES)
+    assert Notes.predicted == ["c"]
+
+
+def test_parts_share_the_cases(batch: Batch) -> None:
     source = without_broken(batch).source
     shares = []
     for part_id in range(3):
-        predictor = Notes()
-        predict_batch(predictor, Batch(source, batch.output, num_parts=3, part_id=part_id), processes)
-        shares.append(predictor.predicted)
+        Notes.predicted = []
+        predict_batch(Predictor(), Batch(source, batch.output, num_parts=3, part_id=part_id), PROCESSES)
+        shares.append(Notes.predicted)
     assert shares == [["a"], ["c"], []]
 
 
@@ -91,20 +138,26 @@ def test_nothing_is_made_where_no_case_can_be_predicted(batch: Batch) -> None:
     for file in batch.source.iterdir():
         file.write_bytes(b"no image")
     with pytest.raises(UserError) as told:
-        predict_batch(Notes(), batch, IN_PARALLEL)
+        predict_batch(Predictor(), batch, PROCESSES)
     assert all(f"{name}_0000.nii.gz" in str(told.value) for name in ("a", "broken", "c"))
     assert not batch.output.exists()
 
 
+def test_an_output_folder_that_cannot_be_made_is_named(batch: Batch) -> None:
+    (batch.source.parent / "file").touch()
+    inside_a_file = Batch(without_broken(batch).source, batch.source.parent / "file" / "out")
+    with pytest.raises(UserError, match="out cannot be written to"):
+        predict_batch(Predictor(), inside_a_file, PROCESSES)
+
+
 def test_a_cascade_needs_its_previous_stage_and_only_a_cascade(batch: Batch, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="3d_lowres"):
-        predict_batch(Notes("3d_lowres"), batch, IN_PARALLEL)
+        predict_batch(Predictor("3d_lowres"), batch, PROCESSES)
     with_previous = Batch(batch.source, batch.output, tmp_path)
     with pytest.raises(UserError, match="no cascade"):
-        predict_batch(Notes(), with_previous, IN_PARALLEL)
+        predict_batch(Predictor(), with_previous, PROCESSES)
     (tmp_path / "c.nii.gz").touch()
-    predictor = Notes("3d_lowres")
     with pytest.raises(UserError, match="a: no prediction of the previous stage"):
-        predict_batch(predictor, with_previous, IN_PARALLEL)
-    assert predictor.predicted == ["c"]
-    assert predictor.settings["folder_with_segs_from_prev_stage"] == str(tmp_path)
+        predict_batch(Predictor("3d_lowres"), with_previous, PROCESSES)
+    assert Notes.predicted == ["c"]
+    assert Notes.work.previous_stage == tmp_path

@@ -79,35 +79,13 @@ def test_other_networks_are_left_to_nnu_net() -> None:
     torch.testing.assert_close(ours, stock, rtol=0, atol=0)
 
 
-def test_nan_is_refused_instead_of_becoming_background(network: MakeNetwork) -> None:
+@pytest.mark.parametrize("other_network", [False, True])
+def test_nan_is_refused_instead_of_becoming_background(network: MakeNetwork, other_network: bool) -> None:
     image = torch.rand(2, 4, 16, 12)
     image[0, 1, 2, 3] = torch.nan
+    net = torch.nn.Conv3d(2, 2, 1) if other_network else network().float()
     with pytest.raises(UserError, match="NaN"):
-        predictor(WholeScanPredictor, network().float()).predict_sliding_window_return_logits(image)
-
-
-def test_what_cannot_be_predicted_is_left_out_of_a_batch_and_told_of(
-    network: MakeNetwork, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def preprocessed() -> Iterator[dict[str, Any]]:
-        for name, value in (("first", 0.0), ("with_nan", torch.nan), ("second", 1.0)):
-            yield {"ofile": name, "data": torch.full((2, 4, 16, 12), value)}
-        raise RuntimeError("workers died")
-
-    predicted = []
-
-    def predict(_self: object, cases: Iterator[dict[str, Any]], *_settings: object) -> None:
-        predicted.extend(case["ofile"] for case in cases)
-
-    monkeypatch.setattr(nnUNetPredictor, "predict_from_data_iterator", predict)
-    made = predictor(WholeScanPredictor, network().float())
-    made.predict_from_data_iterator(preprocessed())
-    assert predicted == ["first", "second"]
-    with_nan, not_preprocessed = made.left_out
-    assert "with_nan" in with_nan
-    assert "NaN" in with_nan
-    assert "workers died" in not_preprocessed
-    assert "--continue_prediction" in not_preprocessed
+        predictor(WholeScanPredictor, net).predict_sliding_window_return_logits(image)
 
 
 @pytest.mark.parametrize("weight", [torch.nan, torch.inf, 1e6])

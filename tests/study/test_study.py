@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,6 +86,49 @@ def test_a_killed_training_is_continued(dataset: Path, command: str, calls: Call
     assert f"exit status -{int(signal.SIGKILL)}" in shown
     assert study([dies], command)[0] == 0
     assert calls.arguments() == [["Dies", "0", "--c", "-device", "cpu"]]
+
+
+def wait_until_free(training: Training) -> None:
+    """A process that was killed takes a moment to end."""
+    for _ in range(200):
+        with suppress(LockedError), locked(training.lock):
+            return
+        time.sleep(0.05)
+    raise AssertionError("the training is locked still")
+
+
+def test_what_a_killed_training_has_started_ends_with_it(dataset: Path, command: str, calls: Calls) -> None:
+    """Or it would keep the lock, so that the training could not be continued."""
+    forks = training(dataset, "Forks")
+    assert study([forks], command)[0] == 1
+    wait_until_free(forks)
+    assert study([forks], command)[0] == 0
+    assert calls.arguments() == [["Forks", "0", "--c", "-device", "cpu"]]
+
+
+STUDY = """
+import sys
+from pathlib import Path
+from nnunetv2_raemd.study.job import TrainingJob
+from nnunetv2_raemd.study.training import Training
+TrainingJob((), sys.argv[2])(Training(Path(sys.argv[1]), "ForksAndWaits__nnUNetPlans__2d", "0"))
+"""
+
+
+def test_an_interrupted_study_ends_its_training_and_all_that_this_has_started(
+    dataset: Path, command: str
+) -> None:
+    waits = training(dataset, "ForksAndWaits")
+    with subprocess.Popen(
+        [sys.executable, "-c", STUDY, str(dataset), command], stderr=subprocess.PIPE
+    ) as run:
+        while waits.last_epoch() != 1 and run.poll() is None:
+            time.sleep(0.02)
+        run.send_signal(signal.SIGINT)
+        run.communicate()
+    assert "KeyboardInterrupt" in waits.end_of_log()  # the training was told, and not only killed
+    wait_until_free(waits)
+    assert not TrainingJob((), command)(waits).problem
 
 
 def test_a_command_that_is_not_there(dataset: Path) -> None:

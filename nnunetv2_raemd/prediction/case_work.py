@@ -1,0 +1,91 @@
+"""What is done to a case before and after the network, by nnU-Net's own code and in worker processes."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from nnunetv2.inference.data_iterators import PreprocessAdapter
+from nnunetv2.inference.export_prediction import export_prediction_from_logits
+from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
+
+from nnunetv2_raemd.prediction.input_cases import InputCase
+
+Properties = dict[str, Any]
+"""What nnU-Net remembers of an image to bring its segmentation back to it."""
+
+
+@dataclass(frozen=True)
+class CaseWork:
+    """Preprocessing and export of a model's cases.
+
+    Attributes:
+        output: folder of the segmentations; it exists.
+        previous_stage: predictions of the previous stage of a cascade.
+    """
+
+    plans_manager: PlansManager
+    configuration_manager: ConfigurationManager
+    dataset_json: dict[str, Any]
+    output: Path
+    previous_stage: Path | None = None
+    save_probabilities: bool = False
+    verbose: bool = False
+
+    def preprocess(self, case: InputCase) -> tuple[np.ndarray, Properties]:
+        """The image (C, Z, Y, X) as the network takes it, of a cascade with the previous stage's labels.
+
+        An array, because torch hands tensors between processes through shared memory, which is scarce.
+        """
+        previous = self.previous_stage and str(self.previous_stage / f"{case.case_id}{self._file_ending}")
+        adapter = PreprocessAdapter(
+            [[str(image) for image in case.images]],
+            [previous],
+            self.configuration_manager.preprocessor_class(verbose=self.verbose),
+            None,
+            self.plans_manager,
+            self.dataset_json,
+            self.configuration_manager,
+        )
+        item = next(adapter)
+        return item["data"].float().numpy(), item["data_properties"]
+
+    def export(self, logits: np.ndarray, properties: Properties, case: InputCase) -> None:
+        """Write the segmentation, and the probabilities if wanted, whole or not at all.
+
+        The segmentation comes last: where it is, the case is done.
+        """
+        unfinished = self.output / f".unfinished_{case.case_id}"
+        shutil.rmtree(unfinished, ignore_errors=True)  # left by a run that was killed
+        unfinished.mkdir()
+        try:
+            export_prediction_from_logits(
+                logits,
+                properties,
+                self.configuration_manager,
+                self.plans_manager,
+                self.dataset_json,
+                str(unfinished / case.case_id),
+                self.save_probabilities,
+            )
+            for file in sorted(unfinished.iterdir(), key=lambda file: file.name == self._name(case)):
+                file.replace(self.output / file.name)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+
+    def is_done(self, case: InputCase) -> bool:
+        """Whether all that would be written is there."""
+        probabilities = self.output / f"{case.case_id}.npz"
+        return (self.output / self._name(case)).is_file() and (
+            not self.save_probabilities or probabilities.is_file()
+        )
+
+    def _name(self, case: InputCase) -> str:
+        return f"{case.case_id}{self._file_ending}"
+
+    @property
+    def _file_ending(self) -> str:
+        return str(self.dataset_json["file_ending"])

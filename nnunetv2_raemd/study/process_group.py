@@ -1,0 +1,49 @@
+"""A command that ends with all the processes that it has started."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import IO
+
+TIME_TO_END_S = 15.0
+
+
+def run_in_group(
+    command: Sequence[str], log: IO[str], *, environment: Mapping[str, str], inherited: Sequence[int]
+) -> int:
+    """The exit status of `command`, which prints to `log` and inherits the file descriptors `inherited`.
+
+    nnU-Net's data loaders outlive a training that was killed, and would hold what they have inherited, such
+    as a lock, for ever. So none is left behind here. An interrupt is passed on to all of them, since those of
+    a terminal reach its own group only. (Windows has no such groups: there, only the command itself ends.)
+    """
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        env=environment,
+        pass_fds=inherited,
+        start_new_session=True,
+    ) as process:
+        try:
+            return process.wait()
+        except BaseException:
+            _send(process, "SIGINT")
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(TIME_TO_END_S)
+            raise
+        finally:
+            _send(process, "SIGKILL")
+
+
+def _send(process: subprocess.Popen[bytes], signal_name: str) -> None:
+    if not hasattr(os, "killpg"):
+        process.kill()
+        return
+    with suppress(ProcessLookupError):  # all have ended
+        os.killpg(process.pid, getattr(signal, signal_name))

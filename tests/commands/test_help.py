@@ -1,0 +1,40 @@
+"""`--help` of every command, in a terminal of usual width."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from nnunetv2_raemd.cli import app
+
+
+def commands(command: Any, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """All commands below one, each with how it is called."""
+    yield path, command
+    for name, below in getattr(command, "commands", {}).items():
+        yield from commands(below, *path, name)
+
+
+ALL = dict(commands(get_command(app)))
+
+
+def test_all_commands_are_found() -> None:
+    assert {("predict",), ("postprocess", "apply"), ("convert", "luna16")} <= ALL.keys()
+
+
+@pytest.mark.parametrize("path", ALL, ids=" ".join)
+def test_every_option_is_named_in_full_and_explained(
+    path: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = CliRunner().invoke(app, [*path, "--help"])
+    assert shown.exit_code == 0
+    assert max(map(len, shown.output.splitlines())) <= 80
+    for option in ALL[path].params:
+        if option.param_type_name == "option" and not option.hidden:
+            assert set(option.opts) <= set(shown.output.replace(",", " ").split()), option.opts
+            assert option.help

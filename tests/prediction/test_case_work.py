@@ -1,0 +1,68 @@
+"""The export of a case: whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nnunetv2_raemd.prediction import case_work
+from nnunetv2_raemd.prediction.case_work import CaseWork
+from nnunetv2_raemd.prediction.input_cases import InputCase
+
+CASE = InputCase("1.2.840.7", ())
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> CaseWork:
+    nothing: Any = None
+    dataset_json = {"file_ending": ".nii.gz"}
+    return CaseWork(nothing, nothing, dataset_json, tmp_path, save_probabilities=True)
+
+
+def export(work: CaseWork) -> None:
+    work.export(np.zeros((2, 1, 1, 1)), {}, CASE)
+
+
+def test_nothing_is_left_of_an_export_that_fails(work: CaseWork, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail_halfway(*arguments: Any) -> None:
+        Path(f"{arguments[5]}.npz").touch()
+        Path(f"{arguments[5]}.nii.gz").write_bytes(b"half a segm")
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(case_work, "export_prediction_from_logits", fail_halfway)
+    with pytest.raises(OSError, match="no space"):
+        export(work)
+    assert list(work.output.iterdir()) == []
+    assert not work.is_done(CASE)
+
+
+def test_the_segmentation_appears_last_and_what_a_killed_run_left_does_no_harm(
+    work: CaseWork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = work.output / ".unfinished_1.2.840.7"
+    left.mkdir()
+    (left / "1.2.840.7.nii.gz").write_bytes(b"half a segm")
+    (left / "of an earlier version").touch()
+    appeared = []
+    replace = Path.replace
+
+    def note_and_replace(file: Path, target: Path) -> Path:
+        appeared.append(file.name)
+        assert not work.is_done(CASE)
+        return replace(file, target)
+
+    def write(*arguments: Any) -> None:
+        for ending in (".nii.gz", ".npz", ".pkl"):
+            Path(f"{arguments[5]}{ending}").write_text("whole")
+
+    monkeypatch.setattr(case_work, "export_prediction_from_logits", write)
+    monkeypatch.setattr(Path, "replace", note_and_replace)
+    export(work)
+    assert appeared[-1] == "1.2.840.7.nii.gz"
+    assert work.is_done(CASE)
+    assert {file.name: file.read_text() for file in work.output.iterdir()} == {
+        f"1.2.840.7{ending}": "whole" for ending in (".nii.gz", ".npz", ".pkl")
+    }
