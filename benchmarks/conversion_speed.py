@@ -63,17 +63,13 @@ def ours(case: Case, folder: DatasetFolder) -> float:
 def plan(archive: str, folder: Path) -> tuple[Case, ...]:
     """The cases that the command would convert."""
     if archive == "luna16":
-        from nnunetv2_raemd.dataset_conversion.luna16.scans import plan_luna16  # noqa: PLC0415
+        from nnunetv2_raemd.dataset_conversion.luna16.archive import Luna16  # noqa: PLC0415
         from nnunetv2_raemd.dataset_conversion.luna16.sources import Spheres  # noqa: PLC0415
 
-        return plan_luna16(folder, Spheres()).cases
-    from nnunetv2_raemd.dataset_conversion.dicom.index import index_folder  # noqa: PLC0415
-    from nnunetv2_raemd.dataset_conversion.nsclc_radiomics import (  # noqa: PLC0415
-        MaskChoice,
-        plan_nsclc_radiomics,
-    )
+        return Luna16(Spheres()).plan(folder, workers=1).cases
+    from nnunetv2_raemd.dataset_conversion.nsclc_radiomics.archive import NsclcRadiomics  # noqa: PLC0415
 
-    return plan_nsclc_radiomics(index_folder(folder), choice=MaskChoice()).cases
+    return NsclcRadiomics().plan(folder, workers=1).cases
 
 
 def sources(case: Any) -> list[str]:

@@ -53,6 +53,7 @@ def geometry(file: Path, wanted: set[str]) -> dict[str, AxialGrid]:
 
 
 def placed(grid: AxialGrid, x_mm: float, y_mm: float, *, turned: bool) -> AxialGrid:
+    """The grid with its first pixel at x and y of the world; `turned`: its x and y axes point backwards."""
     sign = -1 if turned else 1
     direction = (sign, 0, 0, 0, sign, 0, 0, 0, 1)
     return AxialGrid(grid.size, (x_mm, y_mm, grid.origin_mm[2]), grid.spacing_mm, direction)
@@ -73,6 +74,7 @@ def in_world(annotations: Sequence[ReaderAnnotation], balls: Sequence[Ball], gri
 def fits(
     annotations: Sequence[ReaderAnnotation], balls: Sequence[Ball], grid: AxialGrid, *, turned: bool
 ) -> Iterator[tuple[float, AxialGrid]]:
+    """Places of the grid that each lay one nodule found on one of the balls, with the misfit of all."""
     nodules, _ = find_in_scan(annotations, [], grid)
     # a cluster that has to be taken apart is of no use before the scan has its place
     whole = [average_reader(n) for n in nodules if MIN_READERS <= len(n.readings) <= 4]
@@ -85,6 +87,10 @@ def fits(
 
 
 def misfit(found: Sequence[Ball], balls: Sequence[Ball], shift: np.ndarray) -> float:
+    """How badly the balls found, moved in x and y by `shift` (3,) in mm, fit those stated: a sum over these.
+
+    Distance of the centres in mm, and logarithm of the diameters' ratio; `FAR_MM` for one without partner.
+    """
     moved = np.array([ball.centre_mm for ball in found]) + np.array([shift[0], shift[1], 0])
     stated = np.array([ball.centre_mm for ball in balls])
     far = np.minimum(np.linalg.norm(moved[:, None] - stated, axis=-1), FAR_MM)
@@ -95,6 +101,7 @@ def misfit(found: Sequence[Ball], balls: Sequence[Ball], shift: np.ndarray) -> f
 
 
 def show(name: str, values: Sequence[float] | np.ndarray, percentiles: Sequence[float] = SHOWN) -> None:
+    """Print percentiles (0 to 100) of `values` (N,), in the unit that `name` says."""
     figures = ", ".join(f"{v:.3g}" for v in np.percentile(values, percentiles))
     print(f"{name} (percentiles {', '.join(f'{p:g}' for p in percentiles)}): {figures}")
 
@@ -146,6 +153,7 @@ class Figures:
     def add(
         self, uid: str, annotations: Sequence[ReaderAnnotation], balls: Sequence[Ball], grid: AxialGrid
     ) -> None:
+        """Draw and check the nodules of one scan, and take in the figures."""
         start = time.process_time()
         nodules, problems = find_in_scan(annotations, balls, grid)
         check = check_nodules(nodules, balls, grid)
@@ -168,6 +176,7 @@ class Figures:
                 self.dice.append(dice_to_ball(nodule, balls, grid))
 
     def show(self) -> None:
+        """Print all figures."""
         print(f"nodules of {MIN_READERS} readers or more: {self.nodules}")
         print(f"CPU time: masks and check {self.masks_s:.1f} s, label maps {self.label_maps_s:.1f} s")
         show("z offset of centres in mm", self.z_mm)
@@ -180,6 +189,7 @@ class Figures:
 
 
 def main() -> None:
+    """Draw the nodules of all scans, and print how they compare with `annotations.csv`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument(
         "--csv", type=Path, required=True, help="folder of annotations.csv and seriesuids.csv"

@@ -40,7 +40,10 @@ def scans(workspace: Workspace) -> Iterator[tuple[Path, Path]]:
 
 
 def predicted_mask(logits: torch.Tensor, properties: dict[str, Any], shape: tuple[int, ...]) -> np.ndarray:
-    """Where foreground wins, in the whole scan; the phantom is not resampled."""
+    """Where foreground wins, boolean (z, y, x), in the whole scan of `shape`; phantoms are not resampled.
+
+    `logits` (labels, z, y, x) are of the part that preprocessing left of the scan.
+    """
     mask = np.zeros(shape, bool)
     box = tuple(slice(*side) for side in properties["bbox_used_for_cropping"])
     mask[box] = logits.float().argmax(0).numpy() > 0
@@ -48,11 +51,12 @@ def predicted_mask(logits: torch.Tensor, properties: dict[str, Any], shape: tupl
 
 
 def dice(one: np.ndarray, other: np.ndarray) -> float:
+    """Dice of two boolean masks (z, y, x), 0 to 1; at least one of them is not empty."""
     return 2 * np.count_nonzero(one & other) / (np.count_nonzero(one) + np.count_nonzero(other))
 
 
 def main() -> None:
-    """Print the table."""
+    """Predict all scans in both ways, and print Dice and processor time in a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--demo", type=Path, default=Path("demo_output"))
     parser.add_argument("--threads", type=int, default=1)

@@ -13,15 +13,12 @@ from nnunetv2.paths import nnUNet_preprocessed
 
 from nnunetv2_raemd.dataset_conversion.batch import run_cases
 from nnunetv2_raemd.dataset_conversion.case import ConversionPlan, Outcome, Status
-from nnunetv2_raemd.dataset_conversion.nnunet_dataset import (
-    DatasetDescription,
-    DatasetFolder,
-    write_dataset_json,
-    write_json,
-)
+from nnunetv2_raemd.dataset_conversion.dataset_json import DatasetDescription, write_dataset_json
+from nnunetv2_raemd.dataset_conversion.nnunet_dataset import DatasetFolder
 from nnunetv2_raemd.dataset_conversion.quality.pictures import draw_pictures, page
 from nnunetv2_raemd.dataset_conversion.report import remove_report, write_report
 from nnunetv2_raemd.dataset_conversion.splits import GroupedFolds, KnownCases, Split
+from nnunetv2_raemd.dataset_conversion.whole_files import write_json
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.execution.backend import Backend
 from nnunetv2_raemd.execution.local_processes import LocalProcesses
@@ -82,14 +79,14 @@ def convert(
     Raises `UserError` where it would, where the folder holds images of other origin, where the cases cannot
     be split as `options` ask for, or (strict) at the first bad case.
     """
+    if options.strict and plan.rejected:
+        first = plan.rejected[0]
+        raise UserError(f"{first.case_id}: {first.reason} (--strict stops at the first failure)")
     known = known_cases(plan, folder, options)
     plan = limited(plan, options.limit)
     folder = replace(folder, test_cases=options.split.test_cases(known))
     folder = _prepare(folder, settings, overwrite=options.overwrite)
     moved = folder.arrange()
-    if options.strict and plan.rejected:
-        first = plan.rejected[0]
-        raise UserError(f"{first.case_id}: {first.reason} (--strict stops at the first failure)")
     for rejected in plan.rejected:
         folder.discard(rejected.case_id)
     converted = run_cases(plan.cases, folder, backend=options.backend, strict=options.strict)

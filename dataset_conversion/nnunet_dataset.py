@@ -1,26 +1,24 @@
-"""The nnU-Net raw dataset folder: names, whole-or-nothing writing of a case, `dataset.json`."""
+"""The nnU-Net raw dataset folder: names, and the whole-or-nothing writing of a case."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import json
-import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import SimpleITK as sitk
-from nnunetv2.dataset_conversion.generate_dataset_json import generate_dataset_json
 from nnunetv2.paths import nnUNet_raw
 
+from nnunetv2_raemd.dataset_conversion.whole_files import write_image, write_json
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.version import __version__
 
 FILE_ENDING = ".nii.gz"
 PARTS = ("Tr", "Ts")  # nnU-Net's endings of the folders of training and of test cases
@@ -121,7 +119,8 @@ class DatasetFolder:
         return {case_id: record for case_id, record in self._all_records().items() if record != _PENDING}
 
     def _all_records(self) -> dict[str, dict[str, Any]]:
-        return {c: json.loads(self.record(c).read_text(encoding="utf-8")) for c in self.recorded_cases()}
+        """Of all cases; a damaged record, as a power failure may leave, says no more than that one began."""
+        return {case_id: self._recorded(case_id) or _PENDING for case_id in self.recorded_cases()}
 
     def discard(self, case_id: str) -> None:
         """Remove every trace of a case; the next run completes a removal that is cut short."""
@@ -155,8 +154,8 @@ class DatasetFolder:
         """
         with self._unfinished(case_id) as folder:
             new_image, new_label = folder / f"image{FILE_ENDING}", folder / f"label{FILE_ENDING}"
-            _write_image(image, new_image)
-            _write_image(label, new_label)
+            write_image(image, new_image)
+            write_image(label, new_label)
             record = {**record, "image_sha256": _sha256(new_image), "label_sha256": _sha256(new_label)}
             write_json(folder / "pending.json", _PENDING)
             write_json(folder / "record.json", record)
@@ -171,10 +170,10 @@ class DatasetFolder:
     def _recorded(self, case_id: str) -> dict[str, Any] | None:
         """What the record of a case says, None where there is none or a damaged one."""
         try:
-            record: dict[str, Any] = json.loads(self.record(case_id).read_text(encoding="utf-8"))
+            record = json.loads(self.record(case_id).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        return record
+        return record if isinstance(record, dict) else None
 
     def _digests(self, case_id: str) -> tuple[str, str]:
         return _sha256(self.image(case_id)), _sha256(self.label(case_id))
@@ -215,67 +214,6 @@ def dataset_folder(dataset_id: int, name: str) -> DatasetFolder:
 def case_identifier(text: str) -> str:
     """`text` with all that is unsafe in a file name replaced by '_'."""
     return re.sub(r"[^A-Za-z0-9._-]+", "_", text.strip()).strip("._") or "unnamed"
-
-
-def write_json(path: Path, content: object) -> None:
-    """Write `content` as JSON, whole or not at all."""
-    write_text(path, json.dumps(content, indent=2) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write `text`, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-@dataclass(frozen=True)
-class DatasetDescription:
-    """What `dataset.json` says about a dataset beside its number of cases.
-
-    `labels` are nnU-Net's: "background" is 0, a class is an integer, a region the integers of the classes
-    that lie in it, and "ignore" (where there is one) the highest integer. Where there are regions,
-    `regions_class_order` is the integer that each of them paints, in the order of `labels`. nnU-Net picks the
-    normalisation of intensities by `channel_name`.
-    """
-
-    labels: Mapping[str, int | Sequence[int]]
-    description: str
-    source: str
-    reference: str
-    licence: str
-    regions_class_order: Sequence[int] | None = None
-    channel_name: str = "CT"
-
-
-def write_dataset_json(folder: DatasetFolder, number_of_cases: int, about: DatasetDescription) -> None:
-    """Write `dataset.json` by nnU-Net's own function."""
-    order = about.regions_class_order
-    generate_dataset_json(
-        str(folder.scratch),
-        channel_names={0: about.channel_name},
-        labels=dict(about.labels),
-        regions_class_order=None if order is None else tuple(order),
-        num_training_cases=number_of_cases,
-        file_ending=FILE_ENDING,
-        dataset_name=folder.path.name,
-        description=about.description,
-        reference=about.reference,
-        license=about.licence,
-        source=about.source,
-        converted_by=f"nnunetv2-raemd {__version__}",
-    )
-    (folder.scratch / "dataset.json").replace(folder.path / "dataset.json")
-
-
-def _write_image(image: sitk.Image, path: Path) -> None:
-    """Voxels and geometry only: what else a reader kept of the source's header may name somebody."""
-    for key in image.GetMetaDataKeys():
-        image.EraseMetaData(key)
-    sitk.WriteImage(image, str(path))
 
 
 def _sha256(file: Path) -> str:

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nnunetv2_raemd.dataset_conversion.case import Outcome, Status
-from nnunetv2_raemd.dataset_conversion.nnunet_dataset import DatasetFolder, write_json, write_text
+from nnunetv2_raemd.dataset_conversion.nnunet_dataset import DatasetFolder
+from nnunetv2_raemd.dataset_conversion.whole_files import write_json, write_text
 from nnunetv2_raemd.version import __version__
 
 _PART_NAMES = {"Tr": "training", "Ts": "test"}

@@ -16,7 +16,8 @@ from nnunetv2_raemd.dataset_conversion.conversion import (
     known_cases,
     limited,
 )
-from nnunetv2_raemd.dataset_conversion.nnunet_dataset import DatasetDescription, DatasetFolder
+from nnunetv2_raemd.dataset_conversion.dataset_json import DatasetDescription
+from nnunetv2_raemd.dataset_conversion.nnunet_dataset import DatasetFolder
 from nnunetv2_raemd.dataset_conversion.report import count_by_status
 from nnunetv2_raemd.errors import UserError
 

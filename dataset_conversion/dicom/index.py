@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Generator, Sequence
 from contextlib import closing
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from nnunetv2_raemd.dataset_conversion.dicom.entries import CtInstance, Delineation, Entry, Unreadable
 from nnunetv2_raemd.dataset_conversion.dicom.headers import read_header
+from nnunetv2_raemd.dataset_conversion.source_files import files_below
 from nnunetv2_raemd.execution.local_processes import map_in_order
 from nnunetv2_raemd.execution.progress import progress
 
@@ -46,7 +46,7 @@ def index_folder(folder: Path, *, workers: int = 1) -> DicomIndex:
 
     Files that are not DICOM or are of other kinds are passed over.
     """
-    files = sorted(Path(parent, name) for parent, _, names in os.walk(folder) for name in names)
+    files = files_below(folder)
     entries: list[Entry] = []
     with progress("Reading headers", len(files)) as advance, closing(_headers(files, workers)) as headers:
         for entry in headers:

@@ -22,8 +22,11 @@ from nnunetv2_raemd.dataset_conversion.lidc.annotations import (
     ReaderContour,
     make_annotation,
 )
+from nnunetv2_raemd.dataset_conversion.source_files import files_below
 from nnunetv2_raemd.errors import UserError
 
+# expat knows few encodings: of others it says ValueError or LookupError
+_UNREADABLE = (OSError, ElementTree.ParseError, ValueError, LookupError)
 _CT_ROOT = "LidcReadMessage"
 _SERIES = "seriesinstanceuid"  # written SeriesInstanceUid or SeriesInstanceUID
 
@@ -56,7 +59,7 @@ class XmlFile:
                 for nodule in _children(session, "unblindedReadNodule")
                 if (annotation := _annotation(nodule)) is not None
             )
-        except (OSError, ElementTree.ParseError, ValueError) as error:
+        except _UNREADABLE as error:
             raise UserError(
                 f"{self.path} is not a whole LIDC XML file ({error}); download it again."
             ) from error
@@ -85,10 +88,10 @@ def index_xml(folder: Path) -> XmlFolder:
     """Find out of which series each `.xml` file below `folder` is; raises `UserError` where none is of CT."""
     files: dict[str, list[Path]] = defaultdict(list)
     unreadable: dict[Path, str] = {}
-    for file in sorted(folder.absolute().rglob("*.xml")):  # workers may have another working directory
+    for file in files_below(folder.absolute(), "*.xml"):  # workers may have another working directory
         try:
             series_uid = _series_uid(file)
-        except (OSError, ElementTree.ParseError) as error:
+        except _UNREADABLE as error:
             unreadable[file] = str(error)
             continue
         if series_uid:

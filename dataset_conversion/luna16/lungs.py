@@ -19,9 +19,11 @@ from scipy import ndimage
 
 from nnunetv2_raemd.dataset_conversion.case import Case, ConversionPlan, LoadedCase, files_digest
 from nnunetv2_raemd.dataset_conversion.choices import LungUse
+from nnunetv2_raemd.dataset_conversion.dataset_json import DatasetDescription
 from nnunetv2_raemd.dataset_conversion.luna16.metaimage import read_metaimage, voxel_file
 from nnunetv2_raemd.dataset_conversion.measurements import LESION
-from nnunetv2_raemd.dataset_conversion.nnunet_dataset import DatasetDescription, case_identifier
+from nnunetv2_raemd.dataset_conversion.nnunet_dataset import case_identifier
+from nnunetv2_raemd.dataset_conversion.source_files import files_below
 from nnunetv2_raemd.errors import UserError
 
 LUNG_LABELS = (3, 4)
@@ -96,7 +98,7 @@ def find_lung_masks(folder: Path, *, anywhere: bool = False) -> dict[str, list[P
     Raises `UserError` where there is none.
     """
     found: dict[str, list[Path]] = defaultdict(list)
-    for mask in sorted(folder.rglob("*.mhd")):
+    for mask in files_below(folder, "*.mhd"):
         parents = mask.relative_to(folder).parts[:-1]
         if anywhere or any(part.lower().startswith(_FOLDER_PREFIX) for part in parents):
             found[case_identifier(mask.stem)].append(mask)

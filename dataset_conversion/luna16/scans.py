@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nnunetv2_raemd.dataset_conversion.case import ConversionPlan, LoadedCase, Outcome, Status, files_digest
+from nnunetv2_raemd.dataset_conversion.dataset_json import DatasetDescription
 from nnunetv2_raemd.dataset_conversion.luna16.masks import ScanMask
 from nnunetv2_raemd.dataset_conversion.luna16.metaimage import read_metaimage, voxel_file
 from nnunetv2_raemd.dataset_conversion.luna16.sources import MaskKind, Spheres
 from nnunetv2_raemd.dataset_conversion.luna16.spheres import Ball
 from nnunetv2_raemd.dataset_conversion.luna16.subsets import subset_number
-from nnunetv2_raemd.dataset_conversion.nnunet_dataset import DatasetDescription, case_identifier
+from nnunetv2_raemd.dataset_conversion.nnunet_dataset import case_identifier
+from nnunetv2_raemd.dataset_conversion.source_files import files_below
 from nnunetv2_raemd.errors import UserError
 
 DESCRIPTION = DatasetDescription(
@@ -148,7 +150,7 @@ def _ball(row: dict[str, str], place: str) -> Ball:
 def _find_headers(folder: Path) -> dict[str, list[Path]]:
     """The `.mhd` headers below `folder` by series UID, which is the file's name; lung masks are left out."""
     found: dict[str, list[Path]] = defaultdict(list)
-    for header in sorted(folder.rglob("*.mhd")):
+    for header in files_below(folder, "*.mhd"):
         if not any(part.lower().startswith(_NOT_SCANS) for part in header.relative_to(folder).parts):
             found[case_identifier(header.stem)].append(header)
     if not found:
@@ -157,7 +159,7 @@ def _find_headers(folder: Path) -> dict[str, list[Path]]:
 
 
 def _find_annotations(folder: Path) -> Path:
-    found = sorted(folder.rglob("annotations.csv"))
+    found = files_below(folder, "annotations.csv")
     if len(found) != 1:
         raise UserError(
             f"There are {len(found)} files annotations.csv below {folder}; "

@@ -10,9 +10,10 @@ from typing import Any
 
 from PIL import Image
 
-from nnunetv2_raemd.dataset_conversion.nnunet_dataset import DatasetFolder, write_text
+from nnunetv2_raemd.dataset_conversion.nnunet_dataset import DatasetFolder
 from nnunetv2_raemd.dataset_conversion.quality.case_picture import LUNG_WINDOW_HU, colour_of
 from nnunetv2_raemd.dataset_conversion.quality.pictures import page, picture
+from nnunetv2_raemd.dataset_conversion.whole_files import write_text
 
 # group of a case, its heading, in the order of the page
 _GROUPS = {

@@ -12,6 +12,9 @@ import SimpleITK as sitk
 from nnunetv2_raemd.dataset_conversion.case import CaseExcludedError, LoadedCase
 from nnunetv2_raemd.errors import UserError
 
+BEFORE_CRASH_S = 1.0
+"""Dask does not start a worker anew that dies before its nanny has heard that it runs."""
+
 
 @dataclass(frozen=True)
 class FakeCase:
@@ -38,6 +41,7 @@ class FakeCase:
         if self.case_id.startswith("left_out"):
             raise CaseExcludedError("not wanted")
         if self.case_id.startswith("crash"):
+            time.sleep(BEFORE_CRASH_S)
             os._exit(9)
         if self.case_id.startswith("slow"):
             time.sleep(0.3)

@@ -17,7 +17,7 @@ import SimpleITK as sitk
 
 from nnunetv2_raemd.cli import main
 from nnunetv2_raemd.dataset_conversion import batch
-from nnunetv2_raemd.dataset_conversion.anonymise import AnonymousPlan, CaseMapping, anonymised, read_mapping
+from nnunetv2_raemd.dataset_conversion.anonymise import AnonymousPlan, anonymised
 from nnunetv2_raemd.dataset_conversion.case import (
     CaseExcludedError,
     ConversionPlan,
@@ -25,6 +25,7 @@ from nnunetv2_raemd.dataset_conversion.case import (
     Outcome,
     Status,
 )
+from nnunetv2_raemd.dataset_conversion.case_mapping import CaseMapping, read_mapping
 from nnunetv2_raemd.dataset_conversion.nnunet_dataset import DatasetFolder
 from nnunetv2_raemd.errors import UserError
 
@@ -149,7 +150,7 @@ def test_interrupted_overwriting_leaves_no_old_name(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    options = ("luna16", "-i", luna_of_three.path, "-d", 501, "--masks", "sphere", "--workers", 1)
+    options = as_spheres(luna_of_three)
     dataset = nnunet_folders / "Dataset501_LUNA16"
     assert convert(*options, "--qc")[0] == 0 and list(dataset.glob("qc/1.3.6.777.21*"))
     monkeypatch.setattr(batch, "convert_case", interrupted)
@@ -301,19 +302,13 @@ def luna_of_three(luna):
     return luna
 
 
+def as_spheres(luna) -> tuple[object, ...]:
+    """The arguments that convert the folder into dataset 501."""
+    return ("luna16", "-i", luna.path, "-d", 501, "--masks", "sphere", "--workers", 1)
+
+
 def test_luna16_resumes_and_grows_under_the_same_names(luna_of_three, convert, nnunet_folders: Path) -> None:
-    options = (
-        "luna16",
-        "-i",
-        luna_of_three.path,
-        "-d",
-        501,
-        "--masks",
-        "sphere",
-        "--workers",
-        1,
-        "--anonymize",
-    )
+    options = (*as_spheres(luna_of_three), "--anonymize")
     assert convert(*options, "--limit", 2)[0] == 0
     dataset = nnunet_folders / "Dataset501_LUNA16"
     first = everything_in(dataset / "imagesTr")
@@ -329,7 +324,7 @@ def test_luna16_resumes_and_grows_under_the_same_names(luna_of_three, convert, n
 
 
 def test_anonymised_and_named_cases_do_not_mix(luna_of_three, convert, nnunet_folders: Path) -> None:
-    options = ("luna16", "-i", luna_of_three.path, "-d", 501, "--masks", "sphere", "--workers", 1)
+    options = as_spheres(luna_of_three)
     dataset = nnunet_folders / "Dataset501_LUNA16"
     assert convert(*options)[0] == 0
     assert "1.3.6.777" in everything_in(dataset)
@@ -342,18 +337,7 @@ def test_anonymised_and_named_cases_do_not_mix(luna_of_three, convert, nnunet_fo
 
 
 def test_lost_mapping_is_noticed(luna_of_three, convert, nnunet_folders: Path) -> None:
-    options = (
-        "luna16",
-        "-i",
-        luna_of_three.path,
-        "-d",
-        501,
-        "--masks",
-        "sphere",
-        "--workers",
-        1,
-        "--anonymize",
-    )
+    options = (*as_spheres(luna_of_three), "--anonymize")
     file = nnunet_folders.parent / "private" / "names.csv"
     assert convert(*options, "--mapping", file)[0] == 0
     assert sorted(f.name for f in nnunet_folders.iterdir()) == ["Dataset501_LUNA16"]

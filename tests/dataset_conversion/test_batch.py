@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+import SimpleITK as sitk
 from fake_cases import FakeCase
 
 from nnunetv2_raemd.dataset_conversion import batch
@@ -84,6 +87,40 @@ def test_damaged_case_is_made_again(folder: DatasetFolder, damaged: str, damage)
     damage(getattr(folder, damaged)("good"))
     assert run_cases([FakeCase("good")], folder)[0].status is Status.CONVERTED
     assert (folder.image("good").read_bytes(), folder.label("good").read_bytes()) == whole
+
+
+@pytest.mark.parametrize("content", ["", '{"patient_id": "x', "[]"])
+def test_record_that_is_no_record_does_not_stop_the_next_run(folder: DatasetFolder, content: str) -> None:
+    """As a power failure may leave it: the case is then not finished, and begins anew."""
+    run_cases([FakeCase("good1"), FakeCase("good2")], folder)
+    folder.record("good1").write_text(content)
+    assert list(folder.records()) == ["good2"] and not folder.foreign_cases()
+    folder = folder.prepare()
+    assert not folder.image("good1").exists() and not folder.record("good1").exists()
+    outcomes = run_cases([FakeCase("good1"), FakeCase("good2")], folder)
+    assert [outcome.status for outcome in outcomes] == [Status.CONVERTED, Status.KEPT]
+
+
+@pytest.fixture
+def disc_of_100_kb() -> Iterator[None]:
+    """No file of this process grows beyond that; libraries are told as on a full disc, by failing writes."""
+    resource = pytest.importorskip("resource", reason="limits of processes are of POSIX systems")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("too_large", ["image", "label"])
+def test_full_disc_is_noticed(folder: DatasetFolder, disc_of_100_kb: None, too_large: str) -> None:
+    """SimpleITK itself leaves a part of the file and says nothing."""
+    noise = sitk.GetImageFromArray(np.random.default_rng(1).integers(0, 255, (64, 64, 64), dtype=np.uint8))
+    empty = sitk.Image(noise.GetSize(), sitk.sitkUInt8)
+    image, label = (noise, empty) if too_large == "image" else (empty, noise)
+    with pytest.raises(UserError, match="is there space left in nnUNet_raw"):
+        folder.write_case("good", image, label, {"fingerprint": "1"})
+    assert not folder.image("good").exists() and not folder.label("good").exists()
+    assert not list(folder.scratch.iterdir()) and not folder.recorded_cases()
 
 
 def test_case_that_turns_bad_leaves_nothing_behind(folder: DatasetFolder) -> None:

@@ -134,6 +134,16 @@ def test_strict_stops_at_what_cannot_even_be_planned(luna_of_five, nnunet_folder
     assert names(run(luna_of_five.path), Status.FAILED) == ["1.0"]
 
 
+def test_strict_run_that_cannot_begin_leaves_the_dataset_as_it_was(luna_of_five, nnunet_folders) -> None:
+    before = contents(run(luna_of_five.path).folder)
+    copy = luna_of_five.path / "copy"
+    copy.mkdir()
+    (copy / "1.0.mhd").write_bytes(next(luna_of_five.path.rglob("1.0.mhd")).read_bytes())
+    with pytest.raises(UserError, match="--strict"):
+        run(luna_of_five.path, strict=True, overwrite=True)
+    assert contents(nnunet_folders / "Dataset501_Test") == before
+
+
 def test_somebody_elses_dataset_is_not_touched(luna_of_five, nnunet_folders: Path) -> None:
     theirs = nnunet_folders / "Dataset501_Test" / "imagesTr" / "theirs_0000.nii.gz"
     theirs.parent.mkdir(parents=True)
@@ -171,13 +181,19 @@ def test_older_splits_in_the_preprocessed_folder_are_pointed_out(luna_of_five, n
     assert any(f"delete {copy}" in remark for remark in run(luna_of_five.path).remarks)
 
 
-@pytest.mark.parametrize("pause_s", [0.0, 0.002])
-def test_second_interrupt_does_not_hang_the_run(luna, nnunet_folders: Path, pause_s: float) -> None:
-    """Who presses Ctrl-C twice; it kept the pool of workers waiting for ever."""
+@pytest.fixture
+def luna_of_sixty(luna):
+    """Enough scans for a run to be stopped in the middle."""
     for number in range(60):
         luna.add_scan(f"1.{number}", nodule=(10, 9, 8))
     luna.write_annotations()
-    options = ["raemd", "convert", "luna16", "-i", str(luna.path), "-d", "501", "--masks", "sphere"]
+    return luna
+
+
+@pytest.mark.parametrize("pause_s", [0.0, 0.002])
+def test_second_interrupt_does_not_hang_the_run(luna_of_sixty, nnunet_folders: Path, pause_s: float) -> None:
+    """Who presses Ctrl-C twice; it kept the pool of workers waiting for ever."""
+    options = ["raemd", "convert", "luna16", "-i", str(luna_of_sixty.path), "-d", "501", "--masks", "sphere"]
     program = (  # a shell may have started pytest with interrupts ignored
         "import signal, sys\n"
         "if __name__ == '__main__':\n"
@@ -186,7 +202,7 @@ def test_second_interrupt_does_not_hang_the_run(luna, nnunet_folders: Path, paus
         "    from nnunetv2_raemd.cli import main\n"
         "    main()\n"
     )
-    script = luna.path / "run.py"
+    script = luna_of_sixty.path / "run.py"
     script.write_text(program)
     process = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     records = nnunet_folders / "Dataset501_LUNA16" / ".conversion" / "cases"
@@ -204,46 +220,40 @@ def test_second_interrupt_does_not_hang_the_run(luna, nnunet_folders: Path, paus
     assert "Traceback" not in output and len(list(records.glob("1.*.json"))) < 60
 
 
-def test_killed_run_is_continued(luna, nnunet_folders: Path) -> None:
-    """kill -9 in the middle; the next run keeps what was finished and leaves no trace of the rest."""
-    for number in range(60):
-        luna.add_scan(f"1.{number}", nodule=(10, 9, 8))
-    luna.write_annotations()
-    command = [sys.executable, "-m", "nnunetv2_raemd.cli", "convert", "luna16", "--input", str(luna.path)]
-    command += ["--dataset-id", "501", "--name", "Test", "--masks", "sphere", "--workers", "1"]
-    records = nnunet_folders / "Dataset501_Test" / ".conversion" / "cases"
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=os.environ)
+def begun(folder: Path, nnunet_raw: Path, *, workers: int) -> psutil.Popen:
+    """A conversion as a process of its own, which has finished some cases."""
+    command = [sys.executable, "-m", "nnunetv2_raemd.cli", "convert", "luna16", "--input", str(folder)]
+    command += ["--dataset-id", "501", "--name", "Test", "--masks", "sphere", "--workers", str(workers)]
+    process = psutil.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
+    records = nnunet_raw / "Dataset501_Test" / ".conversion" / "cases"
     while len(list(records.glob("1.*.json"))) < 3:
         assert process.poll() is None
         time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
+    return process
+
+
+def test_killed_run_is_continued(luna_of_sixty, nnunet_folders: Path) -> None:
+    """kill -9 in the middle; the next run keeps what was finished and leaves no trace of the rest."""
+    process = begun(luna_of_sixty.path, nnunet_folders, workers=1)
+    process.kill()
     process.wait()
     folder = DatasetFolder(nnunet_folders / "Dataset501_Test")
     assert 1 <= len(folder.recorded_cases()) < 60
-    result = run(luna.path)
+    result = run(luna_of_sixty.path)
     assert names(result, Status.KEPT) and names(result, Status.CONVERTED) and not result.failed
-    assert contents(result.folder) == contents(run(luna.path, overwrite=True).folder)
+    assert contents(result.folder) == contents(run(luna_of_sixty.path, overwrite=True).folder)
 
 
-def test_killed_run_leaves_no_workers_behind(luna, nnunet_folders: Path) -> None:
+def test_killed_run_leaves_no_workers_behind(luna_of_sixty, nnunet_folders: Path) -> None:
     """kill -9 of the main process only; an orphan would go on beside the run that continues, for ever."""
-    for number in range(60):
-        luna.add_scan(f"1.{number}", nodule=(10, 9, 8))
-    luna.write_annotations()
-    command = [sys.executable, "-m", "nnunetv2_raemd.cli", "convert", "luna16", "--input", str(luna.path)]
-    command += ["--dataset-id", "501", "--name", "Test", "--masks", "sphere", "--workers", "2"]
-    records = nnunet_folders / "Dataset501_Test" / ".conversion" / "cases"
-    process = psutil.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
-    while len(list(records.glob("1.*.json"))) < 3:
-        assert process.poll() is None
-        time.sleep(0.005)
+    process = begun(luna_of_sixty.path, nnunet_folders, workers=2)
     workers = process.children(recursive=True)
     process.kill()
     process.wait()
-    result = run(luna.path)
+    result = run(luna_of_sixty.path)
     assert len(workers) >= 2 and psutil.wait_procs(workers, timeout=20)[1] == []
     assert not result.failed and len(result.outcomes) == 60
-    assert contents(result.folder) == contents(run(luna.path, overwrite=True).folder)
+    assert contents(result.folder) == contents(run(luna_of_sixty.path, overwrite=True).folder)
 
 
 def test_removal_that_is_cut_short_is_completed(

@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from nnunetv2.experiment_planning.verify_dataset_integrity import verify_dataset_integrity
+from nnunetv2.preprocessing.normalization.map_channel_name_to_normalization import get_normalization_scheme
 
 from nnunetv2_raemd.cli import main
 from nnunetv2_raemd.dataset_conversion.case import Case, ConversionPlan, LoadedCase, Status
 from nnunetv2_raemd.dataset_conversion.choices import LungUse
 from nnunetv2_raemd.dataset_conversion.conversion import ConversionResult, RunOptions, convert
+from nnunetv2_raemd.dataset_conversion.dataset_json import DatasetDescription
 from nnunetv2_raemd.dataset_conversion.luna16.lungs import (
     LungChoice,
     describe_lung_class,
@@ -26,7 +28,7 @@ from nnunetv2_raemd.dataset_conversion.luna16.lungs import (
 )
 from nnunetv2_raemd.dataset_conversion.luna16.scans import DESCRIPTION, plan_luna16
 from nnunetv2_raemd.dataset_conversion.luna16.sources import Spheres
-from nnunetv2_raemd.dataset_conversion.nnunet_dataset import DatasetDescription, dataset_folder
+from nnunetv2_raemd.dataset_conversion.nnunet_dataset import dataset_folder
 from nnunetv2_raemd.dataset_conversion.splits import ArchiveSubsets, GroupedFolds, Holdout
 from nnunetv2_raemd.errors import UserError
 
@@ -136,10 +138,6 @@ def test_cropped_images_in_subsets(luna_of_ten, nnunet_folders: Path, nnunet_in_
 
 
 def test_channel_name_decides_nnunets_normalisation(luna_of_ten, nnunet_folders: Path) -> None:
-    from nnunetv2.preprocessing.normalization.map_channel_name_to_normalization import (  # noqa: PLC0415
-        get_normalization_scheme,
-    )
-
     plan = plan_luna16(luna_of_ten.path, Spheres())
     schemes = {}
     for name in ("CT", "rescale_to_0_1"):

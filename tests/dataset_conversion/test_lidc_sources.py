@@ -86,6 +86,16 @@ def test_unreadable_and_truncated_files(tmp_path: Path) -> None:
         index.source_of("1.2.3").read()
 
 
+@pytest.mark.parametrize("encoding", ["gb2312", "no-such-encoding"])
+def test_file_in_an_encoding_that_the_parser_does_not_know(tmp_path: Path, encoding: str) -> None:
+    """It may be anything, of another program even, and must not stop the others."""
+    other = write_xml(tmp_path / "1.xml", "1.2.3", [[ONE_NODULE]])
+    foreign = tmp_path / "2.xml"
+    foreign.write_text(f'<?xml version="1.0" encoding="{encoding}"?><report/>')
+    index = index_xml(tmp_path)
+    assert list(index.unreadable) == [foreign] and index.source_of("1.2.3").path == other
+
+
 @pytest.mark.parametrize(
     ("whole", "broken"),
     [

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from nnunetv2.utilities.label_handling.label_handling import LabelManager
 
 from nnunetv2_raemd.dataset_conversion.case import ConversionPlan, LoadedCase
 from nnunetv2_raemd.dataset_conversion.choices import LungUse
@@ -90,8 +91,6 @@ def test_lung_class_keeps_the_geometry(direction: tuple[float, ...]) -> None:
 @pytest.mark.parametrize("ignored", [{}, {"ignore": 2}])
 def test_nnunet_reads_the_regions(ignored: dict[str, int]) -> None:
     """Judged by nnU-Net's own label manager: what it trains on, and what it paints."""
-    from nnunetv2.utilities.label_handling.label_handling import LabelManager  # noqa: PLC0415 - slow
-
     about = describe_lung_class(replace(DESCRIPTION, labels={**DESCRIPTION.labels, **ignored}))
     manager = LabelManager(dict(about.labels), about.regions_class_order)
     assert manager.foreground_regions == [(1, 2), 1] and manager.all_labels == [0, 1, 2]

@@ -19,7 +19,8 @@ from nnunetv2_raemd.dataset_conversion.case import ConversionPlan
 from nnunetv2_raemd.dataset_conversion.choices import DEFAULT_ROI, Incomplete, MaskSource
 from nnunetv2_raemd.dataset_conversion.dicom.index import index_folder
 from nnunetv2_raemd.dataset_conversion.dicom.roi_choice import RoiChoice
-from nnunetv2_raemd.dataset_conversion.nsclc_radiomics import MaskChoice, plan_nsclc_radiomics
+from nnunetv2_raemd.dataset_conversion.nsclc_radiomics.patients import MaskChoice
+from nnunetv2_raemd.dataset_conversion.nsclc_radiomics.planning import plan_nsclc_radiomics
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.phantom.archive import write_archive
 from nnunetv2_raemd.phantom.configuration import NSCLC_RADIOMICS

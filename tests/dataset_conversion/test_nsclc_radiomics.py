@@ -22,7 +22,8 @@ from nnunetv2_raemd.dataset_conversion.choices import (
 from nnunetv2_raemd.dataset_conversion.dicom.ct_series import order_series
 from nnunetv2_raemd.dataset_conversion.dicom.index import index_folder
 from nnunetv2_raemd.dataset_conversion.dicom.roi_choice import RoiChoice
-from nnunetv2_raemd.dataset_conversion.nsclc_radiomics import MaskChoice, plan_nsclc_radiomics
+from nnunetv2_raemd.dataset_conversion.nsclc_radiomics.patients import MaskChoice
+from nnunetv2_raemd.dataset_conversion.nsclc_radiomics.planning import plan_nsclc_radiomics
 from nnunetv2_raemd.errors import UserError
 
 OBLIQUE = (0.36, 0.48, -0.8, -0.8, 0.6, 0.0)

@@ -23,14 +23,21 @@ from nnunetv2_raemd.execution import scheduler
 from nnunetv2_raemd.execution.scheduler import Scheduler
 
 distributed = pytest.importorskip("distributed", reason="the extra [cluster] is not installed")
+dask = pytest.importorskip("dask", reason="the extra [cluster] is not installed")
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[distributed.LocalCluster]:
-    """A scheduler with two worker processes of one thread, which are started anew when they die."""
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
-    ) as cluster:
+    """A scheduler with two worker processes of one thread, which are started anew when they die.
+
+    A job is given up when the second worker dies of it, so that fewer workers need to be started.
+    """
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 1}),
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
+        ) as cluster,
+    ):
         yield cluster
 
 
@@ -45,7 +52,7 @@ def run(cases: Sequence[FakeCase], folder: DatasetFolder, cluster: distributed.L
 
 def worker_pids(cluster: distributed.LocalCluster) -> list[int]:
     with distributed.Client(cluster.scheduler_address, set_as_default=False) as client:
-        client.wait_for_workers(2)
+        client.wait_for_workers(2, timeout=120)
         return list(client.run(os.getpid).values())
 
 

@@ -1,0 +1,52 @@
+"""Files written whole or not at all, or an error that says so."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import SimpleITK as sitk
+
+from nnunetv2_raemd.errors import UserError
+
+NIFTI_HEADER_BYTES = 352  # 348 and four that say that no extension follows
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write `content` as JSON, whole or not at all."""
+    write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text`, whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_image(image: sitk.Image, path: Path) -> None:
+    """Write a `.nii.gz` of voxels and geometry only: what else a reader kept of a header may name somebody.
+
+    Raises `UserError` where the file is not whole; it is then there all the same.
+    """
+    for key in image.GetMetaDataKeys():
+        image.EraseMetaData(key)
+    sitk.WriteImage(image, str(path))
+    _check_whole(image, path)
+
+
+def _check_whole(image: sitk.Image, path: Path) -> None:
+    """On a full disc, SimpleITK writes a part of the file and raises nothing.
+
+    The last four bytes of a gzip file are the length of what it holds (RFC 1952, section 2.3.1).
+    """
+    expected = NIFTI_HEADER_BYTES + image.GetNumberOfPixels() * image.GetSizeOfPixelComponent()
+    with path.open("rb") as stream:
+        stream.seek(max(path.stat().st_size - 4, 0))
+        length = int.from_bytes(stream.read(), "little")
+    if length != expected % 2**32:
+        raise UserError("its files could not be written whole: is there space left in nnUNet_raw?")

@@ -1,0 +1,100 @@
+"""The options of `raemd convert` that all archives share."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nnunetv2_raemd.dataset_conversion.choices import Channel, Splitting
+
+
+def absolute(path: Path | None) -> Path | None:
+    """Workers of a scheduler have another working directory; links stay, as each machine has its own."""
+    return path and path.absolute()
+
+
+DatasetName = Annotated[str, typer.Option(help="Name of the dataset after its number.")]
+
+
+@dataclass(frozen=True)
+class ConvertOptions:
+    """Where from, where to, and how; each field is an option of the command line."""
+
+    input_folder: Annotated[
+        Path,
+        typer.Option(
+            "--input",
+            "-i",
+            exists=True,
+            file_okay=False,
+            callback=absolute,
+            help="Folder of the downloaded archive.",
+        ),
+    ]
+    dataset_id: Annotated[
+        int, typer.Option("--dataset-id", "-d", help="Number of the nnU-Net dataset, 1 to 999.")
+    ]
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes of this machine.")] = min(
+        4, os.cpu_count() or 1
+    )
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Convert on the workers of a running dask scheduler, as tcp://host:8786; they must see the "
+            "same files at the same paths.",
+        ),
+    ] = None
+    limit: Annotated[int | None, typer.Option(min=1, help="Convert only the first N cases.")] = None
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Convert anew what an earlier run finished.")
+    ] = False
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop at the first bad case; by default the rest goes on.")
+    ] = False
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done and write nothing.")] = (
+        False
+    )
+    qc: Annotated[
+        bool,
+        typer.Option(
+            "--qc", help="Draw a picture of each case, finished ones included, and the page qc/index.html."
+        ),
+    ] = False
+    split: Annotated[
+        Splitting,
+        typer.Option(
+            help="folds: cross-validation. subsets: LUNA16's own ten subsets as folds. holdout: 70 % to "
+            "train, 15 % to validate, 15 % to test, which go to imagesTs. Patients are always kept together."
+        ),
+    ] = Splitting.FOLDS
+    folds: Annotated[int, typer.Option(min=2, help="Number of folds of --split folds.")] = 5
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of --split folds and holdout.")] = (
+        12345
+    )
+    channel_name: Annotated[
+        Channel,
+        typer.Option(
+            help="Name of the channel, by which nnU-Net normalises: CT clips and standardises over the "
+            "dataset; rescale_to_0_1 maps each image to [0, 1], as the paper does.",
+        ),
+    ] = Channel.CT
+    anonymize: Annotated[
+        bool,
+        typer.Option(
+            "--anonymize",
+            help="Name cases NAME_001 and so on, and keep who they are out of the dataset and the log.",
+        ),
+    ] = False
+    mapping: Annotated[
+        Path | None,
+        typer.Option(
+            dir_okay=False,
+            help="CSV file of the names that --anonymize gives; read where it is there. "
+            "By default mapping_DatasetXXX_NAME.csv beside the dataset folder.",
+        ),
+    ] = None

@@ -1,0 +1,42 @@
+"""Options that several commands share, declared once: as the fields of a dataclass.
+
+Typer takes the options of a command from the parameters of its function. Here, a command with a parameter for
+a whole dataclass is given the fields of it as parameters in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import wraps
+from inspect import Parameter, Signature, signature
+from typing import Any
+
+Command = Callable[..., None]
+
+
+def with_options_of(shared: type) -> Callable[[Command], Command]:
+    """Decorator for a command whose first argument is a `shared`, a dataclass of annotated options.
+
+    In the help, the required ones of `shared` come before the command's own options, the others after these.
+    """
+    of_shared = signature(shared, eval_str=True).parameters
+    required = [p for p in of_shared.values() if p.default is Parameter.empty]
+    others = [p for p in of_shared.values() if p.default is not Parameter.empty]
+
+    def decorate(command: Command) -> Command:
+        @wraps(command)
+        def run(**values: Any) -> None:
+            command(shared(**{name: values.pop(name) for name in of_shared}), **values)
+
+        _, *own = signature(command, eval_str=True).parameters.values()
+        _take(run, (*required, *own, *others))
+        return run
+
+    return decorate
+
+
+def _take(command: Command, parameters: Iterable[Parameter]) -> None:
+    """Give a function that takes any keywords the signature by which Typer makes its options."""
+    keywords = [parameter.replace(kind=Parameter.KEYWORD_ONLY) for parameter in parameters]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in keywords}
+    command.__signature__ = Signature(keywords)  # type: ignore[attr-defined]
