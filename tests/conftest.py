@@ -56,7 +56,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 @pytest.fixture(scope="session")
 def more_datasets(workspace: Workspace) -> Workspace:
     """Also with 502 (two channels, regions, ignore label) and 503 (PNG, three classes, ignore label)."""
-    from nnunet_workspace import add_datasets  # noqa: PLC0415
+    from nnunet_workspace import add_datasets  # noqa: PLC0415 - as in `workspace`
 
     add_datasets(workspace)
     return workspace
