@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from nnunet_workspace import Workspace
 
 os.environ.setdefault("nnUNet_def_n_proc", "1")  # nnU-Net reads it when it is imported
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 REPOSITORY = Path(__file__).resolve().parents[1]
 # folders whose files share fixtures that take long
 SHARED_FIXTURES = ("nnunet", "training", "baselines", "installation")
