@@ -11,7 +11,6 @@ from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.plans import raemd_plan
 from nnunetv2_raemd.training.in_plane_blur import blur_in_plane
 from nnunetv2_raemd.training.recipe_trainer import nnUNetTrainerRecipe
-from nnunetv2_raemd.training.sequence_sampling import SequencesAnywhere
 
 IN_PLANE_AXES = (1, 2)
 
@@ -39,12 +38,6 @@ class nnUNetTrainerRAEMD(nnUNetTrainerRecipe):
         )
         self.inference_allowed_mirroring_axes = IN_PLANE_AXES
         return rotation, dummy_2d, initial_patch_size, IN_PLANE_AXES
-
-    def get_tr_and_val_datasets(self) -> tuple[SequencesAnywhere, SequencesAnywhere]:
-        """nnU-Net's, for sequences in which a lesion may lie in any slice."""
-        length = self.configuration_manager.patch_size[0]
-        training, validation = super().get_tr_and_val_datasets()
-        return SequencesAnywhere(training, length), SequencesAnywhere(validation, length)
 
     @staticmethod
     def get_training_transforms(*args: Any, **kwargs: Any) -> BasicTransform:
