@@ -25,6 +25,7 @@ from rich.text import Text
 
 _LINE_EVERY_S = 60.0
 _LINES = 10  # a line each tenth of the work
+_LINES_APART_S = 1.0  # of work that takes seconds, not every tenth is news
 _SHOW_PER_SECOND = 10  # rates from here on are given a second, slower ones a minute
 # The rate is that of the last so many pieces, and at least of so many seconds: cases kept from an earlier run
 # go by in no time, and results may come many at once.
@@ -58,7 +59,7 @@ def progress(title: str, total: int) -> Iterator[Advance]:
 
 
 class LogLines:
-    """Prints a line at the first piece of work, at each tenth of all, and at least once a minute."""
+    """Prints a line at the first and last piece of work, at each tenth of long work, and once a minute."""
 
     def __init__(
         self, console: Console, title: str, total: int, *, clock: Callable[[], float] = time.monotonic
@@ -77,7 +78,9 @@ class LogLines:
         while len(self._recent) > _RATE_OVER and now - self._recent[1] > _RATE_OVER_S:
             self._recent.popleft()
         passed_tenth = self._done * _LINES // self._total > tenths_before
-        if self._done == 1 or passed_tenth or now - self._printed >= _LINE_EVERY_S:
+        quiet_s = now - self._printed
+        is_news = (passed_tenth and quiet_s >= _LINES_APART_S) or quiet_s >= _LINE_EVERY_S
+        if is_news or self._done in (1, self._total):
             self._printed = now
             self._console.print(self._line(now), highlight=False, markup=False, soft_wrap=True)
 

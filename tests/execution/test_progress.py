@@ -37,6 +37,11 @@ def test_a_line_at_the_first_and_at_each_tenth() -> None:
     ]
 
 
+def test_quick_work_has_a_line_at_the_first_and_the_last() -> None:
+    done = [line.split(",")[0] for line in lines(total=30, seconds_each=0.02)]
+    assert done == ["Converting 1/30", "Converting 30/30"]
+
+
 def test_slow_work_has_a_line_a_minute() -> None:
     """One at the first case, after 25 s, and then one at each third case, the first after a minute."""
     done = [line.split("/")[0] for line in lines(total=1000, seconds_each=25, done=60)]
