@@ -61,14 +61,14 @@ def time_scans(task: ScanTask, session: Session) -> dict[str, list[ScanTiming]]:
     for _, network in task.networks:
         prepare_network(network, training=False)
     timings: dict[str, list[ScanTiming]] = {peer.name: [] for peer, _ in task.networks}
-    without, with_ = (_time_scans(task, session, mirroring=mirroring) for mirroring in (False, True))
+    without, with_ = (scan_timings(task, session, mirroring=mirroring) for mirroring in (False, True))
     for name, command in without:
         timings[name] += [without[name, command], with_[name, command]]
     return timings
 
 
-def _time_scans(task: ScanTask, session: Session, *, mirroring: bool) -> dict[tuple[str, str], ScanTiming]:
-    """By peer and command."""
+def scan_timings(task: ScanTask, session: Session, *, mirroring: bool) -> dict[tuple[str, str], ScanTiming]:
+    """Prediction of the scans of a task, by peer and command; the networks must be ready to predict."""
     entries = {
         (peer.name, command): (peer, network)
         for command in PREDICTORS
