@@ -9,6 +9,7 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.nifti_length import tells_length
 
 NIFTI_HEADER_BYTES = 352  # 348 and four that say that no extension follows
 
@@ -40,13 +41,7 @@ def write_image(image: sitk.Image, path: Path) -> None:
 
 
 def _check_whole(image: sitk.Image, path: Path) -> None:
-    """On a full disc, SimpleITK writes a part of the file and raises nothing.
-
-    The last four bytes of a gzip file are the length of what it holds (RFC 1952, section 2.3.1).
-    """
+    """On a full disc, SimpleITK writes a part of the file and raises nothing."""
     expected = NIFTI_HEADER_BYTES + image.GetNumberOfPixels() * image.GetSizeOfPixelComponent()
-    with path.open("rb") as stream:
-        stream.seek(max(path.stat().st_size - 4, 0))
-        length = int.from_bytes(stream.read(), "little")
-    if length != expected % 2**32:
+    if not tells_length(path, expected):
         raise UserError("its files could not be written whole: is there space left in nnUNet_raw?")

@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.evaluation.nifti_length import is_cut_off
+from nnunetv2_raemd.nifti_length import is_cut_off
 
 Labels = NDArray[Any]
 SIMPLE_ITK = "SimpleITKIO"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gzip
 import math
-import os
-import struct
 import zlib
 from pathlib import Path
 from typing import Any
@@ -33,10 +31,14 @@ def is_cut_off(file: Path) -> bool:
     expected = voxels.offset + math.prod(header.shape) * voxels.dtype.itemsize
     if file.suffix != ".gz":
         return file.stat().st_size < expected
+    return not tells_length(file, expected) and _decompressed_length(file) < expected
+
+
+def tells_length(file: Path, expected: int) -> bool:
+    """Whether the end of a gzip file says that it holds `expected` bytes, but for multiples of 4 GiB."""
     with file.open("rb") as stream:
-        stream.seek(-_N_SIZE_BYTES, os.SEEK_END)
-        (length,) = struct.unpack("<I", stream.read())
-    return length != expected % 2**32 and _decompressed_length(file) < expected
+        stream.seek(max(file.stat().st_size - _N_SIZE_BYTES, 0))
+        return int.from_bytes(stream.read(), "little") == expected % 2**32
 
 
 def _decompressed_length(file: Path) -> int:

@@ -10,8 +10,8 @@ import pytest
 import SimpleITK as sitk
 
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.evaluation.nifti_length import is_cut_off
 from nnunetv2_raemd.evaluation.segmentation_file import read_segmentation
+from nnunetv2_raemd.nifti_length import is_cut_off
 
 NOISE = np.random.default_rng(0).integers(-1000, 1000, (5, 20, 30)).astype(np.int16)
 
