@@ -18,8 +18,7 @@ from nnunetv2_raemd.evaluation.overlap import Mask
 from nnunetv2_raemd.evaluation.probability_map import read_probabilities
 from nnunetv2_raemd.evaluation.results import LabelSet, Problem
 from nnunetv2_raemd.evaluation.segmentation_file import Labels, check_is_whole
-from nnunetv2_raemd.execution.local_processes import LocalProcesses
-from nnunetv2_raemd.execution.tracked import run_tracked
+from nnunetv2_raemd.postprocessing.case_jobs import run_on_cases
 from nnunetv2_raemd.postprocessing.settings_file import LabelSettings
 from nnunetv2_raemd.postprocessing.steps import postprocess
 
@@ -78,15 +77,7 @@ def apply_to_folder(
     for name in DESCRIPTIONS:
         if (source / name).is_file():
             shutil.copyfile(source / name, output / name)
-    outcomes = run_tracked(
-        "Post-processing",
-        job,
-        case_ids,
-        backend=LocalProcesses(workers),
-        failed=lambda outcome: isinstance(outcome, Problem),
-    )
-    problems = [outcome for outcome in outcomes if isinstance(outcome, Problem)]
-    return [outcome for outcome in outcomes if isinstance(outcome, str)], problems
+    return run_on_cases("Post-processing", job, case_ids, workers=workers)
 
 
 def combine(

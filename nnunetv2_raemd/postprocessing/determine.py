@@ -14,9 +14,9 @@ from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.evaluation.case_evaluation import CaseFiles
 from nnunetv2_raemd.evaluation.folders import Material, case_files
 from nnunetv2_raemd.evaluation.results import LabelSet, Problem
-from nnunetv2_raemd.execution.local_processes import LocalProcesses, Map, process_map
+from nnunetv2_raemd.execution.local_processes import Map, process_map
 from nnunetv2_raemd.execution.progress import progress
-from nnunetv2_raemd.execution.tracked import run_tracked
+from nnunetv2_raemd.postprocessing.case_jobs import run_on_cases
 from nnunetv2_raemd.postprocessing.case_maps import CaseMap, read_case_maps
 from nnunetv2_raemd.postprocessing.choices import Objective
 from nnunetv2_raemd.postprocessing.objective import score
@@ -48,15 +48,7 @@ def determine(material: Material, objective: Objective, *, workers: int = 1) -> 
     with_probabilities = all(case.probabilities.is_file() for case in cases)
     with tempfile.TemporaryDirectory() as scratch, process_map(workers) as run:
         job = PreparationJob(material.labels, Path(scratch), with_probabilities)
-        outcomes = run_tracked(
-            "Reading cases",
-            job,
-            cases,
-            backend=LocalProcesses(workers),
-            failed=lambda outcome: isinstance(outcome, Problem),
-        )
-        problems = tuple(outcome for outcome in outcomes if isinstance(outcome, Problem))
-        case_ids = tuple(outcome for outcome in outcomes if isinstance(outcome, str))
+        case_ids, problems = run_on_cases("Reading cases", job, cases, workers=workers)
         if not case_ids:
             reason = problems[0].reason if problems else f"{material.reference.path} holds none"
             raise UserError(f"there is no case to choose a post-processing on: {reason}")
@@ -67,7 +59,7 @@ def determine(material: Material, objective: Objective, *, workers: int = 1) -> 
             score_all = partial(_score_all, files=files, objective=objective, run=run, label=target.name)
             chosen, trials = search(score_all, with_probabilities=with_probabilities)
             labels.append(LabelSettings(target, chosen, tuple(trials)))
-    return Determined(labels, case_ids, with_probabilities, problems)
+    return Determined(labels, tuple(case_ids), with_probabilities, tuple(problems))
 
 
 def _map_file(folder: Path, case_id: str, position: int) -> Path:
