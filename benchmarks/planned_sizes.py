@@ -13,7 +13,6 @@ import argparse
 from collections.abc import Mapping
 from dataclasses import replace
 
-from nnunetv2_raemd.bench.clock import Spread
 from nnunetv2_raemd.bench.competition import Competitor, prepare, prepare_network, time_forward, time_training
 from nnunetv2_raemd.bench.machine import use_device
 from nnunetv2_raemd.bench.peers import make_peers
@@ -22,6 +21,7 @@ from nnunetv2_raemd.bench.result import Timing
 from nnunetv2_raemd.bench.scans import scan_timings, small_scan
 from nnunetv2_raemd.bench.session import Session
 from nnunetv2_raemd.bench.sizes import Sizes
+from nnunetv2_raemd.bench.terminal import ratio_text
 
 PEERS = ("nnunet-2d", "nnunet-3d", "raemd")
 SEQUENCE = 8  # as planned for that size
@@ -32,7 +32,10 @@ SCAN_ROUNDS = 2
 def show_timings(title: str, timings: Mapping[str, Timing]) -> None:
     """Slices of 512 x 512 per second, and ratios to nnU-Net's 2d for as many voxels."""
     for name, timing in timings.items():
-        print(f"{title} {name}: {timing.slices_per_s:.3f} slices/s, {_ratio(timing.ratio)}", flush=True)
+        print(
+            f"{title} {name}: {timing.slices_per_s:.3f} slices/s, {ratio_text(timing.ratio)} of nnU-Net 2d",
+            flush=True,
+        )
 
 
 def show_scans(competitors: list[Competitor], session: Session) -> None:
@@ -42,11 +45,9 @@ def show_scans(competitors: list[Competitor], session: Session) -> None:
         prepare_network(network, training=False)
     for (name, command), timing in scan_timings(task, session, mirroring=False).items():
         seconds = timing.whole_scan_s.median
-        print(f"scan {name}, {command}: {seconds:.0f} s, {_ratio(timing.ratio)}", flush=True)
-
-
-def _ratio(ratio: Spread) -> str:
-    return f"{ratio.median:.2f} ({ratio.lower:.2f}-{ratio.upper:.2f}) of nnU-Net 2d"
+        print(
+            f"scan {name}, {command}: {seconds:.0f} s, {ratio_text(timing.ratio)} of nnU-Net 2d", flush=True
+        )
 
 
 def main() -> None:

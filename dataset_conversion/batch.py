@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from nnunetv2_raemd.dataset_conversion.case import Case, CaseExcludedError, Outcome, Status
 from nnunetv2_raemd.dataset_conversion.measurements import measure
 from nnunetv2_raemd.dataset_conversion.nnunet_dataset import DatasetFolder
-from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.errors import UserError, reason_of
 from nnunetv2_raemd.execution.backend import Backend
 from nnunetv2_raemd.execution.progress import progress
 from nnunetv2_raemd.version import __version__
@@ -80,12 +80,6 @@ def run_cases(
             if strict and failed:
                 raise UserError(f"{outcome.case_id}: {outcome.reason} (--strict stops at the first failure)")
     return [outcomes[case.case_id] for case in cases]
-
-
-def reason_of(error: Exception) -> str:
-    """One line on what went wrong; a bug is told from bad input by its type."""
-    text = " ".join(str(error).split())
-    return text if isinstance(error, UserError) else f"{type(error).__name__}: {text}"
 
 
 def _fingerprint_or_reason(case: Case) -> str:

@@ -1,4 +1,6 @@
-"""The one exception that means: the user can mend this."""
+"""The one exception that means: the user can mend this; and how any is told in one line."""
+
+from __future__ import annotations
 
 
 class UserError(Exception):
@@ -7,3 +9,9 @@ class UserError(Exception):
     The message names the file or setting, what is wrong with it and what to do. The command line prints it
     without a traceback and exits with status 1.
     """
+
+
+def reason_of(error: Exception) -> str:
+    """One line on what went wrong; a bug is told from bad input by its type."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, UserError) else f"{type(error).__name__}: {text}"

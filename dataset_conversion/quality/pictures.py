@@ -12,8 +12,8 @@ from pathlib import Path
 import SimpleITK as sitk
 from PIL import Image, UnidentifiedImageError
 
-from nnunetv2_raemd.dataset_conversion.batch import reason_of
 from nnunetv2_raemd.dataset_conversion.nnunet_dataset import DatasetFolder
+from nnunetv2_raemd.errors import reason_of
 from nnunetv2_raemd.execution.backend import Backend
 from nnunetv2_raemd.execution.progress import progress
 from nnunetv2_raemd.version import __version__

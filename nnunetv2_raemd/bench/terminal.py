@@ -67,10 +67,10 @@ def _speed(result: Result) -> Table:
         table.add_row(
             peer.label,
             f"{peer.training.slices_per_s:.1f}",
-            _ratio(peer.training.ratio),
+            ratio_text(peer.training.ratio),
             f"{peer.first_step_s:.2f}",
             f"{peer.forward.slices_per_s:.1f}",
-            _ratio(peer.forward.ratio),
+            ratio_text(peer.forward.ratio),
         )
     return table
 
@@ -95,9 +95,9 @@ def _scans(result: Result) -> Table:
             peer.label if without.command == STOCK else f"{peer.label}, {without.command}",
             f"{without.n_windows_whole_scan}",
             _seconds(without),
-            _ratio(without.ratio),
+            ratio_text(without.ratio),
             _seconds(with_),
-            _ratio(with_.ratio),
+            ratio_text(with_.ratio),
         )
     return table
 
@@ -162,7 +162,8 @@ def _scaling(result: Result) -> list[Table]:
     return tables
 
 
-def _ratio(ratio: Spread) -> str:
+def ratio_text(ratio: Spread) -> str:
+    """The median with its quartiles."""
     digits = 2 if ratio.median < 10 else 1
     return f"{ratio.median:.{digits}f} ({ratio.lower:.{digits}f}-{ratio.upper:.{digits}f})"
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.errors import reason_of
 from nnunetv2_raemd.execution.local_processes import submit, worker_pool
 
 if TYPE_CHECKING:
@@ -100,9 +100,7 @@ class Pipeline:
         except BrokenProcessPool:
             raise
         except Exception as error:  # one bad case must not end a run of hundreds
-            reason = " ".join(str(error).split())
-            kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
-            self.problems.append(f"{case.case_id}: {kind}{reason}")
+            self.problems.append(f"{case.case_id}: {reason_of(error)}")
 
 
 class InThisProcess(Executor):
