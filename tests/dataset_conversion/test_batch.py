@@ -63,7 +63,7 @@ def test_a_worker_that_dies_costs_only_its_own_case(folder: DatasetFolder) -> No
 def test_strict_stops_at_the_first_failure(folder: DatasetFolder, workers: int) -> None:
     with pytest.raises(UserError, match=r"bad1: the file is broken.*--strict"):
         run_cases(
-            [FakeCase("bad1"), *(FakeCase(f"good{i}") for i in range(40))],
+            [FakeCase("bad1"), *(FakeCase(f"slow{i}") for i in range(40))],  # 6 s, to notice the first in
             folder,
             workers=workers,
             strict=True,
