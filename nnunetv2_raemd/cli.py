@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -60,8 +61,15 @@ app.command(cls=SeveralValuesCommand)(bench)
 app.command()(demo)
 
 
+def _silence_torch() -> None:
+    """Hide a warning of torch for authors of libraries, here and in the processes started from here."""
+    sys.warnoptions.append("ignore::FutureWarning:torch.jit._script")
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.jit\._script")
+
+
 def main() -> None:
     """Run `raemd`; a `UserError` becomes one message on stderr and exit status 1."""
+    _silence_torch()
     try:
         app()
     except UserError as error:

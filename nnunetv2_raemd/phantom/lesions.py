@@ -26,6 +26,10 @@ LARGEST_CUT = 0.25
 PLEURAL_DEPTH = (0.78, 0.92)
 
 
+class NoRoomError(UserError):
+    """The lungs, as they were drawn, have no place for a lesion."""
+
+
 @dataclass(frozen=True)
 class Lesion:
     """A nodule or tumour of the phantom.
@@ -65,7 +69,7 @@ def place_free_lesions(
     """Place lesions that need no vessel, each in a random lung, clear of each other.
 
     Raises:
-        UserError: no lung has room for one of them.
+        NoRoomError: no lung has room for one of them.
     """
     placed: list[Lesion] = []
     for kind in kinds:
@@ -90,7 +94,7 @@ def attach_lesions(
     """Place lesions that touch one vessel, clear of each other and of those already placed.
 
     Raises:
-        UserError: no vessel has room beside it.
+        NoRoomError: no vessel has room beside it.
     """
     attached: list[Lesion] = []
     for _ in range(count):
@@ -114,9 +118,9 @@ def is_apart(shape: LesionShape, others: Sequence[Lesion]) -> bool:
     )
 
 
-def _no_room(kind: LesionKind, configuration: PhantomConfiguration) -> UserError:
+def _no_room(kind: LesionKind, configuration: PhantomConfiguration) -> NoRoomError:
     low, high = configuration.lesion_diameter_mm
-    return UserError(
+    return NoRoomError(
         f"phantom lungs have no room for a {kind} lesion of {low:g} to {high:g} mm in "
         f"{configuration.shape} voxels of {configuration.spacing_mm} mm: make the field of view larger, "
         "or the lesions smaller or fewer"

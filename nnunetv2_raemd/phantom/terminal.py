@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from rich.console import Console
@@ -30,3 +31,4 @@ def make_archive(
         )
     lesions = sum(len(record["lesions"]) for record in records)
     console.print(f"{cases} cases with {lesions} lesions: {folder}\nExact masks: {folder / ORACLE_FOLDER}")
+    console.print(f"Next: {shlex.join(['raemd', 'convert', layout.name, '-i', str(folder), '-d', '501'])}")

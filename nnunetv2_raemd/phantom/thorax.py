@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from nnunetv2_raemd.phantom import tissues
 from nnunetv2_raemd.phantom.configuration import PhantomConfiguration
 from nnunetv2_raemd.phantom.grid import Box, FloatArray, Grid
-from nnunetv2_raemd.phantom.lesions import Lesion, attach_lesions, place_free_lesions
+from nnunetv2_raemd.phantom.lesions import Lesion, NoRoomError, attach_lesions, place_free_lesions
 from nnunetv2_raemd.phantom.lung_map import map_lung
 from nnunetv2_raemd.phantom.lungs import (
     ADULT_WIDTH_MM,
@@ -36,6 +36,7 @@ from nnunetv2_raemd.phantom.vessels import grow_vessels, with_solid_hu
 LEFT_LUNG, RIGHT_LUNG, TRACHEA = 3, 4, 5
 LARGEST_WIDTH_MM = 370.0
 SUPERSAMPLING = 3
+ARRANGEMENTS = 10  # tries to place all lesions of a scan
 
 
 @dataclass(frozen=True)
@@ -85,15 +86,12 @@ def make_thorax(configuration: PhantomConfiguration, case: int) -> Thorax:
     """Make case number `case`, which depends on the settings and the number only.
 
     Raises:
-        UserError: the lungs have no room for the lesions asked for.
+        NoRoomError: the lungs have no room for the lesions asked for.
     """
-    anatomy, places, growth, texture, noise = (
-        np.random.default_rng(s) for s in np.random.SeedSequence([configuration.seed, case]).spawn(5)
-    )
     grid = Grid(configuration.shape, configuration.spacing_mm)
-    chest = sample_chest(anatomy, scale=_scale(grid))
+    chest, lesions, vessels = arrange(configuration, case)
+    *_, texture, noise = _generators(configuration, case)
     lung_share = {side: _share(lung_depth(chest, grid.axes(), side), grid) for side in SIDES}
-    lesions, vessels = _plan_lungs(chest, configuration, grid, places, growth)
     tissue = _paint_body(chest, grid, texture)
     _paint_lungs(tissue, lung_share, grid, texture)
     tubes = airways(chest)
@@ -110,6 +108,38 @@ def make_thorax(configuration: PhantomConfiguration, case: int) -> Thorax:
         organs=_organs(chest, grid),
         lesions=tuple(_record(k, lesion, lesion_labels, grid) for k, lesion in enumerate(lesions, start=1)),
     )
+
+
+def arrange(
+    configuration: PhantomConfiguration, case: int
+) -> tuple[ChestShape, list[Lesion], list[list[Tube]]]:
+    """The chest of a case, its lesions, and the vessels of each lung: all that can fail, before any painting.
+
+    Lesions that find no place are drawn again together with their vessels, a few times.
+
+    Raises:
+        NoRoomError: the lungs have no room for the lesions asked for.
+    """
+    grid = Grid(configuration.shape, configuration.spacing_mm)
+    anatomy, places, growth, *_ = _generators(configuration, case)
+    chest = sample_chest(anatomy, scale=_scale(grid))
+    for attempt in range(1, ARRANGEMENTS):
+        try:
+            return chest, *_plan_lungs(chest, configuration, grid, places, growth)
+        except NoRoomError:
+            places, growth = _redrawn(configuration, case, attempt)
+    return chest, *_plan_lungs(chest, configuration, grid, places, growth)
+
+
+def _generators(configuration: PhantomConfiguration, case: int) -> list[np.random.Generator]:
+    """Of anatomy, lesions' places, vessels' growth, texture and noise; the use of one changes no other."""
+    return [np.random.default_rng(s) for s in np.random.SeedSequence([configuration.seed, case]).spawn(5)]
+
+
+def _redrawn(configuration: PhantomConfiguration, case: int, attempt: int) -> list[np.random.Generator]:
+    """Other generators of places and growth."""
+    seeds = np.random.SeedSequence([configuration.seed, case, attempt]).spawn(2)
+    return [np.random.default_rng(s) for s in seeds]
 
 
 def _scale(grid: Grid) -> float:

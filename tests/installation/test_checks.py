@@ -10,10 +10,12 @@ import pytest
 import torch
 
 from nnunetv2_raemd import nnunet_trainers
+from nnunetv2_raemd.installation import discovery
 from nnunetv2_raemd.installation.device import check_device
 from nnunetv2_raemd.installation.discovery import TRAINERS_FOLDER, VARIABLE, check_trainers, check_variable
 from nnunetv2_raemd.installation.finding import Finding, State
 from nnunetv2_raemd.installation.folders import FOLDERS, check_folders
+from nnunetv2_raemd.installation.loading import check_loading, exported_trainers
 from nnunetv2_raemd.installation.requirements import check_requirements
 
 # a folder of the kernel: not even root can write there
@@ -170,20 +172,82 @@ class TestVariable:
 
 
 class TestTrainers:
-    """These go through nnU-Net's own lookup."""
+    """Where the names come first, without importing anything."""
 
     def test_all_are_found(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(VARIABLE, str(TRAINERS_FOLDER))
         finding = check_trainers()
         assert finding.state is State.OK
-        assert "nnUNetTrainerRAEMD" in finding.value.split(", ")
-        assert "nnUNetTrainer" not in finding.value.split(", ")
+        assert sorted(finding.value.split(", ")) == sorted(exported_trainers())
 
     def test_none_is_found_where_the_variable_was_overwritten(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         monkeypatch.setenv(VARIABLE, str(tmp_path))
         finding = check_trainers()
+        assert finding.state is State.PROBLEM
+        assert "nnUNetTrainerRAEMD: not found" in finding.value
+
+    @pytest.mark.parametrize(
+        "line", ["class nnUNetTrainerRAEMD: pass", "from elsewhere import x as nnUNetTrainerRAEMD"]
+    )
+    @pytest.mark.parametrize("place", ["somebodys_trainer.py", "package/below/somebodys_trainer.py"])
+    def test_a_name_that_comes_first_elsewhere_is_a_problem(
+        self, line: str, place: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        file = tmp_path / place
+        for folder in file.parents[: len(file.relative_to(tmp_path).parts) - 1]:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "__init__.py").touch()
+        file.write_text(line)
+        monkeypatch.setenv(VARIABLE, os.pathsep.join([str(tmp_path), str(TRAINERS_FOLDER)]))
+        finding = check_trainers()
+        assert finding.state is State.PROBLEM
+        assert finding.value == (
+            f"nnUNetTrainerRAEMD: another class of this name is found first, in {file.resolve()}"
+        )
+
+    def test_a_name_that_comes_later_elsewhere_does_not_matter(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        (tmp_path / "somebodys_trainer.py").write_text("class nnUNetTrainerRAEMD: pass")
+        monkeypatch.setenv(VARIABLE, os.pathsep.join([str(TRAINERS_FOLDER), str(tmp_path)]))
+        assert check_trainers().state is State.OK
+
+    def test_a_module_that_is_not_python_is_named(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        (tmp_path / "broken_trainer.py").write_text("class (:")
+        monkeypatch.setenv(VARIABLE, os.pathsep.join([str(tmp_path), str(TRAINERS_FOLDER)]))
+        finding = check_trainers()
+        assert finding.state is State.PROBLEM
+        assert "broken_trainer.py" in finding.value
+
+    def test_an_empty_folder_of_trainers_is_a_problem(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.setattr(discovery, "TRAINERS_FOLDER", tmp_path)
+        finding = check_trainers()
+        assert finding.state is State.PROBLEM
+        assert finding.value.startswith("none in ")
+
+
+class TestLoading:
+    """These go through nnU-Net's own lookup."""
+
+    def test_all_are_found(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv(VARIABLE, str(TRAINERS_FOLDER))
+        finding = check_loading()
+        assert finding.state is State.OK
+        assert finding.value == f"nnU-Net loads all {len(exported_trainers())} trainers"
+        assert "nnUNetTrainerRAEMD" in exported_trainers()
+        assert "nnUNetTrainer" not in exported_trainers()
+
+    def test_none_is_found_where_the_variable_was_overwritten(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.setenv(VARIABLE, str(tmp_path))
+        finding = check_loading()
         assert finding.state is State.PROBLEM
         assert "nnUNetTrainerRAEMD: not found (RuntimeError" in finding.value
 
@@ -195,7 +259,7 @@ class TestTrainers:
             "class nnUNetTrainerRAEMD(nnUNetTrainer): pass\n"
         )
         monkeypatch.setenv(VARIABLE, os.pathsep.join([str(tmp_path), str(TRAINERS_FOLDER)]))
-        finding = check_trainers()
+        finding = check_loading()
         assert finding.state is State.PROBLEM
         assert "nnUNetTrainerRAEMD: another class of this name is found first" in finding.value
         assert "somebodys_trainer" in finding.value
@@ -205,7 +269,7 @@ class TestTrainers:
     ) -> None:
         (tmp_path / "broken_trainer.py").write_text("import no_such_module_at_all")
         monkeypatch.setenv(VARIABLE, os.pathsep.join([str(tmp_path), str(TRAINERS_FOLDER)]))
-        finding = check_trainers()
+        finding = check_loading()
         assert finding.state is State.PROBLEM
         assert "no_such_module_at_all" in finding.value
 
@@ -213,7 +277,7 @@ class TestTrainers:
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         monkeypatch.setattr(nnunet_trainers, "__path__", [str(tmp_path)])
-        finding = check_trainers()
+        finding = check_loading()
         assert finding.state is State.PROBLEM
         assert finding.value.startswith("none in ")
 
@@ -222,6 +286,6 @@ class TestTrainers:
     ) -> None:
         (tmp_path / "unloadable.py").write_text("raise ImportError('an old nnU-Net')")
         monkeypatch.setattr(nnunet_trainers, "__path__", [str(tmp_path)])
-        finding = check_trainers()
+        finding = check_loading()
         assert finding.state is State.PROBLEM
         assert "an old nnU-Net" in finding.value

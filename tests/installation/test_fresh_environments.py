@@ -219,10 +219,13 @@ def test_the_presets_are_installed(environment: Environment) -> None:
 def test_raemd_info_finds_the_trainer_through_nnunet(environment: Environment, tmp_path: Path) -> None:
     folders = {name: str(tmp_path) for name in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")}
     command = environment.folder / "bin" / "raemd"
-    report = json.loads(environment.run("-W", "ignore", command, "info", "--json", **folders))
+    report = json.loads(
+        environment.run("-W", "ignore", command, "info", "--json", "--load-trainers", **folders)
+    )
     assert report["usable"]
     (trainers,) = (f["value"] for f in report["findings"] if f["subject"] == "Trainers")
     assert "nnUNetTrainerRAEMD" in trainers.split(", ")
+    assert [f["state"] for f in report["findings"] if f["subject"] == "Loading"] == ["ok"]
 
 
 @pytest.mark.parametrize("editable", [False, True])

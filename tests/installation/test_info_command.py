@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -35,6 +38,23 @@ def test_a_usable_installation_exits_with_0() -> None:
     assert result.exit_code == 0
     assert metadata.version("nnunetv2") in result.stdout
     assert "nnUNetTrainerRAEMD" in result.stdout
+
+
+def test_it_takes_less_than_three_seconds_and_imports_no_trainer() -> None:
+    measured = (
+        "import resource, sys; from typer.testing import CliRunner; from nnunetv2_raemd.cli import app;"
+        "assert CliRunner().invoke(app, ['info']).exit_code == 0;"
+        "assert 'nnunetv2.training' not in sys.modules;"
+        "print(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]))"
+    )
+    done = subprocess.run([sys.executable, "-c", measured], capture_output=True, check=True, text=True)
+    assert float(done.stdout) < 3
+
+
+def test_loading_the_trainers_is_asked_for() -> None:
+    result = CliRunner().invoke(app, ["info", "--load-trainers"])
+    assert result.exit_code == 0
+    assert re.search(r"ok +Loading +nnU-Net loads all \d+ trainers", result.stdout)
 
 
 def test_a_problem_exits_with_1_and_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

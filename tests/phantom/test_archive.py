@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import SimpleITK as sitk
 from typer.testing import CliRunner
 
 from nnunetv2_raemd import cli
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.phantom import archive
+from nnunetv2_raemd.phantom import archive, thorax
 from nnunetv2_raemd.phantom.archive import remove_archive, write_archive
-from nnunetv2_raemd.phantom.configuration import PhantomConfiguration
+from nnunetv2_raemd.phantom.configuration import LUNA16, PhantomConfiguration
+from nnunetv2_raemd.phantom.grid import Grid
+from nnunetv2_raemd.phantom.lesions import NoRoomError
 from nnunetv2_raemd.phantom.luna16_writer import Luna16Layout
 from nnunetv2_raemd.phantom.thorax import Thorax
 
@@ -134,3 +139,44 @@ def test_command_writes_dicom(tmp_path: Path) -> None:
     result = CliRunner().invoke(cli.app, command)
     assert result.exit_code == 0, result.output
     assert len(list((tmp_path / "p" / "NSCLC-Radiomics" / "LUNG1-001").rglob("*.dcm"))) == 33
+
+
+def test_a_scan_without_room_is_named_before_anything_is_written(
+    tmp_path: Path, small: PhantomConfiguration
+) -> None:
+    crowded = replace(small, lesion_count=(9, 9), lesion_diameter_mm=(40.0, 40.0))
+    with pytest.raises(UserError, match=r"scan 1: .*have no room for .*Nothing was written"):
+        write_archive(tmp_path / "p", Luna16Layout(), crowded, 2)
+    assert not (tmp_path / "p").exists()
+
+
+def test_a_scan_whose_first_arrangement_fails_is_arranged_again() -> None:
+    """Scan 7 of `-n 10 --shape 24 96 96` had no place for a vessel-attached lesion at the first try."""
+    configuration = replace(LUNA16, shape=(24, 96, 96))
+    generators = thorax._generators(configuration, 7)
+    grid = Grid(configuration.shape, configuration.spacing_mm)
+    chest = thorax.sample_chest(generators[0], scale=thorax._scale(grid))
+    with pytest.raises(NoRoomError):
+        thorax._plan_lungs(chest, configuration, grid, generators[1], generators[2])
+    _, lesions, _ = thorax.arrange(configuration, 7)
+    assert 1 <= len(lesions) <= 3
+
+
+def test_the_command_ends_with_the_next_one_which_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a newcomer types it: what the phantom names as next converts all of its scans."""
+    for variable in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"):
+        monkeypatch.setenv(variable, str(tmp_path / variable))
+    (tmp_path / "nnUNet_raw").mkdir()
+    made = CliRunner().invoke(cli.app, ["phantom", "luna16", "-o", str(tmp_path / "LUNA"), "-n", "2", *SMALL])
+    *_, last = made.stdout.splitlines()
+    assert last == f"Next: raemd convert luna16 -i {tmp_path / 'LUNA'} -d 501"
+    converted = CliRunner().invoke(cli.app, shlex.split(last.partition("raemd ")[2]))
+    assert converted.exit_code == 0, converted.stdout
+    assert "\n2 in dataset, 0 failed" in converted.stdout
+    assert f"the contours come from the XML files in {tmp_path / 'LUNA' / 'lidc-xml'}" in converted.stdout
+    for oracle in (tmp_path / "LUNA" / "oracle").glob("*.nii.gz"):
+        labels = tmp_path / "nnUNet_raw" / "Dataset501_LUNA16" / "labelsTr" / oracle.name
+        exact, written = (sitk.GetArrayFromImage(sitk.ReadImage(str(f))) for f in (oracle, labels))
+        assert np.array_equal(exact, written)
