@@ -58,6 +58,9 @@ def report(
     Takes the results of raemd evaluate where they are up to date, and evaluates where they are not. What is
     missing (a fold, an image, a log) is said on the page; the exit status is then 1.
     """
+    from nnunetv2_raemd.report.required import require_extra
+
+    require_extra()
     from nnunetv2_raemd.evaluation.cross_validation import find_dataset, model_names
     from nnunetv2_raemd.report import terminal
     from nnunetv2_raemd.report.report import Subject, baseline_of, make_page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import repeat
@@ -11,7 +12,7 @@ import numpy as np
 
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.evaluation.candidates import find_candidates
-from nnunetv2_raemd.evaluation.components import Box, find_components
+from nnunetv2_raemd.evaluation.components import Box, Components, find_components
 from nnunetv2_raemd.evaluation.lesions import lesion_metrics, match_lesions
 from nnunetv2_raemd.evaluation.options import DEFAULT_OPTIONS, EvaluationOptions
 from nnunetv2_raemd.evaluation.overlap import Mask, count_overlap, overlap_metrics
@@ -25,7 +26,7 @@ from nnunetv2_raemd.evaluation.segmentation_file import (
     check_same_grid,
     read_segmentation,
 )
-from nnunetv2_raemd.evaluation.surface_distances import find_surface, surface_metrics
+from nnunetv2_raemd.evaluation.surface_distances import SURFACE_METRICS, find_surface, surface_metrics
 
 
 @dataclass(frozen=True)
@@ -132,10 +133,9 @@ def _evaluate_target(
     lesions, false = match_lesions(
         reference, prediction, voxel_mm3=voxel_mm3, min_overlap=options.min_lesion_overlap
     )
-    surfaces = [find_surface(components, geometry.spacing_mm) for components in (reference, prediction)]
     metrics = {
         **overlap_metrics(counts, voxel_mm3=voxel_mm3),
-        **surface_metrics(*surfaces),
+        **_distances(reference, prediction, geometry, options),
         **lesion_metrics(lesions, false),
     }
     candidates = None
@@ -144,6 +144,15 @@ def _evaluate_target(
             region = counted_part(region, pair.counted, pair.start)
         candidates = find_candidates(region, reference, spacing_mm=geometry.spacing_mm, options=options)
     return TargetResult(metrics, tuple(lesions), tuple(false), candidates)
+
+
+def _distances(
+    reference: Components, prediction: Components, geometry: Geometry, options: EvaluationOptions
+) -> dict[str, float]:
+    if not options.surface_distances:
+        return dict.fromkeys(SURFACE_METRICS, math.nan)
+    surfaces = [find_surface(components, geometry.spacing_mm) for components in (reference, prediction)]
+    return surface_metrics(*surfaces)
 
 
 def _regions(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nnunetv2_raemd.errors import UserError
@@ -12,7 +12,7 @@ from nnunetv2_raemd.evaluation.case_pool import evaluate_cases
 from nnunetv2_raemd.evaluation.options import DEFAULT_OPTIONS, EvaluationOptions
 from nnunetv2_raemd.evaluation.results import CaseResult, Evaluation, LabelSet, Problem, SystemResult
 from nnunetv2_raemd.evaluation.segmentation_file import SIMPLE_ITK
-from nnunetv2_raemd.evaluation.surface_distances import monai_mask_edges
+from nnunetv2_raemd.evaluation.surface_distances import has_monai
 
 
 @dataclass(frozen=True)
@@ -75,10 +75,12 @@ def evaluate_folders(
 ) -> Evaluation:
     """Evaluate every case of every system; missing, surplus and bad cases become problems of their system.
 
+    Without MONAI, HD95 and ASSD are not measured; the settings of the evaluation say so.
+
     Raises:
-        UserError: if a folder does not exist, nothing is there to evaluate, or MONAI is not installed.
+        UserError: if a folder does not exist or nothing is there to evaluate.
     """
-    monai_mask_edges()  # better to fail now than once a case
+    options = replace(options, surface_distances=options.surface_distances and has_monai())
     present = frozenset(reference.case_ids())
     cases = [case_files(system, reference) for system in systems]
     if not any(cases):

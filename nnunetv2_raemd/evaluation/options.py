@@ -17,6 +17,7 @@ class EvaluationOptions:
         min_lesion_overlap: fraction of a lesion that must be predicted for it to be detected; one voxel must.
         froc: whether to read probability maps and collect candidates.
         candidate_threshold: candidates are the components of probabilities above this.
+        surface_distances: whether to measure HD95 and ASSD, which need MONAI; NaN if not.
     """
 
     min_lesion_overlap: float = 0.0
@@ -24,6 +25,7 @@ class EvaluationOptions:
     candidate_threshold: float = 0.1
     candidate_score: CandidateScore = CandidateScore.MAXIMUM
     hit_rule: HitRule = HitRule.CENTRE
+    surface_distances: bool = True
 
     def described(self) -> dict[str, str]:
         """The settings as text, and the version of this package, for the results' record."""

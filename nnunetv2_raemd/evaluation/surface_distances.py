@@ -25,6 +25,9 @@ from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.evaluation.components import Box, Components
 from nnunetv2_raemd.evaluation.overlap import Mask
 
+SURFACE_METRICS = ("hd95_mm", "assd_mm")
+"""Keys (`metrics.Metric.key`) of what is measured here."""
+
 Floats = NDArray[np.float64]
 _VOXELS_AT_ONCE = 4_000_000  # bounds the memory for components as large as a lung
 
@@ -85,6 +88,15 @@ def weighted_percentile(values: Floats, weights: Floats, percent: float) -> floa
     share = np.cumsum(weights[order]) / np.sum(weights)
     position = int(np.searchsorted(share, percent / 100))
     return float(values[order[min(position, len(values) - 1)]])
+
+
+def has_monai() -> bool:
+    """Whether MONAI, which finds the surfaces, can be imported."""
+    try:
+        monai_mask_edges()
+    except UserError:
+        return False
+    return True
 
 
 def monai_mask_edges() -> Any:

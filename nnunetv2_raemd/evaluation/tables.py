@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from nnunetv2_raemd.evaluation.froc import LUNA16_RATES
 from nnunetv2_raemd.evaluation.metrics import BY_KEY, PAPER_METRICS, RATED_METRICS, Metric
 from nnunetv2_raemd.evaluation.summary import Comparison, DiameterBin, MetricSummary, Summary, TargetSummary
+from nnunetv2_raemd.evaluation.surface_distances import SURFACE_METRICS
 
 SIGNIFICANT = 0.05
 _FURTHER_METRICS = tuple(m for m in RATED_METRICS if m not in PAPER_METRICS)
@@ -51,6 +52,8 @@ def means_table(
 ) -> Table:
     """Mean ± SD, as the paper's Table 3."""
 
+    metrics = _measured(systems, metrics)
+
     def cell(found: MetricSummary, metric: Metric) -> str:
         sd = "" if math.isnan(found.sd) else f" ± {number(found.sd, metric.digits)}"
         return number(found.mean, metric.digits) + sd
@@ -66,6 +69,8 @@ def means_table(
 
 def medians_table(systems: Sequence[TargetSummary], metrics: Sequence[Metric]) -> Table:
     """Median over cases with its 95 % bootstrap interval."""
+
+    metrics = _measured(systems, metrics)
 
     def cell(found: MetricSummary, metric: Metric) -> str:
         low, high = (number(n, metric.digits) for n in (found.interval.low, found.interval.high))
@@ -152,6 +157,15 @@ def number(value: float, digits: int = 3) -> str:
 def p_value(value: float) -> str:
     """As papers give it."""
     return "<0.001" if value < 0.001 else number(value)
+
+
+def _measured(systems: Sequence[TargetSummary], metrics: Sequence[Metric]) -> list[Metric]:
+    """The metrics without surface distances that are undefined everywhere, as they are without MONAI."""
+
+    def is_defined(metric: Metric) -> bool:
+        return any((m := s.metric(metric.key)).n_cases + m.n_infinite for s in systems)
+
+    return [m for m in metrics if m.key not in SURFACE_METRICS or is_defined(m)]
 
 
 def _best(means: Sequence[float], metric: Metric) -> list[int]:

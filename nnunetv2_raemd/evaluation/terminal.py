@@ -16,6 +16,7 @@ from nnunetv2_raemd.evaluation.results import Evaluation
 from nnunetv2_raemd.evaluation.summary import Summary, check_against, summarise
 from nnunetv2_raemd.evaluation.tables import Table, lesions_table, means_table
 
+WITHOUT_MONAI = 'HD95 and ASSD were not measured. They need MONAI: pip install "nnunetv2-raemd[evaluation]"'
 _SHOWN = 20  # longer lists are in the JSON
 
 
@@ -49,6 +50,8 @@ def report(evaluation: Evaluation, summary: Summary, folder: Path) -> int:
         console.print(f"[bold red]Problem:[/] {escape(line)}", soft_wrap=True)
     if len(problems) > _SHOWN:
         console.print(f"... and {len(problems) - _SHOWN} more problems")
+    if evaluation.settings.get("surface_distances") == str(False):
+        console.print(f"[yellow]Note:[/] {escape(WITHOUT_MONAI)}", soft_wrap=True)
     console.print(f"Results: {escape(str(folder))}", soft_wrap=True)
     return 1 if problems else 0
 

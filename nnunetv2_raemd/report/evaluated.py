@@ -14,6 +14,7 @@ from nnunetv2_raemd.evaluation.folders import Material, case_files, evaluate_fol
 from nnunetv2_raemd.evaluation.results import Evaluation, SystemResult
 from nnunetv2_raemd.evaluation.results_file import load_results
 from nnunetv2_raemd.evaluation.summary import summarise
+from nnunetv2_raemd.evaluation.surface_distances import has_monai
 from nnunetv2_raemd.report.trained_models import TrainedModel
 
 
@@ -92,6 +93,8 @@ def _saved_evaluation(file: Path, material: Material) -> Evaluation:
     saved = load_results(file)
     if saved.labels != material.labels:
         raise UserError(f"{file} is of other labels")
+    if saved.settings.get("surface_distances") == str(False) and has_monai():
+        raise UserError(f"{file} has no HD95 and ASSD")
     written = file.stat().st_mtime
     systems = []
     for system in material.systems:

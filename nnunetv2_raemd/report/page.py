@@ -8,20 +8,15 @@ from dataclasses import asdict, dataclass
 from importlib import resources
 from typing import Any
 
+import jinja2
+from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.evaluation.tables import Table
 from nnunetv2_raemd.report.case_panels import CasePanel
 from nnunetv2_raemd.report.figure import Plot
 from nnunetv2_raemd.report.metric_plots import MetricPlots
 from nnunetv2_raemd.report.roles import Look
-
-try:
-    import jinja2
-    from markupsafe import Markup
-except ImportError as missing:  # torch brings it, so this is rare
-    raise UserError('raemd report needs Jinja2: pip install "nnunetv2-raemd[report]"') from missing
 
 _ASSETS = resources.files("nnunetv2_raemd.report") / "assets"
 _NAME_LENGTH = 21  # of a case in the list of the viewer
