@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -15,11 +16,11 @@ from torch import Tensor, nn
 from torch._dynamo import OptimizedModule
 from tqdm import tqdm
 
-from nnunetv2_raemd.architecture.raemd_net import RAEMDNet
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.prediction.column import Column
 from nnunetv2_raemd.prediction.slice_stream import stream_logits
 from nnunetv2_raemd.prediction.slice_windows import slice_windows
+from nnunetv2_raemd.prediction.sliced_network import SlicedNetwork
 
 WeightedTile = tuple[tuple[slice, slice], Tensor]
 HAS_NAN = "the image contains NaN: replace such voxels (in CT, with air at -1024 HU)"
@@ -33,37 +34,76 @@ class WholeScanPredictor(nnUNetPredictor):
     once: only what the recurrence makes of a slice is averaged. Tiles and mirroring are nnU-Net's.
     """
 
+    fold_networks: Sequence[nn.Module] = ()
+
+    def hold_folds(self) -> None:
+        """Hold a network for each fold, instead of loading their weights into one network in turn.
+
+        Nothing of the predictor changes while it predicts, then: several threads may use it at once.
+        """
+        self.fold_networks = [self._network_with(weights) for weights in self.list_of_parameters]
+
+    def _network_with(self, weights: dict[str, Tensor]) -> nn.Module:
+        network = copy.deepcopy(uncompiled(self.network))
+        network.load_state_dict(weights)
+        return network.to(self.device).eval()
+
+    @torch.inference_mode()
+    def predict_logits_from_preprocessed_data(self, data: Tensor) -> Tensor:
+        """(C, Z, Y, X) to the mean logits of all folds (classes, Z, Y, X) in half precision, on the CPU."""
+        if not self.fold_networks:
+            logits: Tensor = super().predict_logits_from_preprocessed_data(data)
+            return logits
+        return self.predict_sliding_window_return_logits(data).cpu()
+
     @torch.inference_mode()
     def predict_sliding_window_return_logits(self, input_image: Tensor) -> Tensor:
-        """(C, Z, Y, X) to logits (classes, Z, Y, X) in half precision.
+        """(C, Z, Y, X) to logits (classes, Z, Y, X) in half precision, of all folds that are held.
 
         Raises:
             UserError: if the image contains NaN, or the network's result is not finite.
         """
         if _has_nan(input_image):
             raise UserError(HAS_NAN)
-        network = uncompiled(self.network)
-        if not isinstance(network, RAEMDNet):
-            return super().predict_sliding_window_return_logits(input_image)
-        network.to(self.device).eval()
+        networks = [uncompiled(network) for network in self.fold_networks or (self.network,)]
+        sliced = [network for network in networks if isinstance(network, SlicedNetwork)]
+        if len(sliced) < len(networks):
+            return self._predict_as_nnunet(input_image)
+        for network in networks:
+            network.to(self.device).eval()
         empty_cache(self.device)
         with torch.autocast(self.device.type) if self.device.type == "cuda" else dummy_context():
-            logits = self._predict_whole(network, input_image)
+            logits = self._predict_whole(sliced, input_image)
         empty_cache(self.device)
         _check_finite(logits)
         return logits
 
-    def _predict_whole(self, network: RAEMDNet, image: Tensor) -> Tensor:
+    def _predict_as_nnunet(self, image: Tensor) -> Tensor:
+        """The mean over the folds that are held; each gets a predictor of its own, as nnU-Net's holds one."""
+        if not self.fold_networks:
+            return super().predict_sliding_window_return_logits(image)
+        total: Tensor | None = None
+        for network in self.fold_networks:
+            of_fold = copy.copy(self)
+            of_fold.network, of_fold.fold_networks = network, ()
+            logits = of_fold.predict_sliding_window_return_logits(image).cpu()
+            total = logits if total is None else total.add_(logits)
+        assert total is not None
+        return total.div_(len(self.fold_networks))
+
+    def _predict_whole(self, networks: Sequence[SlicedNetwork], image: Tensor) -> Tensor:
         if self.perform_everything_on_device:
             try:
-                return self._predict_to(self.device, network, image)
+                return self._predict_to(self.device, networks, image)
             except torch.cuda.OutOfMemoryError:
                 print("The results do not fit on the device; they are kept in main memory")
             # only here: while the exception is handled, it holds what was on the device
             empty_cache(self.device)
-        return self._predict_to(torch.device("cpu"), network, image)
+        return self._predict_to(torch.device("cpu"), networks, image)
 
-    def _predict_to(self, results_device: torch.device, network: RAEMDNet, image: Tensor) -> Tensor:
+    def _predict_to(
+        self, results_device: torch.device, networks: Sequence[SlicedNetwork], image: Tensor
+    ) -> Tensor:
         patch_size = tuple(self.configuration_manager.patch_size)
         padded, revert = pad_nd_image(image, patch_size, "constant", {"value": 0}, True, None)
         _, n_slices, *size = padded.shape
@@ -71,9 +111,10 @@ class WholeScanPredictor(nnUNetPredictor):
         logits = torch.zeros((heads, n_slices, *size), dtype=torch.half, device=results_device)
         windows = list(slice_windows(n_slices, patch_size[0], step=self.tile_step_size))
         tiles, flips = list(self._weighted_tiles(size, patch_size[1:])), list(self._flips())
-        with tqdm(total=len(tiles) * len(flips) * n_slices, unit="slice", disable=not self.allow_tqdm) as bar:
-            for (tile, weight), axes in itertools.product(tiles, flips):
-                share = (weight / len(flips)).to(results_device)
+        passes = list(itertools.product(networks, tiles, flips))
+        with tqdm(total=len(passes) * n_slices, unit="slice", disable=not self.allow_tqdm) as bar:
+            for network, (tile, weight), axes in passes:
+                share = (weight / (len(flips) * len(networks))).to(results_device)
                 column = Column(padded[_region(tile)], axes)
                 results = Column(logits[_region(tile)], axes)
                 for slices, values in stream_logits(network, column, windows, self.device):

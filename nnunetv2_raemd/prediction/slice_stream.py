@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import Tensor
 
-from nnunetv2_raemd.architecture.raemd_net import RAEMDNet
 from nnunetv2_raemd.prediction.column import Column
 from nnunetv2_raemd.prediction.slice_windows import SliceWindow, depth_in_window
+from nnunetv2_raemd.prediction.sliced_network import SlicedNetwork
 
 
 def stream_logits(
-    network: RAEMDNet, column: Column, windows: Iterable[SliceWindow], device: torch.device
+    network: SlicedNetwork, column: Column, windows: Iterable[SliceWindow], device: torch.device
 ) -> Iterator[tuple[slice, Tensor]]:
     """Logits (slices, classes, H, W) of some slices of `column` after the other, and which these are.
 
@@ -37,7 +37,7 @@ class _HeldFeatures:
     features in the windows so far, and the sum of the weights.
     """
 
-    def __init__(self, network: RAEMDNet, column: Column, device: torch.device) -> None:
+    def __init__(self, network: SlicedNetwork, column: Column, device: torch.device) -> None:
         self.network, self.column, self.device = network, column, device
         self.start = self.stop = 0
         self.features: list[tuple[Tensor, ...]] = []
