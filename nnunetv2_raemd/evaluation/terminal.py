@@ -14,9 +14,11 @@ from nnunetv2_raemd.evaluation.metrics import PAPER_METRICS
 from nnunetv2_raemd.evaluation.options import EvaluationOptions
 from nnunetv2_raemd.evaluation.results import Evaluation
 from nnunetv2_raemd.evaluation.summary import Summary, check_against, summarise
+from nnunetv2_raemd.evaluation.table_width import fitted, renamed, short_names
 from nnunetv2_raemd.evaluation.tables import Table, lesions_table, means_table
 
 WITHOUT_MONAI = 'HD95 and ASSD were not measured. They need MONAI: pip install "nnunetv2-raemd[evaluation]"'
+_UNLIMITED = 10_000  # columns
 _SHOWN = 20  # longer lists are in the JSON
 
 
@@ -42,7 +44,7 @@ def report(evaluation: Evaluation, summary: Summary, folder: Path) -> int:
     for target in evaluation.labels.targets:
         systems = [found for found in summary.targets if found.target == target.name]
         for table in (means_table(systems, PAPER_METRICS), lesions_table(systems)):
-            console.print(_rich(table, f"{target.name}: {table.title}"))
+            print_table(console, table, f"{target.name}: {table.title}")
     problems = [
         f"{system.name}: {found.reason}" for system in evaluation.systems for found in system.problems
     ]
@@ -56,11 +58,21 @@ def report(evaluation: Evaluation, summary: Summary, folder: Path) -> int:
     return 1 if problems else 0
 
 
-def _rich(table: Table, title: str) -> RichTable:
-    shown = RichTable(box=None, pad_edge=False, title=escape(title), title_justify="left", caption=table.note)
-    shown.caption_justify = "left"
+def print_table(console: Console, table: Table, title: str) -> None:
+    """In parts that fit the terminal, or whole where the output is none, as in a log."""
+    if not console.is_terminal:
+        console.width = _UNLIMITED
+    console.print(f"[italic]{escape(title)}[/]", soft_wrap=True)
+    short = renamed(table, short_names([row[0] for row in table.rows]))
+    for part in fitted(short, console.width):
+        console.print(_rich(part))
+    console.print(f"[dim italic]{escape(table.note)}[/]\n", soft_wrap=True)
+
+
+def _rich(table: Table) -> RichTable:
+    shown = RichTable(box=None, pad_edge=False)
     for i, heading in enumerate(table.headings):
-        shown.add_column(heading, justify="right" if i else "left")
+        shown.add_column(heading, justify="right" if i else "left", no_wrap=True)
     for i, row in enumerate(table.rows):
         cells = [f"[bold]{escape(c)}[/]" if (i, j) in table.bold else escape(c) for j, c in enumerate(row)]
         shown.add_row(*cells)
