@@ -1,4 +1,4 @@
-"""The one part of the build that setup.cfg cannot say: the start-up line by which nnU-Net finds our trainers.
+"""The packages, and the start-up line by which nnU-Net finds our trainers: what setup.cfg cannot say.
 
 nnU-Net looks for external trainers in the folders that the environment variable `nnUNet_extTrainer` lists.
 Python executes the lines of `*.pth` files in site-packages when it starts, so a `.pth` file there sets the
@@ -7,10 +7,13 @@ variable in every process of the environment: `nnUNetv2_train`, `nnUNetv2_predic
 
 from pathlib import Path
 
-from setuptools import Command, setup
+from setuptools import Command, find_packages, setup
 from setuptools.command.build import build
 
 PROJECT = Path(__file__).resolve().parent
+PACKAGE = "nnunetv2_raemd"
+# Folders of the top level that are installed as parts of the package.
+BESIDE = ("dataset_conversion", "plans")
 PTH_NAME = "nnunetv2_raemd.pth"
 
 # Runs at the start of every Python process: only `os` and `sys`, which are loaded by then, and no error may
@@ -79,4 +82,19 @@ class Build(build):
     sub_commands = [*build.sub_commands, ("build_startup", None)]  # noqa: RUF012 - likewise
 
 
-setup(cmdclass={"build": Build, "build_startup": BuildStartup})
+def packages() -> list[str]:
+    """Every folder with an `__init__.py`, in the package and beside it, by the name it is installed under."""
+    inside = [PACKAGE, *(f"{PACKAGE}.{name}" for name in find_packages(str(PROJECT / PACKAGE)))]
+    beside = [
+        f"{PACKAGE}.{'.'.join(parts)}"
+        for folder in BESIDE
+        for parts in ((folder,), *((folder, name) for name in find_packages(str(PROJECT / folder))))
+    ]
+    return sorted({*inside, *beside})
+
+
+setup(
+    packages=packages(),
+    package_dir={f"{PACKAGE}.{folder}": folder for folder in BESIDE},
+    cmdclass={"build": Build, "build_startup": BuildStartup},
+)

@@ -34,9 +34,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import SimpleITK as sitk
 
-from nnunetv2_raemd.dataset_conversion.batch import convert_case
 from nnunetv2_raemd.dataset_conversion.case import Case, Status
-from nnunetv2_raemd.dataset_conversion.nnunet_dataset import DatasetFolder
+from nnunetv2_raemd.dataset_conversion.dataset_folder import DatasetFolder
+from nnunetv2_raemd.dataset_conversion.dataset_writing.conversion_batch import convert_case
 
 NODULE_MM = (10.0, 20.0, -150.0)
 
@@ -63,20 +63,26 @@ def ours(case: Case, folder: DatasetFolder) -> float:
 def plan(archive: str, folder: Path) -> tuple[Case, ...]:
     """The cases that the command would convert."""
     if archive == "luna16":
-        from nnunetv2_raemd.dataset_conversion.luna16.archive import Luna16  # noqa: PLC0415
-        from nnunetv2_raemd.dataset_conversion.luna16.sources import Spheres  # noqa: PLC0415
+        from nnunetv2_raemd.dataset_conversion.archives.luna16.luna16_archive import (  # noqa: PLC0415
+            Luna16,
+        )
+        from nnunetv2_raemd.dataset_conversion.archives.luna16.mask_sources import (  # noqa: PLC0415
+            Spheres,
+        )
 
-        return Luna16(Spheres()).plan(folder, workers=1).cases
-    from nnunetv2_raemd.dataset_conversion.nsclc_radiomics.archive import NsclcRadiomics  # noqa: PLC0415
+        return Luna16(Spheres()).find_cases(folder, workers=1).cases
+    from nnunetv2_raemd.dataset_conversion.archives.nsclc_radiomics.nsclc_radiomics_archive import (  # noqa: PLC0415
+        NsclcRadiomics,
+    )
 
-    return NsclcRadiomics().plan(folder, workers=1).cases
+    return NsclcRadiomics().find_cases(folder, workers=1).cases
 
 
 def sources(case: Any) -> list[str]:
     """The files that SimpleITK reads for the same image; slices in order, which it is given for nothing."""
     if hasattr(case, "header"):
         return [str(case.header)]
-    from nnunetv2_raemd.dataset_conversion.dicom.ct_series import order_series  # noqa: PLC0415
+    from nnunetv2_raemd.dicom.ct_series import order_series  # noqa: PLC0415
 
     return [str(image.path) for image in order_series(case.ct.images).slices]
 

@@ -32,8 +32,9 @@ from scipy.ndimage import zoom
 
 from nnunetv2_raemd.evaluation.case_evaluation import CaseFiles
 from nnunetv2_raemd.evaluation.case_pool import evaluate_cases
-from nnunetv2_raemd.evaluation.options import DEFAULT_OPTIONS, EvaluationOptions
-from nnunetv2_raemd.evaluation.results import CaseResult, LabelSet, Target
+from nnunetv2_raemd.evaluation.case_results import CaseResult
+from nnunetv2_raemd.evaluation.evaluation_options import DEFAULT_OPTIONS, EvaluationOptions
+from nnunetv2_raemd.nnunet_files.label_set import LabelSet, Target
 
 SPACING_MM = np.array([1.0, 0.7, 0.7])  # z, y, x
 LABELS = LabelSet((Target("nodule", (1,)),))

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from nnunetv2_raemd.demo.plan import write_demo_plan
+from nnunetv2_raemd.demo.demo_plan import write_demo_plan
+from nnunetv2_raemd.demo.demo_steps import PHANTOM, Step
 from nnunetv2_raemd.demo.runner import run_step
-from nnunetv2_raemd.demo.steps import PHANTOM, Step
 from nnunetv2_raemd.demo.workspace import DATASET, DATASET_ID, PLANS, Workspace
 
 TRAINERS = ("nnUNetTrainerUNet_quick", "nnUNetTrainerRAEMD_noLSTM_quick", "nnUNetTrainerRAEMD_quick")

@@ -30,7 +30,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from nnunetv2_raemd.bench.clock import Run, in_turns, pairwise_ratio, seconds, spread
 from nnunetv2_raemd.bench.peers import Peer, make_peers
-from nnunetv2_raemd.bench.plan import DATASET_JSON, PATCHES_OF_SCAN, SCAN_SHAPE
+from nnunetv2_raemd.bench.sized_plans import DATASET_JSON, PATCHES_OF_SCAN, SCAN_SHAPE
 from nnunetv2_raemd.bench.sizes import Sizes
 from nnunetv2_raemd.training.trainer import nnUNetTrainerRAEMD
 

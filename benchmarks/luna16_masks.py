@@ -23,14 +23,18 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from nnunetv2_raemd.dataset_conversion.lidc.annotations import ReaderAnnotation
-from nnunetv2_raemd.dataset_conversion.lidc.consensus import Nodule, ball_of
-from nnunetv2_raemd.dataset_conversion.lidc.database import database_file, read_database
-from nnunetv2_raemd.dataset_conversion.lidc.masks import AxialGrid, fill_outline
-from nnunetv2_raemd.dataset_conversion.luna16.check import MIN_READERS, average_reader, check_nodules
-from nnunetv2_raemd.dataset_conversion.luna16.masks import ContourChoice, find_in_scan, paint
-from nnunetv2_raemd.dataset_conversion.luna16.scans import read_annotations
-from nnunetv2_raemd.dataset_conversion.luna16.spheres import Ball
+from nnunetv2_raemd.dataset_conversion.archives.lidc.annotations import ReaderAnnotation
+from nnunetv2_raemd.dataset_conversion.archives.lidc.consensus import Nodule, ball_of
+from nnunetv2_raemd.dataset_conversion.archives.lidc.lidc_database import database_file, read_database
+from nnunetv2_raemd.dataset_conversion.archives.lidc.reader_masks import AxialGrid, fill_outline
+from nnunetv2_raemd.dataset_conversion.archives.luna16.contour_check import (
+    MIN_READERS,
+    average_reader,
+    check_nodules,
+)
+from nnunetv2_raemd.dataset_conversion.archives.luna16.luna16_scans import read_annotations
+from nnunetv2_raemd.dataset_conversion.archives.luna16.scan_masks import ContourChoice, find_in_scan, paint
+from nnunetv2_raemd.volumes.balls import Ball
 
 FAR_MM = 20.0  # a nodule matched from farther away counts as this far
 SHOWN = (50, 90, 99, 100)

@@ -13,15 +13,15 @@ import argparse
 from collections.abc import Mapping
 from dataclasses import replace
 
+from nnunetv2_raemd.bench.benchmark_result import Timing
+from nnunetv2_raemd.bench.benchmark_terminal import ratio_text
 from nnunetv2_raemd.bench.competition import Competitor, prepare, prepare_network, time_forward, time_training
 from nnunetv2_raemd.bench.machine import use_device
 from nnunetv2_raemd.bench.peers import make_peers
-from nnunetv2_raemd.bench.plan import PATCHES_OF_SCAN
-from nnunetv2_raemd.bench.result import Timing
-from nnunetv2_raemd.bench.scans import scan_timings, small_scan
+from nnunetv2_raemd.bench.scan_times import scan_timings, small_scan
 from nnunetv2_raemd.bench.session import Session
+from nnunetv2_raemd.bench.sized_plans import PATCHES_OF_SCAN
 from nnunetv2_raemd.bench.sizes import Sizes
-from nnunetv2_raemd.bench.terminal import ratio_text
 
 PEERS = ("nnunet-2d", "nnunet-3d", "raemd")
 SEQUENCE = 8  # as planned for that size

@@ -24,7 +24,7 @@ import SimpleITK as sitk
 import torch
 from scipy.ndimage import gaussian_filter
 
-from nnunetv2_raemd.commands.report import report
+from nnunetv2_raemd.commands.report_command import report
 from nnunetv2_raemd.report.grey_scale import CT_SCALE
 from nnunetv2_raemd.report.jpeg import jpegs
 

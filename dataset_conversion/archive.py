@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Protocol
 
-from nnunetv2_raemd.dataset_conversion.case import ConversionPlan
-from nnunetv2_raemd.dataset_conversion.dataset_json import DatasetDescription
+from nnunetv2_raemd.dataset_conversion.case import FoundCases
+from nnunetv2_raemd.dataset_conversion.dataset_description import DatasetDescription
 
 
 class Archive(Protocol):
@@ -19,5 +19,5 @@ class Archive(Protocol):
     def settings(self) -> dict[str, Any]:
         """The archive's name and the choices, as the report and the dataset folder keep them."""
 
-    def plan(self, folder: Path, *, workers: int) -> ConversionPlan:
+    def find_cases(self, folder: Path, *, workers: int) -> FoundCases:
         """The cases in the download at `folder`; raises `UserError` where it is no such archive."""

@@ -1,8 +1,9 @@
-"""What a converter plans and what comes of it: the words shared by planning, the batch and the report."""
+"""What a converter finds and what comes of it: the words shared by archives, the batch and the report."""
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -26,7 +27,7 @@ class LoadedCase:
 
 
 class Case(Protocol):
-    """One case that a converter has planned; pickled and sent to a worker."""
+    """One case that a converter has found; pickled and sent to a worker."""
 
     @property
     def case_id(self) -> str:
@@ -71,7 +72,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class ConversionPlan:
+class FoundCases:
     """What is to be converted, what cannot be and why, and remarks on the input as a whole.
 
     `subsets` are the archive's own subsets by case, rejected ones included, where it has such.
@@ -93,3 +94,11 @@ def files_digest(files: Iterable[Path], *settings: object) -> str:
         state = file.stat() if file.is_file() else None
         digest.update(repr((file.name, state and (state.st_size, state.st_mtime_ns))).encode())
     return digest.hexdigest()
+
+
+def case_identifier(text: str) -> str:
+    """`text` with all that is unsafe in a file name replaced by '_'."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", text.strip()).strip("._") or "unnamed"
+
+
+LESION = 1

@@ -8,7 +8,8 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
-LESION = 1
+from nnunetv2_raemd.dataset_conversion.case import LESION
+
 _HU_COLUMNS = ("hu_min", "hu_mean", "hu_std", "hu_p05", "hu_median", "hu_p95", "hu_max")
 _ANY_NEIGHBOUR = np.ones((3, 3, 3), dtype=bool)
 

@@ -10,16 +10,16 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from nnunetv2_raemd.commands import convert, phantom, postprocess
-from nnunetv2_raemd.commands.bench import bench
-from nnunetv2_raemd.commands.demo import demo
-from nnunetv2_raemd.commands.evaluate import evaluate
-from nnunetv2_raemd.commands.info import info
-from nnunetv2_raemd.commands.plan import plan
-from nnunetv2_raemd.commands.predict import predict
-from nnunetv2_raemd.commands.report import report
+from nnunetv2_raemd.commands import convert_command, phantom_command, postprocess_command
+from nnunetv2_raemd.commands.bench_command import bench
+from nnunetv2_raemd.commands.demo_command import demo
+from nnunetv2_raemd.commands.evaluate_command import evaluate
+from nnunetv2_raemd.commands.info_command import info
+from nnunetv2_raemd.commands.plan_command import plan
+from nnunetv2_raemd.commands.predict_command import predict
+from nnunetv2_raemd.commands.report_command import report
 from nnunetv2_raemd.commands.several_values import SeveralValuesCommand
-from nnunetv2_raemd.commands.study import study
+from nnunetv2_raemd.commands.study_command import study
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.version import __version__
 
@@ -50,13 +50,13 @@ def raemd(
 
 app.command()(info)
 app.command(cls=SeveralValuesCommand)(plan)
-app.add_typer(convert.app, name="convert")
-app.add_typer(phantom.app, name="phantom")
+app.add_typer(convert_command.app, name="convert")
+app.add_typer(phantom_command.app, name="phantom")
 app.command(cls=SeveralValuesCommand)(predict)
 app.command(cls=SeveralValuesCommand)(study)
 app.command(cls=SeveralValuesCommand)(evaluate)
 app.command(cls=SeveralValuesCommand)(report)
-app.add_typer(postprocess.app, name="postprocess")
+app.add_typer(postprocess_command.app, name="postprocess")
 app.command(cls=SeveralValuesCommand)(bench)
 app.command()(demo)
 

@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dicom_patient import DicomPatient
     from nnunet_workspace import Workspace
+    from pydicom.dataset import Dataset
 
 os.environ.setdefault("nnUNet_def_n_proc", "1")  # nnU-Net reads it when it is imported
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell
@@ -63,3 +67,22 @@ def more_datasets(workspace: Workspace) -> Workspace:
 
     add_datasets(workspace)
     return workspace
+
+
+@pytest.fixture
+def make_patient(tmp_path: Path) -> Callable[..., DicomPatient]:
+    """Makes patients below `tmp_path / "dicom"`, a folder each."""
+    from dicom_patient import DicomPatient  # noqa: PLC0415 - pydicom is not for every test
+
+    def make(patient_id: str = "LUNG1-900", **options: Any) -> DicomPatient:
+        return DicomPatient(tmp_path / "dicom" / patient_id, patient_id, **options)
+
+    return make
+
+
+@pytest.fixture
+def save_dicom() -> Callable[[Dataset, Path], None]:
+    """Writes a data set to a file, creating its folder."""
+    from dicom_patient import save  # noqa: PLC0415
+
+    return save

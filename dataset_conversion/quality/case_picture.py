@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from scipy import ndimage
 
-from nnunetv2_raemd.dataset_conversion.measurements import LESION
+from nnunetv2_raemd.dataset_conversion.case import LESION
 
 MOST_LESIONS = 6
 # The usual lung window, centre -600 HU, width 1500.

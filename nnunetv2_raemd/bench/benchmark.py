@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from nnunetv2_raemd.architecture import RAEMDNet
+from nnunetv2_raemd.bench.benchmark_result import PeerResult, Result, ScanTiming, Timing
 from nnunetv2_raemd.bench.clock import seconds, spread
 from nnunetv2_raemd.bench.competition import (
     Competitor,
@@ -18,17 +19,16 @@ from nnunetv2_raemd.bench.competition import (
 )
 from nnunetv2_raemd.bench.cost import cost_of
 from nnunetv2_raemd.bench.machine import describe_machine
-from nnunetv2_raemd.bench.memory import step_memory
 from nnunetv2_raemd.bench.parts import by_part, part_runs
 from nnunetv2_raemd.bench.peers import make_peers
-from nnunetv2_raemd.bench.plan import SCAN_SHAPE
-from nnunetv2_raemd.bench.prediction import ForwardPass
-from nnunetv2_raemd.bench.result import PeerResult, Result, ScanTiming, Timing
+from nnunetv2_raemd.bench.prediction_times import ForwardPass
 from nnunetv2_raemd.bench.roofline import Limits, best_limits, measure_limits, roofline
 from nnunetv2_raemd.bench.scaling import Sweep, check_sweep, run_sweep
-from nnunetv2_raemd.bench.scans import small_scan, time_scans, whole_scan
+from nnunetv2_raemd.bench.scan_times import small_scan, time_scans, whole_scan
 from nnunetv2_raemd.bench.session import Session
+from nnunetv2_raemd.bench.sized_plans import SCAN_SHAPE
 from nnunetv2_raemd.bench.sizes import Sizes
+from nnunetv2_raemd.bench.step_memory import step_memory
 from nnunetv2_raemd.bench.training_step import nnunet_compiles
 from nnunetv2_raemd.errors import UserError
 

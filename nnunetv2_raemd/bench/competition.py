@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from nnunetv2_raemd.bench.benchmark_result import Timing
 from nnunetv2_raemd.bench.clock import Run, in_turns, pairwise_ratio, seconds, spread
 from nnunetv2_raemd.bench.peers import REFERENCE, Peer
-from nnunetv2_raemd.bench.prediction import ForwardPass
-from nnunetv2_raemd.bench.result import Timing
+from nnunetv2_raemd.bench.prediction_times import ForwardPass
 from nnunetv2_raemd.bench.session import Session
 from nnunetv2_raemd.bench.sizes import Sizes
 from nnunetv2_raemd.bench.training_step import TrainingStep

@@ -10,7 +10,7 @@ from typing import Any
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from torch import nn
 
-from nnunetv2_raemd.bench.plan import PATCHES_OF_SCAN, Plan, nnunet_plan
+from nnunetv2_raemd.bench.sized_plans import PATCHES_OF_SCAN, Plan, nnunet_plan
 from nnunetv2_raemd.bench.sizes import Sizes
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.plans import Preset, load_preset, raemd_plan

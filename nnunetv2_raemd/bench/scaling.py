@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from nnunetv2_raemd.bench.benchmark_result import ScalingPoint
 from nnunetv2_raemd.bench.competition import prepare, time_training
 from nnunetv2_raemd.bench.peers import make_peers
-from nnunetv2_raemd.bench.result import ScalingPoint
 from nnunetv2_raemd.bench.session import Session
 from nnunetv2_raemd.bench.sizes import Sizes
 from nnunetv2_raemd.errors import UserError

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from nnunetv2_raemd.dataset_conversion.choices import Channel, Splitting
+from nnunetv2_raemd.dataset_conversion.dataset_choices import Channel, Splitting
 
 
 def absolute(path: Path | None) -> Path | None:

@@ -10,10 +10,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from nnunetv2_raemd.demo.picture import draw
-from nnunetv2_raemd.demo.plan import write_demo_plan
+from nnunetv2_raemd.demo.demo_picture import draw
+from nnunetv2_raemd.demo.demo_plan import write_demo_plan
+from nnunetv2_raemd.demo.demo_steps import all_steps
 from nnunetv2_raemd.demo.runner import run_step
-from nnunetv2_raemd.demo.steps import all_steps
 from nnunetv2_raemd.demo.workspace import SYSTEMS, Workspace
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.training.variants import nnUNetTrainerRAEMD_quick

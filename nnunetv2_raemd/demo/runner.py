@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
 
-from nnunetv2_raemd.demo.steps import Step
+from nnunetv2_raemd.demo.demo_steps import Step
 from nnunetv2_raemd.errors import UserError
 
 MOST_SHOWN = 120

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnunetv2_raemd.evaluation.choices import CandidateScore, HitRule
-from nnunetv2_raemd.evaluation.components import Components, find_components, shared_voxels
-from nnunetv2_raemd.evaluation.lesions import centre
-from nnunetv2_raemd.evaluation.options import EvaluationOptions
-from nnunetv2_raemd.evaluation.region import Region
-from nnunetv2_raemd.evaluation.results import Candidate, ball_diameter_mm
+from nnunetv2_raemd.evaluation.case_results import Candidate
+from nnunetv2_raemd.evaluation.evaluation_options import EvaluationOptions
+from nnunetv2_raemd.evaluation.froc_choices import CandidateScore, HitRule
+from nnunetv2_raemd.evaluation.lesion_matching import centre
+from nnunetv2_raemd.volumes.balls import ball_diameter_mm
+from nnunetv2_raemd.volumes.components import Components, find_components, shared_voxels
+from nnunetv2_raemd.volumes.region import Region
 
 
 def find_candidates(

@@ -12,21 +12,23 @@ import numpy as np
 
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.evaluation.candidates import find_candidates
-from nnunetv2_raemd.evaluation.components import Box, Components, find_components
-from nnunetv2_raemd.evaluation.lesions import lesion_metrics, match_lesions
-from nnunetv2_raemd.evaluation.options import DEFAULT_OPTIONS, EvaluationOptions
-from nnunetv2_raemd.evaluation.overlap import Mask, count_overlap, overlap_metrics
-from nnunetv2_raemd.evaluation.probability_map import ProbabilityMaps, read_probabilities
-from nnunetv2_raemd.evaluation.region import Probabilities, Region, counted_part
-from nnunetv2_raemd.evaluation.results import CaseResult, LabelSet, Problem, Target, TargetResult
-from nnunetv2_raemd.evaluation.segmentation_file import (
+from nnunetv2_raemd.evaluation.case_results import CaseResult, Problem, TargetResult
+from nnunetv2_raemd.evaluation.evaluation_options import DEFAULT_OPTIONS, EvaluationOptions
+from nnunetv2_raemd.evaluation.lesion_matching import lesion_metrics, match_lesions
+from nnunetv2_raemd.evaluation.overlap import count_overlap, overlap_metrics
+from nnunetv2_raemd.evaluation.surface_distances import SURFACE_METRICS, find_surface, surface_metrics
+from nnunetv2_raemd.nnunet_files.label_set import LabelSet, Target
+from nnunetv2_raemd.nnunet_files.probability_map import first_channel_of, read_probabilities
+from nnunetv2_raemd.nnunet_files.segmentation_file import (
     SIMPLE_ITK,
     Geometry,
     Labels,
     check_same_grid,
     read_segmentation,
 )
-from nnunetv2_raemd.evaluation.surface_distances import SURFACE_METRICS, find_surface, surface_metrics
+from nnunetv2_raemd.volumes.boxes import Box, Mask
+from nnunetv2_raemd.volumes.components import Components, find_components
+from nnunetv2_raemd.volumes.region import Region, counted_part
 
 
 @dataclass(frozen=True)
@@ -162,26 +164,7 @@ def _regions(
     if not options.froc:
         return repeat(None, len(labels.targets))
     maps = read_probabilities(files.probabilities, geometry.shape)
-    return maps.regions_above(options.candidate_threshold, first_channel=_first_channel(maps, labels))
-
-
-def channel_of(maps: ProbabilityMaps | None, labels: LabelSet, target: Target) -> Probabilities | None:
-    """The map of one target."""
-    if maps is None:
-        return None
-    probability: Probabilities = maps[_first_channel(maps, labels) + labels.targets.index(target)]
-    return probability
-
-
-def _first_channel(maps: ProbabilityMaps, labels: LabelSet) -> int:
-    """The channel of the first target: nnU-Net has one a region, or background and one a label."""
-    n_others = len(maps) - len(labels.targets)
-    if n_others not in (0, 1):
-        raise UserError(
-            f"{maps.file} has {len(maps)} channels, which fits neither {len(labels.targets)} regions nor as "
-            "many labels and background"
-        )
-    return n_others
+    return maps.regions_above(options.candidate_threshold, first_channel=first_channel_of(maps, labels))
 
 
 def _mask(labels: Labels, target: Target) -> Mask:

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from nnunetv2_raemd.evaluation.case_evaluation import CaseFiles, evaluate_case
-from nnunetv2_raemd.evaluation.options import EvaluationOptions
-from nnunetv2_raemd.evaluation.results import CaseResult, LabelSet, Problem
+from nnunetv2_raemd.evaluation.case_results import CaseResult, Problem
+from nnunetv2_raemd.evaluation.evaluation_options import EvaluationOptions
 from nnunetv2_raemd.execution.local_processes import LocalProcesses
 from nnunetv2_raemd.execution.tracked import run_tracked
+from nnunetv2_raemd.nnunet_files.label_set import LabelSet
 from nnunetv2_raemd.version import __version__
 
 Outcome = CaseResult | Problem

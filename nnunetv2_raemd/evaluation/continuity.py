@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from nnunetv2_raemd.evaluation.overlap import Mask
+from nnunetv2_raemd.volumes.boxes import Mask
 
 
 def neighbouring_slice_dice(mask: Mask) -> float:

@@ -4,64 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.evaluation.dataset_labels import DatasetJson, labels_of, read_dataset_json
-from nnunetv2_raemd.evaluation.folders import Material, PredictionFolder, ReferenceFolder, System, list_cases
-from nnunetv2_raemd.evaluation.two_folders import find_references
-
-_MODEL_PARTS = 3  # TRAINER__PLANS__CONFIGURATION
-
-
-@dataclass(frozen=True)
-class NnunetDataset:
-    """Where nnU-Net keeps one dataset: `raw` and `preprocessed` may lack it."""
-
-    name: str
-    raw: Path
-    preprocessed: Path
-    results: Path
-
-
-def find_dataset(dataset: str) -> NnunetDataset:
-    """The folders of a dataset given by its number or name.
-
-    Raises:
-        UserError: if nnUNet_results is not set or nnU-Net knows no such dataset.
-    """
-    from nnunetv2.paths import nnUNet_preprocessed, nnUNet_raw, nnUNet_results  # noqa: PLC0415
-    from nnunetv2.utilities.dataset_name_id_conversion import maybe_convert_to_dataset_name  # noqa: PLC0415
-
-    folders = {"raw": nnUNet_raw, "preprocessed": nnUNet_preprocessed, "results": nnUNet_results}
-    for kind, folder in folders.items():
-        if not folder.get():
-            raise UserError(f"nnUNet_{kind} is not set: export it as nnU-Net's set-up describes")
-    try:
-        name = str(maybe_convert_to_dataset_name(dataset))
-    except (RuntimeError, ValueError) as error:
-        raise UserError(f"nnU-Net does not find dataset {dataset}: {error}") from error
-    raw, preprocessed, results = (Path(str(folder)) / name for folder in folders.values())
-    return NnunetDataset(name, raw, preprocessed, results)
-
-
-def model_names(trainers: Sequence[str], plans: str, configuration: str) -> list[str]:
-    """The folders' names TRAINER__PLANS__CONFIGURATION.
-
-    Args:
-        trainers: trainers, or such names themselves, to compare across plans and configurations.
-
-    Raises:
-        UserError: if one is neither.
-    """
-    names = []
-    for trainer in dict.fromkeys(trainers):
-        parts = trainer.split("__")
-        if len(parts) not in (1, _MODEL_PARTS):
-            raise UserError(f"-tr {trainer}: give a trainer's name, or TRAINER__PLANS__CONFIGURATION")
-        names.append(trainer if len(parts) == _MODEL_PARTS else f"{trainer}__{plans}__{configuration}")
-    return names
+from nnunetv2_raemd.evaluation.systems import Material, PredictionFolder, System
+from nnunetv2_raemd.nnunet_files.dataset_folders import NnunetDataset
+from nnunetv2_raemd.nnunet_files.dataset_json import DatasetJson, read_dataset_json
+from nnunetv2_raemd.nnunet_files.label_set import labels_of
+from nnunetv2_raemd.nnunet_files.segmentation_folder import ReferenceFolder, find_references, list_cases
 
 
 def find_cross_validation(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nnunetv2_raemd.evaluation.results import CaseResult, TargetResult
+from nnunetv2_raemd.evaluation.case_results import CaseResult, TargetResult
 
 Floats = NDArray[np.float64]
 LUNA16_RATES: tuple[float, ...] = (0.125, 0.25, 0.5, 1, 2, 4, 8)

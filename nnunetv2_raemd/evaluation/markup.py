@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnunetv2_raemd.evaluation.tables import Table
+from nnunetv2_raemd.evaluation.result_tables import Table
 
 _LATEX = str.maketrans(
     {

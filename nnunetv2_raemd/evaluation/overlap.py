@@ -6,9 +6,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Mask = NDArray[np.bool_]
+from nnunetv2_raemd.volumes.boxes import Mask
 
 
 @dataclass(frozen=True)

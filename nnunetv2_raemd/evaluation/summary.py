@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.evaluation.case_results import Evaluation, Lesion, SystemResult
 from nnunetv2_raemd.evaluation.froc import FrocCurve, froc_of_cases
-from nnunetv2_raemd.evaluation.lesions import lesion_metrics
+from nnunetv2_raemd.evaluation.lesion_matching import lesion_metrics
 from nnunetv2_raemd.evaluation.metrics import RATED_METRICS, Metric
 from nnunetv2_raemd.evaluation.overlap import ratio
-from nnunetv2_raemd.evaluation.results import Evaluation, Lesion, SystemResult
 from nnunetv2_raemd.evaluation.statistics import (
     Interval,
     PairedTest,
@@ -140,7 +140,7 @@ class Summary:
         return {(found.system, found.target): found for found in self.targets}[system, target]
 
 
-def summarise(
+def summarize(
     evaluation: Evaluation, *, against: str | None = None, diameter_limits_mm: Sequence[float] | None = None
 ) -> Summary:
     """Sum up an evaluation.
@@ -158,7 +158,7 @@ def summarise(
     limits = tuple(diameter_limits_mm or DIAMETER_LIMITS_MM)
     targets = [target.name for target in evaluation.labels.targets]
     summaries = tuple(
-        _summarise_target(system, target, limits)
+        _summarize_target(system, target, limits)
         for system in evaluation.systems
         if system.cases
         for target in targets
@@ -178,7 +178,7 @@ def check_against(against: str | None, systems: Sequence[str]) -> None:
         raise UserError(f"no system {against} to compare with (--against); there are: {', '.join(systems)}")
 
 
-def summarise_metric(system: SystemResult, target: str, metric: str) -> MetricSummary:
+def summarize_metric(system: SystemResult, target: str, metric: str) -> MetricSummary:
     """One metric of one system and target over folds and cases."""
     values = list(system.values(target, metric).values())
     by_fold = [
@@ -213,12 +213,12 @@ def median_of(values: Sequence[float]) -> float:
     return float(kept[middle] if len(kept) % 2 else (kept[middle - 1] + kept[middle]) / 2)
 
 
-def _summarise_target(system: SystemResult, target: str, limits: Sequence[float]) -> TargetSummary:
-    metrics = tuple(summarise_metric(system, target, metric.key) for metric in RATED_METRICS)
-    return TargetSummary(system.name, target, metrics, _summarise_lesions(system, target, limits))
+def _summarize_target(system: SystemResult, target: str, limits: Sequence[float]) -> TargetSummary:
+    metrics = tuple(summarize_metric(system, target, metric.key) for metric in RATED_METRICS)
+    return TargetSummary(system.name, target, metrics, _summarize_lesions(system, target, limits))
 
 
-def _summarise_lesions(system: SystemResult, target: str, limits: Sequence[float]) -> LesionSummary:
+def _summarize_lesions(system: SystemResult, target: str, limits: Sequence[float]) -> LesionSummary:
     results = [case.targets[target] for case in system.cases]
     lesions = [lesion for result in results for lesion in result.lesions]
     false = [lesion for result in results for lesion in result.false_lesions]

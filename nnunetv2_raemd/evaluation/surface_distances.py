@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.evaluation.components import Box, Components
-from nnunetv2_raemd.evaluation.overlap import Mask
+from nnunetv2_raemd.volumes.boxes import Box, Mask
+from nnunetv2_raemd.volumes.components import Components
 
 SURFACE_METRICS = ("hd95_mm", "assd_mm")
 """Keys (`metrics.Metric.key`) of what is measured here."""

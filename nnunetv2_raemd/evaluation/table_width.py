@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
 
-from nnunetv2_raemd.evaluation.tables import Table
+from nnunetv2_raemd.evaluation.result_tables import Table
 
 GAP = 2  # blanks between columns
 

@@ -11,8 +11,8 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import CTImageStorage, RTStructureSetStorage
 
-from nnunetv2_raemd.phantom.contours import trace_outlines
 from nnunetv2_raemd.phantom.dicom_ct import DicomCase, common_dataset
+from nnunetv2_raemd.phantom.mask_outlines import trace_outlines
 
 DETACHED_STUDY_MANAGEMENT = "1.2.840.10008.3.1.2.3.1"  # retired; what (3006,0012) is required to name
 COLOURS = ([255, 0, 0], [0, 255, 0], [0, 128, 255], [255, 255, 0], [255, 0, 255], [0, 255, 255])

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from pydicom.uid import generate_uid
 
-from nnunetv2_raemd.phantom.archive import ORACLE_FOLDER, CaseRecord
-from nnunetv2_raemd.phantom.lidc_xml import write_lidc_xml
+from nnunetv2_raemd.phantom.lidc_xml_writer import write_lidc_xml
+from nnunetv2_raemd.phantom.phantom_archive import ORACLE_FOLDER, CaseRecord
 from nnunetv2_raemd.phantom.thorax import Thorax
 from nnunetv2_raemd.phantom.world import as_image, lesion_records, patient_origin_mm, turned, write_image
 

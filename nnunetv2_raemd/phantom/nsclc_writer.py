@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nnunetv2_raemd.phantom.archive import ORACLE_FOLDER, CaseRecord
 from nnunetv2_raemd.phantom.dicom_ct import DicomCase, write_ct_series
 from nnunetv2_raemd.phantom.dicom_rtstruct import write_rtstruct
+from nnunetv2_raemd.phantom.phantom_archive import ORACLE_FOLDER, CaseRecord
 from nnunetv2_raemd.phantom.thorax import LEFT_LUNG, RIGHT_LUNG, Thorax
 from nnunetv2_raemd.phantom.world import as_image, lesion_records, patient_origin_mm, write_image
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from nnunetv2_raemd.phantom import tissues
 from nnunetv2_raemd.phantom.configuration import PhantomConfiguration
 from nnunetv2_raemd.phantom.grid import Box, FloatArray, Grid
-from nnunetv2_raemd.phantom.lesions import Lesion, NoRoomError, attach_lesions, place_free_lesions
+from nnunetv2_raemd.phantom.lesion_places import Lesion, NoRoomError, attach_lesions, place_free_lesions
 from nnunetv2_raemd.phantom.lung_map import map_lung
 from nnunetv2_raemd.phantom.lungs import (
     ADULT_WIDTH_MM,

@@ -11,16 +11,16 @@ import numpy as np
 from nnunetv2.imageio.reader_writer_registry import recursive_find_reader_writer_by_name
 
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.evaluation.case_evaluation import channel_of
-from nnunetv2_raemd.evaluation.dataset_labels import labels_of, read_dataset_json, reader_name
-from nnunetv2_raemd.evaluation.folders import list_cases
-from nnunetv2_raemd.evaluation.overlap import Mask
-from nnunetv2_raemd.evaluation.probability_map import read_probabilities
-from nnunetv2_raemd.evaluation.results import LabelSet, Problem
-from nnunetv2_raemd.evaluation.segmentation_file import Labels, check_is_whole
+from nnunetv2_raemd.evaluation.case_results import Problem
+from nnunetv2_raemd.nnunet_files.dataset_json import read_dataset_json, reader_name
+from nnunetv2_raemd.nnunet_files.label_set import LabelSet, labels_of
+from nnunetv2_raemd.nnunet_files.probability_map import channel_of, read_probabilities
+from nnunetv2_raemd.nnunet_files.segmentation_file import Labels, check_is_whole
+from nnunetv2_raemd.nnunet_files.segmentation_folder import list_cases
 from nnunetv2_raemd.postprocessing.case_jobs import run_on_cases
+from nnunetv2_raemd.postprocessing.postprocessing_steps import postprocess
 from nnunetv2_raemd.postprocessing.settings_file import LabelSettings
-from nnunetv2_raemd.postprocessing.steps import postprocess
+from nnunetv2_raemd.volumes.boxes import Mask
 
 DESCRIPTIONS = ("dataset.json", "plans.json")
 

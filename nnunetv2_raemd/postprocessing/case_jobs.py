@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nnunetv2_raemd.evaluation.results import Problem
+from nnunetv2_raemd.evaluation.case_results import Problem
 from nnunetv2_raemd.execution.backend import Item, Job
 from nnunetv2_raemd.execution.local_processes import LocalProcesses
 from nnunetv2_raemd.execution.tracked import run_tracked

@@ -12,17 +12,18 @@ import numpy as np
 
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.evaluation.case_evaluation import CaseFiles
-from nnunetv2_raemd.evaluation.folders import Material, case_files
-from nnunetv2_raemd.evaluation.results import LabelSet, Problem
+from nnunetv2_raemd.evaluation.case_results import Problem
+from nnunetv2_raemd.evaluation.systems import Material, case_files
 from nnunetv2_raemd.execution.local_processes import Map, process_map
 from nnunetv2_raemd.execution.progress import progress
+from nnunetv2_raemd.nnunet_files.label_set import LabelSet
 from nnunetv2_raemd.postprocessing.case_jobs import run_on_cases
 from nnunetv2_raemd.postprocessing.case_maps import CaseMap, read_case_maps
-from nnunetv2_raemd.postprocessing.choices import Objective
 from nnunetv2_raemd.postprocessing.objective import score
+from nnunetv2_raemd.postprocessing.postprocessing_choices import Objective
+from nnunetv2_raemd.postprocessing.postprocessing_steps import Postprocessing, postprocess
 from nnunetv2_raemd.postprocessing.search import search
 from nnunetv2_raemd.postprocessing.settings_file import LabelSettings
-from nnunetv2_raemd.postprocessing.steps import Postprocessing, postprocess
 
 
 @dataclass(frozen=True)

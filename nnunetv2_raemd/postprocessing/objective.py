@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 
-from nnunetv2_raemd.evaluation.components import find_components
-from nnunetv2_raemd.evaluation.lesions import lesion_metrics, match_lesions
-from nnunetv2_raemd.evaluation.overlap import Mask, count_overlap, overlap_metrics
-from nnunetv2_raemd.postprocessing.choices import Objective
+from nnunetv2_raemd.evaluation.lesion_matching import lesion_metrics, match_lesions
+from nnunetv2_raemd.evaluation.overlap import count_overlap, overlap_metrics
+from nnunetv2_raemd.postprocessing.postprocessing_choices import Objective
+from nnunetv2_raemd.volumes.boxes import Mask
+from nnunetv2_raemd.volumes.components import find_components
 
 
 def score(reference: Mask, prediction: Mask, objective: Objective) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats
 
 from nnunetv2_raemd.postprocessing.case_maps import LOWEST_THRESHOLD
-from nnunetv2_raemd.postprocessing.steps import Postprocessing
+from nnunetv2_raemd.postprocessing.postprocessing_steps import Postprocessing
 
 CANDIDATES: dict[str, tuple[Any, ...]] = {
     "threshold": (LOWEST_THRESHOLD, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 0.9),

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.evaluation.results import Target
-from nnunetv2_raemd.evaluation.results_file import write_whole
+from nnunetv2_raemd.nnunet_files.label_set import Target
+from nnunetv2_raemd.postprocessing.postprocessing_steps import Postprocessing
 from nnunetv2_raemd.postprocessing.search import NEED_PROBABILITIES, Trial
-from nnunetv2_raemd.postprocessing.steps import Postprocessing
 from nnunetv2_raemd.version import __version__
+from nnunetv2_raemd.whole_files import write_whole
 
 FORMAT = "nnunetv2-raemd postprocessing, version 1"
 

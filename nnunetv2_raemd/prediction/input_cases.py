@@ -11,7 +11,7 @@ import nibabel
 import SimpleITK as sitk
 
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.nifti_length import is_cut_off
+from nnunetv2_raemd.nnunet_files.nifti_length import is_cut_off
 
 
 @dataclass(frozen=True)

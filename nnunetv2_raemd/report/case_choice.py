@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from nnunetv2_raemd.evaluation.results import Evaluation
+from nnunetv2_raemd.evaluation.case_results import Evaluation
 
 Group = Literal["best", "median", "worst"]
 RANKED_BY = "dice"

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.evaluation.dataset_labels import DatasetJson, read_dataset_json, reader_name
+from nnunetv2_raemd.nnunet_files.dataset_json import DatasetJson, read_dataset_json, reader_name
 from nnunetv2_raemd.report.shown_case import CaseImage
 
 

@@ -8,14 +8,15 @@ from pathlib import Path
 
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.evaluation.case_evaluation import CaseFiles
-from nnunetv2_raemd.evaluation.cross_validation import NnunetDataset, find_cross_validation
-from nnunetv2_raemd.evaluation.files import RESULTS, write_files
-from nnunetv2_raemd.evaluation.folders import Material, case_files, evaluate_folders
-from nnunetv2_raemd.evaluation.results import Evaluation, SystemResult
-from nnunetv2_raemd.evaluation.results_file import load_results
-from nnunetv2_raemd.evaluation.summary import summarise
+from nnunetv2_raemd.evaluation.case_results import Evaluation, SystemResult
+from nnunetv2_raemd.evaluation.cross_validation import find_cross_validation
+from nnunetv2_raemd.evaluation.evaluation_exports import RESULTS, write_files
+from nnunetv2_raemd.evaluation.evaluation_json import load_results
+from nnunetv2_raemd.evaluation.summary import summarize
 from nnunetv2_raemd.evaluation.surface_distances import has_monai
-from nnunetv2_raemd.report.trained_models import TrainedModel
+from nnunetv2_raemd.evaluation.systems import Material, case_files, evaluate_folders
+from nnunetv2_raemd.nnunet_files.dataset_folders import NnunetDataset
+from nnunetv2_raemd.nnunet_files.trained_models import TrainedModel
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def _read_or_evaluate(material: Material, workers: int) -> tuple[Evaluation, str
     evaluation = evaluate_folders(material.systems, material.reference, material.labels, workers=workers)
     if exists:
         return evaluation, f"Evaluated for this report alone, because {reason}."
-    write_files(evaluation, summarise(evaluation), material.output)
+    write_files(evaluation, summarize(evaluation), material.output)
     return evaluation, f"Evaluated, and saved in {material.output.name}."
 
 

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from nnunetv2_raemd.evaluation.case_results import Evaluation, SystemResult
 from nnunetv2_raemd.evaluation.metrics import Metric
-from nnunetv2_raemd.evaluation.results import Evaluation, SystemResult
 from nnunetv2_raemd.report.figure import Plot, as_json, go, new_figure, plottable
 from nnunetv2_raemd.report.roles import Look
 

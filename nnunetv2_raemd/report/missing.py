@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from nnunetv2_raemd.nnunet_files.trained_models import TrainedModel
 from nnunetv2_raemd.report.case_panels import CasePanel
 from nnunetv2_raemd.report.evaluated import Evaluated
-from nnunetv2_raemd.report.trained_models import TrainedModel
 from nnunetv2_raemd.report.training_log import TrainingLog
 
 

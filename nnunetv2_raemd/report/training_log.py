@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.report.trained_models import TrainedModel
+from nnunetv2_raemd.nnunet_files.trained_models import TrainedModel
 from nnunetv2_raemd.training.overlap_log import DICE, MEAN_F1, MEAN_IOU, with_overlaps
 
 FINAL = "checkpoint_final.pth"

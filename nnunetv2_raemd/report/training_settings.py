@@ -10,8 +10,8 @@ from pathlib import Path
 from platform import python_version
 from typing import Any
 
-from nnunetv2_raemd.evaluation.tables import Table
-from nnunetv2_raemd.report.trained_models import TrainedModel
+from nnunetv2_raemd.evaluation.result_tables import Table
+from nnunetv2_raemd.nnunet_files.trained_models import TrainedModel
 from nnunetv2_raemd.report.training_log import TrainingLog
 
 _UNKNOWN = "–"

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from nnunetv2_raemd.bench.cost import Cost, cost_of
-from nnunetv2_raemd.bench.memory import kept_for_backward, step_memory
 from nnunetv2_raemd.bench.peers import make_peers
 from nnunetv2_raemd.bench.sizes import Sizes
+from nnunetv2_raemd.bench.step_memory import kept_for_backward, step_memory
 from nnunetv2_raemd.bench.training_step import TrainingStep
 
 FLOAT = 4

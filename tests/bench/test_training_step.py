@@ -11,7 +11,7 @@ import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from nnunetv2_raemd.bench.peers import PEER_NAMES, make_peers
-from nnunetv2_raemd.bench.plan import DATASET_JSON
+from nnunetv2_raemd.bench.sized_plans import DATASET_JSON
 from nnunetv2_raemd.bench.sizes import Sizes
 from nnunetv2_raemd.bench.training_step import TrainingStep, nnunet_compiles
 from nnunetv2_raemd.plans.preset import PRESET_FOLDER

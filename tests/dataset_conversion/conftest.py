@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import csv
 import multiprocessing.pool
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from dicom_patient import DicomPatient, save
-from pydicom.dataset import Dataset
 
 Row = tuple[str, float, float, float, float]
 
@@ -86,19 +82,3 @@ def luna_of_five(luna: LunaFolder) -> LunaFolder:
         luna.add_scan(f"1.{number}", turned=number == 1, nodule=nodule)
     luna.write_annotations()
     return luna
-
-
-@pytest.fixture
-def make_patient(tmp_path: Path) -> Callable[..., DicomPatient]:
-    """Makes patients below `tmp_path / "dicom"`, a folder each."""
-
-    def make(patient_id: str = "LUNG1-900", **options: Any) -> DicomPatient:
-        return DicomPatient(tmp_path / "dicom" / patient_id, patient_id, **options)
-
-    return make
-
-
-@pytest.fixture
-def save_dicom() -> Callable[[Dataset, Path], None]:
-    """Writes a data set to a file, creating its folder."""
-    return save

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nnunetv2_raemd.dataset_conversion.lidc.annotations import ReaderAnnotation, ReaderContour
+from nnunetv2_raemd.dataset_conversion.archives.lidc.annotations import ReaderAnnotation, ReaderContour
 
 Box = tuple[tuple[int, int], tuple[int, int]]  # rows and columns, from the first to the last
 

@@ -13,13 +13,13 @@ import pytest
 import SimpleITK as sitk
 
 from nnunetv2_raemd.cli import main
-from nnunetv2_raemd.dataset_conversion import batch
-from nnunetv2_raemd.dataset_conversion.quality import pictures as quality_pictures
+from nnunetv2_raemd.dataset_conversion.dataset_writing import conversion_batch
+from nnunetv2_raemd.dataset_conversion.quality import quality_pictures
 from nnunetv2_raemd.execution import scheduler
-from nnunetv2_raemd.phantom.archive import write_archive
 from nnunetv2_raemd.phantom.configuration import LUNA16, NSCLC_RADIOMICS
 from nnunetv2_raemd.phantom.luna16_writer import Luna16Layout
 from nnunetv2_raemd.phantom.nsclc_writer import NsclcRadiomicsLayout
+from nnunetv2_raemd.phantom.phantom_archive import write_archive
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ def test_interrupt_says_how_to_go_on(luna_of_five, nnunet_folders: Path, raemd, 
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(batch, "convert_case", interrupted)
+    monkeypatch.setattr(conversion_batch, "convert_case", interrupted)
     options = ("--input", luna_of_five.path, "--dataset-id", 501, "--masks", "sphere", "--workers", 1)
     assert raemd("luna16", *options) == 130
     assert "The same command continues" in capsys.readouterr().out

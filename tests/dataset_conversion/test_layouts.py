@@ -16,20 +16,20 @@ from nnunetv2.experiment_planning.verify_dataset_integrity import verify_dataset
 from nnunetv2.preprocessing.normalization.map_channel_name_to_normalization import get_normalization_scheme
 
 from nnunetv2_raemd.cli import main
-from nnunetv2_raemd.dataset_conversion.case import Case, ConversionPlan, LoadedCase, Status
-from nnunetv2_raemd.dataset_conversion.choices import LungUse
-from nnunetv2_raemd.dataset_conversion.conversion import ConversionResult, RunOptions, convert
-from nnunetv2_raemd.dataset_conversion.dataset_json import DatasetDescription
-from nnunetv2_raemd.dataset_conversion.luna16.lungs import (
+from nnunetv2_raemd.dataset_conversion.archives.luna16.luna16_choices import LungUse
+from nnunetv2_raemd.dataset_conversion.archives.luna16.luna16_scans import DESCRIPTION, find_luna16_cases
+from nnunetv2_raemd.dataset_conversion.archives.luna16.lung_masks import (
     LungChoice,
     describe_lung_class,
     find_lung_masks,
     with_lungs,
 )
-from nnunetv2_raemd.dataset_conversion.luna16.scans import DESCRIPTION, plan_luna16
-from nnunetv2_raemd.dataset_conversion.luna16.sources import Spheres
-from nnunetv2_raemd.dataset_conversion.nnunet_dataset import dataset_folder
-from nnunetv2_raemd.dataset_conversion.splits import ArchiveSubsets, GroupedFolds, Holdout
+from nnunetv2_raemd.dataset_conversion.archives.luna16.mask_sources import Spheres
+from nnunetv2_raemd.dataset_conversion.case import Case, FoundCases, LoadedCase, Status
+from nnunetv2_raemd.dataset_conversion.dataset_description import DatasetDescription
+from nnunetv2_raemd.dataset_conversion.dataset_folder import dataset_folder
+from nnunetv2_raemd.dataset_conversion.dataset_writing.conversion import ConversionResult, RunOptions, convert
+from nnunetv2_raemd.dataset_conversion.dataset_writing.splits import ArchiveSubsets, GroupedFolds, Holdout
 from nnunetv2_raemd.errors import UserError
 
 UIDS = [f"1.{number}" for number in range(10)]
@@ -53,10 +53,10 @@ def luna_of_ten(luna):
 
 
 def run(
-    plan: ConversionPlan, about: DatasetDescription = DESCRIPTION, settings: Any = None, **options: Any
+    found: FoundCases, about: DatasetDescription = DESCRIPTION, settings: Any = None, **options: Any
 ) -> ConversionResult:
     folder = dataset_folder(501, "Test")
-    return convert(plan, folder, about, settings=settings or {}, options=RunOptions(**options))
+    return convert(found, folder, about, settings=settings or {}, options=RunOptions(**options))
 
 
 def files(folder: Path) -> dict[str, list[str]]:
@@ -87,7 +87,7 @@ class PartlyIgnored:
 
 
 def test_holdout_goes_to_the_test_folders(luna_of_ten, nnunet_folders: Path, nnunet_in_threads) -> None:
-    folder = run(plan_luna16(luna_of_ten.path, Spheres()), split=Holdout()).folder
+    folder = run(find_luna16_cases(luna_of_ten.path, Spheres()), split=Holdout()).folder
     training = sorted(set(UIDS).difference(TEST))
     assert files(folder) == {
         "imagesTr": training,
@@ -105,18 +105,18 @@ def test_holdout_goes_to_the_test_folders(luna_of_ten, nnunet_folders: Path, nnu
 
 
 def test_folders_of_test_cases_are_there_whatever_the_split(luna_of_ten, nnunet_folders: Path) -> None:
-    assert files(run(plan_luna16(luna_of_ten.path, Spheres())).folder)["imagesTs"] == []
+    assert files(run(find_luna16_cases(luna_of_ten.path, Spheres())).folder)["imagesTs"] == []
 
 
 @pytest.mark.parametrize("ignored", [False, True])
 def test_lung_and_nodule_regions(luna_of_ten, nnunet_folders: Path, nnunet_in_threads, ignored: bool) -> None:
-    plan = plan_luna16(luna_of_ten.path, Spheres())
+    found = find_luna16_cases(luna_of_ten.path, Spheres())
     about = DESCRIPTION
     if ignored:
-        plan = replace(plan, cases=tuple(PartlyIgnored(case) for case in plan.cases))
+        found = replace(found, cases=tuple(PartlyIgnored(case) for case in found.cases))
         about = replace(about, labels={**about.labels, "ignore": 2})
-    plan = with_lungs(plan, find_lung_masks(luna_of_ten.path), LungChoice(LungUse.CLASS))
-    result = run(plan, describe_lung_class(about), split=Holdout())
+    found = with_lungs(found, find_lung_masks(luna_of_ten.path), LungChoice(LungUse.CLASS))
+    result = run(found, describe_lung_class(about), split=Holdout())
     labels = {"background": 0, "lung": [1, 2], "nodule": 1, **({"ignore": 3} if ignored else {})}
     made = about_json(result.folder)
     assert not result.failed
@@ -129,8 +129,10 @@ def test_lung_and_nodule_regions(luna_of_ten, nnunet_folders: Path, nnunet_in_th
 
 def test_cropped_images_in_subsets(luna_of_ten, nnunet_folders: Path, nnunet_in_threads) -> None:
     choice = LungChoice(LungUse.CROP, margin_mm=1.0)
-    plan = with_lungs(plan_luna16(luna_of_ten.path, Spheres()), find_lung_masks(luna_of_ten.path), choice)
-    result = run(plan, settings=choice.settings(), split=ArchiveSubsets())
+    found = with_lungs(
+        find_luna16_cases(luna_of_ten.path, Spheres()), find_lung_masks(luna_of_ten.path), choice
+    )
+    result = run(found, settings=choice.settings(), split=ArchiveSubsets())
     assert {tuple(o.record["size_xyz"]) for o in result.outcomes} == {(20, 14, 11)}
     folds = json.loads((result.folder / "splits_final.json").read_text())
     assert [fold["val"] for fold in folds] == [[f"1.{(n + 7) % 10}"] for n in range(10)]
@@ -138,10 +140,10 @@ def test_cropped_images_in_subsets(luna_of_ten, nnunet_folders: Path, nnunet_in_
 
 
 def test_channel_name_decides_nnunets_normalisation(luna_of_ten, nnunet_folders: Path) -> None:
-    plan = plan_luna16(luna_of_ten.path, Spheres())
+    found = find_luna16_cases(luna_of_ten.path, Spheres())
     schemes = {}
     for name in ("CT", "rescale_to_0_1"):
-        folder = run(plan, replace(DESCRIPTION, channel_name=name), limit=3).folder
+        folder = run(found, replace(DESCRIPTION, channel_name=name), limit=3).folder
         schemes[name] = get_normalization_scheme(about_json(folder)["channel_names"]["0"])
     assert schemes["CT"].__name__ == "CTNormalization"
     image = schemes["rescale_to_0_1"](intensityproperties={}).run(np.array([-1000.0, 0.0, 3000.0]))
@@ -149,38 +151,38 @@ def test_channel_name_decides_nnunets_normalisation(luna_of_ten, nnunet_folders:
 
 
 def test_dataset_json_tells_where_it_comes_from(luna_of_ten, nnunet_folders: Path) -> None:
-    made = about_json(run(plan_luna16(luna_of_ten.path, Spheres()), limit=3).folder)
+    made = about_json(run(find_luna16_cases(luna_of_ten.path, Spheres()), limit=3).folder)
     assert made["licence"] == "CC BY 4.0" and "luna16.grand-challenge.org" in made["source"]
     assert "10.1016/j.media.2017.06.015" in made["reference"]
     assert made["converted_by"].startswith("nnunetv2-raemd ")
 
 
 def test_other_split_moves_cases_and_says_so(luna_of_ten, nnunet_folders: Path) -> None:
-    plan = plan_luna16(luna_of_ten.path, Spheres())
-    run(plan, split=GroupedFolds())
+    found = find_luna16_cases(luna_of_ten.path, Spheres())
+    run(found, split=GroupedFolds())
     bytes_before = {f.name: f.read_bytes() for f in nnunet_folders.rglob("imagesT*/*")}
-    there = run(plan, split=Holdout())
+    there = run(found, split=Holdout())
     assert {o.status for o in there.outcomes} == {Status.KEPT}
     assert files(there.folder)["labelsTs"] == files(there.folder)["imagesTs"] == TEST
     assert any("2 cases moved between training and test" in remark for remark in there.remarks)
-    back = run(plan, split=GroupedFolds())
+    back = run(found, split=GroupedFolds())
     assert files(back.folder)["imagesTs"] == [] and about_json(back.folder)["numTraining"] == 10
     assert {f.name: f.read_bytes() for f in nnunet_folders.rglob("imagesT*/*")} == bytes_before
-    assert not any("moved" in remark for remark in run(plan).remarks)
+    assert not any("moved" in remark for remark in run(found).remarks)
 
 
 def test_move_cut_short_is_finished(luna_of_ten, nnunet_folders: Path) -> None:
-    plan = plan_luna16(luna_of_ten.path, Spheres())
-    folder = run(plan, split=Holdout()).folder
+    found = find_luna16_cases(luna_of_ten.path, Spheres())
+    folder = run(found, split=Holdout()).folder
     (folder / "labelsTs" / "1.0.nii.gz").replace(folder / "labelsTr" / "1.0.nii.gz")
-    assert {o.status for o in run(plan, split=Holdout()).outcomes} == {Status.KEPT}
+    assert {o.status for o in run(found, split=Holdout()).outcomes} == {Status.KEPT}
     assert files(folder)["labelsTs"] == TEST and "1.0" not in files(folder)["labelsTr"]
 
 
 def test_limit_grows_and_nobody_changes_sides(luna_of_ten, nnunet_folders: Path) -> None:
-    plan = plan_luna16(luna_of_ten.path, Spheres())
+    found = find_luna16_cases(luna_of_ten.path, Spheres())
     for limit in (1, 4, 8, None):
-        result = run(plan, split=Holdout(), limit=limit)
+        result = run(found, split=Holdout(), limit=limit)
         asked = UIDS[:limit]
         assert files(result.folder)["imagesTs"] == [uid for uid in TEST if uid in asked]
         assert not any("moved" in remark for remark in result.remarks)
@@ -188,7 +190,7 @@ def test_limit_grows_and_nobody_changes_sides(luna_of_ten, nnunet_folders: Path)
 
 
 def test_only_test_cases_are_no_dataset(luna_of_ten, nnunet_folders: Path) -> None:
-    result = run(plan_luna16(luna_of_ten.path, Spheres()), split=Holdout(), limit=1)
+    result = run(find_luna16_cases(luna_of_ten.path, Spheres()), split=Holdout(), limit=1)
     assert files(result.folder)["imagesTs"] == ["1.0"]
     assert not (result.folder / "dataset.json").exists()
     assert any("no case to train on" in remark for remark in result.remarks)
@@ -197,17 +199,17 @@ def test_only_test_cases_are_no_dataset(luna_of_ten, nnunet_folders: Path) -> No
 def test_failed_test_case_leaves_nothing_and_moves_nobody(
     luna_of_ten, nnunet_folders: Path, nnunet_in_threads
 ) -> None:
-    whole = run(plan_luna16(luna_of_ten.path, Spheres()), split=Holdout()).folder
+    whole = run(find_luna16_cases(luna_of_ten.path, Spheres()), split=Holdout()).folder
     before = files(whole), (whole / "splits_final.json").read_text()
     (raw,) = luna_of_ten.path.glob("subset*/1.7.raw")
     voxels = raw.read_bytes()
     raw.write_bytes(voxels[:-10])
-    result = run(plan_luna16(luna_of_ten.path, Spheres()), split=Holdout())
+    result = run(find_luna16_cases(luna_of_ten.path, Spheres()), split=Holdout())
     assert [o.case_id for o in result.failed] == ["1.7"]
     assert files(whole)["imagesTs"] == files(whole)["labelsTs"] == ["1.0"]
     assert (whole / "splits_final.json").read_text() == before[1]
     raw.write_bytes(voxels)
-    run(plan_luna16(luna_of_ten.path, Spheres()), split=Holdout())
+    run(find_luna16_cases(luna_of_ten.path, Spheres()), split=Holdout())
     assert (files(whole), (whole / "splits_final.json").read_text()) == before
 
 
@@ -215,28 +217,28 @@ def test_scan_that_cannot_be_planned_moves_nobody(luna_of_ten, nnunet_folders: P
     copy = luna_of_ten.path / "copy"
     copy.mkdir()
     (copy / "1.4.mhd").write_bytes(next(luna_of_ten.path.glob("subset*/1.4.mhd")).read_bytes())
-    result = run(plan_luna16(luna_of_ten.path, Spheres()), split=Holdout())
+    result = run(find_luna16_cases(luna_of_ten.path, Spheres()), split=Holdout())
     assert [o.case_id for o in result.failed] == ["1.4"]
     assert files(result.folder)["imagesTs"] == TEST
     (copy / "1.4.mhd").unlink()
-    mended = run(plan_luna16(luna_of_ten.path, Spheres()), split=Holdout())
+    mended = run(find_luna16_cases(luna_of_ten.path, Spheres()), split=Holdout())
     assert files(mended.folder)["imagesTs"] == TEST
     assert not any("moved" in remark for remark in mended.remarks)
 
 
 def test_overwriting_forgets_who_was_there(luna_of_ten, nnunet_folders: Path) -> None:
-    plan = plan_luna16(luna_of_ten.path, Spheres())
-    few = replace(plan, cases=plan.cases[2:6])
+    found = find_luna16_cases(luna_of_ten.path, Spheres())
+    few = replace(found, cases=found.cases[2:6])
     fresh = files(run(few, split=Holdout()).folder)
-    run(plan, split=Holdout())
+    run(found, split=Holdout())
     assert files(run(few, split=Holdout(), overwrite=True).folder) == fresh
     assert len(fresh["imagesTs"]) == 1
 
 
 def test_overwrite_clears_both_parts(luna_of_ten, nnunet_folders: Path) -> None:
-    plan = plan_luna16(luna_of_ten.path, Spheres())
-    run(plan, split=Holdout())
-    result = run(plan, split=GroupedFolds(), overwrite=True, limit=2)
+    found = find_luna16_cases(luna_of_ten.path, Spheres())
+    run(found, split=Holdout())
+    result = run(found, split=GroupedFolds(), overwrite=True, limit=2)
     assert files(result.folder) == {
         "imagesTr": UIDS[:2],
         "labelsTr": UIDS[:2],
@@ -250,7 +252,7 @@ def test_somebody_elses_test_images_are_not_touched(luna_of_ten, nnunet_folders:
     theirs.parent.mkdir(parents=True)
     theirs.write_bytes(b"precious")
     with pytest.raises(UserError, match=r"theirs_0000\.nii\.gz"):
-        run(plan_luna16(luna_of_ten.path, Spheres()), split=Holdout(), overwrite=True)
+        run(find_luna16_cases(luna_of_ten.path, Spheres()), split=Holdout(), overwrite=True)
     assert theirs.read_bytes() == b"precious"
 
 
@@ -260,16 +262,16 @@ def test_scans_outside_subsets_are_refused_before_anything_is_written(
     for file in list(luna_of_ten.path.glob("subset*/1.5.*")):
         file.rename(luna_of_ten.path / file.name)
     with pytest.raises(UserError, match=r"1 of 10 are not, as 1\.5"):
-        run(plan_luna16(luna_of_ten.path, Spheres()), split=ArchiveSubsets())
+        run(find_luna16_cases(luna_of_ten.path, Spheres()), split=ArchiveSubsets())
     assert not list(nnunet_folders.iterdir())
 
 
 def test_subsets_of_an_earlier_run_count(luna_of_ten, nnunet_folders: Path) -> None:
     """The archive is large: some subsets are converted, removed, and others follow."""
-    plan = plan_luna16(luna_of_ten.path, Spheres())
-    for cases in (plan.cases[:5], plan.cases[5:]):
-        own = {case.case_id: plan.subsets[case.case_id] for case in cases}
-        folder = run(replace(plan, cases=cases, subsets=own), split=ArchiveSubsets()).folder
+    found = find_luna16_cases(luna_of_ten.path, Spheres())
+    for cases in (found.cases[:5], found.cases[5:]):
+        own = {case.case_id: found.subsets[case.case_id] for case in cases}
+        folder = run(replace(found, cases=cases, subsets=own), split=ArchiveSubsets()).folder
     assert len(json.loads((folder / "splits_final.json").read_text())) == 10
 
 
@@ -279,9 +281,9 @@ def test_words_in_a_scans_header_do_not_reach_the_dataset(luna, nnunet_folders: 
     words = "Comment = Secret^Name\nPatientName = Secret^Name\nITK_FileNotes = Secret^Name\n"
     header.write_text(words + header.read_text())
     luna.write_annotations()
-    plan = plan_luna16(luna.path, Spheres())
-    assert "Secret^Name" in str([plan.cases[0].load().image.GetMetaData("PatientName")])
-    folder = run(plan).folder
+    found = find_luna16_cases(luna.path, Spheres())
+    assert "Secret^Name" in str([found.cases[0].load().image.GetMetaData("PatientName")])
+    folder = run(found).folder
     assert all(b"Secret" not in gzip.decompress(file.read_bytes()) for file in folder.rglob("*.nii.gz"))
 
 

@@ -15,22 +15,28 @@ import SimpleITK as sitk
 from dicom_patient import save
 from pydicom.dataset import Dataset
 
-from nnunetv2_raemd.dataset_conversion.case import ConversionPlan
-from nnunetv2_raemd.dataset_conversion.choices import DEFAULT_ROI, Incomplete, MaskSource
-from nnunetv2_raemd.dataset_conversion.dicom.index import index_folder
-from nnunetv2_raemd.dataset_conversion.dicom.roi_choice import RoiChoice
-from nnunetv2_raemd.dataset_conversion.nsclc_radiomics.patients import MaskChoice
-from nnunetv2_raemd.dataset_conversion.nsclc_radiomics.planning import plan_nsclc_radiomics
+from nnunetv2_raemd.dataset_conversion.archives.nsclc_radiomics.nsclc_radiomics_choices import (
+    DEFAULT_ROI,
+    Incomplete,
+)
+from nnunetv2_raemd.dataset_conversion.archives.nsclc_radiomics.patient_case import MaskChoice
+from nnunetv2_raemd.dataset_conversion.archives.nsclc_radiomics.patient_matching import (
+    find_nsclc_radiomics_cases,
+)
+from nnunetv2_raemd.dataset_conversion.case import FoundCases
+from nnunetv2_raemd.dicom.dicom_index import index_folder
+from nnunetv2_raemd.dicom.mask_source import MaskSource
+from nnunetv2_raemd.dicom.roi_choice import RoiChoice
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.phantom.archive import write_archive
 from nnunetv2_raemd.phantom.configuration import NSCLC_RADIOMICS
 from nnunetv2_raemd.phantom.nsclc_writer import NsclcRadiomicsLayout
+from nnunetv2_raemd.phantom.phantom_archive import write_archive
 
 hd = pytest.importorskip("highdicom")
 
 
-def plan(folder: Path, source: MaskSource, roi: str = DEFAULT_ROI) -> ConversionPlan:
-    return plan_nsclc_radiomics(index_folder(folder), choice=MaskChoice(RoiChoice(roi), source=source))
+def cases_in(folder: Path, source: MaskSource, roi: str = DEFAULT_ROI) -> FoundCases:
+    return find_nsclc_radiomics_cases(index_folder(folder), choice=MaskChoice(RoiChoice(roi), source=source))
 
 
 def write_seg(images: list[Dataset], mask: np.ndarray, file: Path, *, label: str = "Segment 1") -> None:
@@ -81,7 +87,7 @@ def test_auto_takes_rtstruct_where_there_is_one_and_else_seg(
         patient.write_ct()
         add_seg(patient, mask)
     both.write_rtstruct({"GTV-1": both.box([2, 3], rows=(3, 5), columns=(4, 9))})
-    loaded = {case.case_id: case.load() for case in plan(tmp_path / "dicom", MaskSource.AUTO).cases}
+    loaded = {case.case_id: case.load() for case in cases_in(tmp_path / "dicom", MaskSource.AUTO).cases}
     assert loaded["both"].details["mask_source"] == "rtstruct"
     assert sitk.GetArrayFromImage(loaded["both"].label).sum() == 36
     assert loaded["only_SEG"].details["mask_source"] == "seg"
@@ -95,11 +101,11 @@ def test_source_asked_for_is_the_only_one_looked_at(
     patient = make_patient()
     patient.write_ct()
     add_seg(patient, mask)
-    (failed,) = plan(tmp_path / "dicom", MaskSource.RTSTRUCT).rejected
+    (failed,) = cases_in(tmp_path / "dicom", MaskSource.RTSTRUCT).rejected
     assert failed.reason == "there is a CT but no RTSTRUCT (--source seg would use what there is)"
-    (case,) = plan(tmp_path / "dicom", MaskSource.SEG).cases
+    (case,) = cases_in(tmp_path / "dicom", MaskSource.SEG).cases
     assert np.array_equal(sitk.GetArrayFromImage(case.load().label), mask)
-    assert case.fingerprint() != plan(tmp_path / "dicom", MaskSource.AUTO).cases[0].fingerprint()
+    assert case.fingerprint() != cases_in(tmp_path / "dicom", MaskSource.AUTO).cases[0].fingerprint()
 
 
 def test_auto_says_why_the_rtstruct_was_not_taken(
@@ -109,7 +115,7 @@ def test_auto_says_why_the_rtstruct_was_not_taken(
     patient.write_ct()
     add_seg(patient, mask)
     patient.write_rtstruct({"Heart": patient.box([2], rows=(3, 5), columns=(4, 9))})
-    loaded = plan(tmp_path / "dicom", MaskSource.AUTO).cases[0].load()
+    loaded = cases_in(tmp_path / "dicom", MaskSource.AUTO).cases[0].load()
     assert loaded.details["mask_source"] == "seg"
     assert loaded.details["checks"][0].startswith("rt.dcm: no ROI is called like")
 
@@ -123,8 +129,8 @@ def test_without_highdicom_seg_is_refused_at_once_and_rtstruct_goes(
     patient.write_rtstruct({"GTV-1": patient.box([2], rows=(3, 5), columns=(4, 9))})
     monkeypatch.setitem(sys.modules, "highdicom.seg", None)
     with pytest.raises(UserError, match=r"pip install .*\[dicom\]"):
-        plan(tmp_path / "dicom", MaskSource.SEG)
-    assert plan(tmp_path / "dicom", MaskSource.AUTO).cases[0].load().details["mask_source"] == "rtstruct"
+        cases_in(tmp_path / "dicom", MaskSource.SEG)
+    assert cases_in(tmp_path / "dicom", MaskSource.AUTO).cases[0].load().details["mask_source"] == "rtstruct"
 
 
 def test_two_seg_files_with_the_segment_are_refused(
@@ -134,7 +140,7 @@ def test_two_seg_files_with_the_segment_are_refused(
     patient.write_ct()
     for name in ("seg.dcm", "seg2.dcm"):
         add_seg(patient, mask, name)
-    (failed,) = plan(tmp_path / "dicom", MaskSource.SEG).rejected
+    (failed,) = cases_in(tmp_path / "dicom", MaskSource.SEG).rejected
     assert "2 seg files have the ROI; keep one of" in failed.reason
 
 
@@ -145,7 +151,7 @@ def test_seg_of_another_ct_is_refused(
     patient = make_patient()
     patient.write_ct()
     add_seg(make_patient(origin_mm=(-30.0, -19.0, 100.0)), mask)
-    (case,) = plan(tmp_path / "dicom", MaskSource.SEG).cases
+    (case,) = cases_in(tmp_path / "dicom", MaskSource.SEG).cases
     with pytest.raises(UserError, match=r"seg\.dcm: frame 1 is shifted .* by a part of a pixel"):
         case.load()
 
@@ -156,7 +162,7 @@ def test_segment_on_absent_slices_fails_unless_kept(
     patient = make_patient()
     patient.write_ct(skip=[7])
     add_seg(patient, mask)
-    (case,) = plan(tmp_path / "dicom", MaskSource.SEG).cases
+    (case,) = cases_in(tmp_path / "dicom", MaskSource.SEG).cases
     with pytest.raises(UserError, match=r"1 of 8 CT images that seg\.dcm lists are absent"):
         case.load()
     kept = replace(case, choice=replace(case.choice, incomplete=Incomplete.KEEP)).load()
@@ -175,7 +181,7 @@ def test_phantom_gives_the_same_mask_by_either_source(tmp_path: Path) -> None:
     images.sort(key=lambda image: float(image.ImagePositionPatient[2]))
     write_seg(images, oracle, tmp_path / "NSCLC-Radiomics" / "LUNG1-001" / "seg" / "1-1.dcm")
     for source in (MaskSource.RTSTRUCT, MaskSource.SEG):
-        (case,) = plan(tmp_path, source).cases
+        (case,) = cases_in(tmp_path, source).cases
         loaded = case.load()
         assert loaded.details["mask_source"] == source.value and oracle.any()
         assert np.count_nonzero(sitk.GetArrayFromImage(loaded.label) != oracle) == 0
@@ -186,7 +192,7 @@ def test_dcmqi_liver_end_to_end(real_data: Path, tmp_path: Path) -> None:
     folder = real_data / "dicom-odd" / "dcmqi" / "segmentations"
     for file in [folder / "liver.dcm", *(folder / "ct-3slice").glob("*.dcm")]:
         (tmp_path / file.name).write_bytes(file.read_bytes())
-    (case,) = plan(tmp_path, MaskSource.AUTO, roi="liver").cases
+    (case,) = cases_in(tmp_path, MaskSource.AUTO, roi="liver").cases
     loaded = case.load()
     published = sitk.ReadImage(str(folder / "liver_seg.nrrd"))
     assert loaded.details["mask_source"] == "seg" and not loaded.details["checks"]

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from nnunetv2_raemd.dataset_conversion.choices import LungUse
-from nnunetv2_raemd.dataset_conversion.dicom.index import index_folder
-from nnunetv2_raemd.dataset_conversion.luna16.archive import Luna16
-from nnunetv2_raemd.dataset_conversion.luna16.lungs import LungChoice
-from nnunetv2_raemd.dataset_conversion.luna16.sources import Spheres
-from nnunetv2_raemd.dataset_conversion.nsclc_radiomics.archive import NsclcRadiomics
-from nnunetv2_raemd.dataset_conversion.source_files import files_below
+from nnunetv2_raemd.dataset_conversion.archives.luna16.luna16_archive import Luna16
+from nnunetv2_raemd.dataset_conversion.archives.luna16.luna16_choices import LungUse
+from nnunetv2_raemd.dataset_conversion.archives.luna16.lung_masks import LungChoice
+from nnunetv2_raemd.dataset_conversion.archives.luna16.mask_sources import Spheres
+from nnunetv2_raemd.dataset_conversion.archives.nsclc_radiomics.nsclc_radiomics_archive import NsclcRadiomics
+from nnunetv2_raemd.dicom.dicom_index import index_folder
+from nnunetv2_raemd.source_files import files_below
 
 APPLE_DOUBLE = b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X        "  # as such a file begins
 
@@ -47,7 +47,7 @@ def test_luna16_on_two_discs(luna_of_five, tmp_path: Path) -> None:
     subset = luna_of_five.voxels("1.3").parent
     shutil.move(subset, tmp_path / "disc" / "somewhere")
     subset.symlink_to(tmp_path / "disc" / "somewhere")
-    plan = Luna16(Spheres()).plan(luna_of_five.path, workers=1)
+    plan = Luna16(Spheres()).find_cases(luna_of_five.path, workers=1)
     assert [case.case_id for case in plan.cases] == ["1.0", "1.1", "1.2", "1.3", "1.4"]
     assert plan.subsets["1.3"] == int(subset.name.removeprefix("subset"))
 
@@ -59,7 +59,7 @@ def test_what_macos_keeps_beside_files_is_no_scan_and_no_lung_mask(luna_of_five)
         (lungs / scan.name).touch()
         for file in (scan, lungs / scan.name):
             file.with_name(f"._{file.name}").write_bytes(APPLE_DOUBLE)
-    plan = Luna16(Spheres(), lungs=LungChoice(LungUse.CLASS)).plan(luna_of_five.path, workers=1)
+    plan = Luna16(Spheres(), lungs=LungChoice(LungUse.CLASS)).find_cases(luna_of_five.path, workers=1)
     assert not plan.rejected
     assert [[mask.name for mask in case.masks] for case in plan.cases] == [[f"1.{n}.mhd"] for n in range(5)]
 
@@ -70,5 +70,5 @@ def test_what_macos_keeps_beside_files_spoils_no_patient(make_patient, tmp_path:
     for file in (*patient.write_ct(), rtstruct):
         file.with_name(f"._{file.name}").write_bytes(APPLE_DOUBLE)
     assert not index_folder(tmp_path / "dicom").unreadable
-    plan = NsclcRadiomics().plan(tmp_path / "dicom", workers=1)
+    plan = NsclcRadiomics().find_cases(tmp_path / "dicom", workers=1)
     assert [case.case_id for case in plan.cases] == [patient.patient_id] and not plan.rejected

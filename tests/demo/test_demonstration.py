@@ -14,10 +14,10 @@ from matplotlib.image import imread
 from rich.console import Console
 
 from nnunetv2_raemd.demo import demonstration, runner
-from nnunetv2_raemd.demo.picture import draw
-from nnunetv2_raemd.demo.plan import write_demo_plan
+from nnunetv2_raemd.demo.demo_picture import draw
+from nnunetv2_raemd.demo.demo_plan import write_demo_plan
+from nnunetv2_raemd.demo.demo_steps import Step, all_steps
 from nnunetv2_raemd.demo.runner import run_step
-from nnunetv2_raemd.demo.steps import Step, all_steps
 from nnunetv2_raemd.demo.workspace import DATASET, PLANS, RAEMD, SYSTEMS, Workspace
 from nnunetv2_raemd.errors import UserError
 

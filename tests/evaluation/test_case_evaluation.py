@@ -17,10 +17,11 @@ from scipy import ndimage
 from segmentations import SHAPE, block, noisy_labels, write_labels
 
 from nnunetv2_raemd.evaluation.case_evaluation import CaseFiles, evaluate_case
-from nnunetv2_raemd.evaluation.choices import HitRule
+from nnunetv2_raemd.evaluation.case_results import CaseResult, Problem
+from nnunetv2_raemd.evaluation.evaluation_options import EvaluationOptions
+from nnunetv2_raemd.evaluation.froc_choices import HitRule
 from nnunetv2_raemd.evaluation.metrics import METRICS
-from nnunetv2_raemd.evaluation.options import EvaluationOptions
-from nnunetv2_raemd.evaluation.results import CaseResult, LabelSet, Problem, Target
+from nnunetv2_raemd.nnunet_files.label_set import LabelSet, Target
 
 NODULE = LabelSet((Target("nodule", (1,)),))
 NNUNET_KEYS = {

@@ -18,8 +18,8 @@ from typer.testing import CliRunner, Result
 
 from nnunetv2_raemd.cli import app
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.evaluation.results_file import load_results
-from nnunetv2_raemd.evaluation.summary import summarise
+from nnunetv2_raemd.evaluation.evaluation_json import load_results
+from nnunetv2_raemd.evaluation.summary import summarize
 
 SPLITS = (("case_0", "case_1"), ("case_2", "case_3"))
 REGIONS = {"background": 0, "whole": [1, 2], "core": 2, "ignore": 3}
@@ -59,7 +59,7 @@ def test_froc_of_probability_maps(trained: NnunetFolders) -> None:
     result = raemd("evaluate", "-d", 701, "-tr", "TrainerA", "-np", 1, "--froc")
     assert result.exit_code == 0, result.output
     found = load_results(trained.results / "evaluation__2d" / "evaluation.json")
-    curve = summarise(found).of("TrainerA", "whole").lesions.froc
+    curve = summarize(found).of("TrainerA", "whole").lesions.froc
     lesions = [len(case.targets["whole"].lesions) for case in found.systems[0].cases]
     assert curve is not None
     assert curve.cpm == pytest.approx(1 - lesions[0] / sum(lesions))

@@ -12,13 +12,13 @@ from sklearn.metrics import roc_curve
 
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.evaluation.candidates import find_candidates
-from nnunetv2_raemd.evaluation.choices import CandidateScore, HitRule
-from nnunetv2_raemd.evaluation.components import find_components
+from nnunetv2_raemd.evaluation.case_results import Candidate, CaseResult, Lesion, TargetResult
+from nnunetv2_raemd.evaluation.evaluation_options import EvaluationOptions
 from nnunetv2_raemd.evaluation.froc import LUNA16_RATES, froc_curve, froc_of_cases
-from nnunetv2_raemd.evaluation.options import EvaluationOptions
-from nnunetv2_raemd.evaluation.probability_map import read_probabilities
-from nnunetv2_raemd.evaluation.region import Region, region_above
-from nnunetv2_raemd.evaluation.results import Candidate, CaseResult, Lesion, TargetResult
+from nnunetv2_raemd.evaluation.froc_choices import CandidateScore, HitRule
+from nnunetv2_raemd.nnunet_files.probability_map import read_probabilities
+from nnunetv2_raemd.volumes.components import find_components
+from nnunetv2_raemd.volumes.region import Region, region_above
 
 PLACE = (0.0, 0.0, 0.0)
 LESION = Lesion(1.0, PLACE, True, 1.0, 1, 1.0)

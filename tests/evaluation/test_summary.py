@@ -10,19 +10,18 @@ import numpy as np
 import pytest
 
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.evaluation.metrics import METRICS, RATED_METRICS
-from nnunetv2_raemd.evaluation.results import (
+from nnunetv2_raemd.evaluation.case_results import (
     CaseResult,
     Evaluation,
     FalseLesion,
-    LabelSet,
     Lesion,
     SystemResult,
-    Target,
     TargetResult,
 )
+from nnunetv2_raemd.evaluation.metrics import METRICS, RATED_METRICS
 from nnunetv2_raemd.evaluation.statistics import holm, paired_test
-from nnunetv2_raemd.evaluation.summary import summarise, summarise_metric
+from nnunetv2_raemd.evaluation.summary import summarize, summarize_metric
+from nnunetv2_raemd.nnunet_files.label_set import LabelSet, Target
 
 LABELS = LabelSet((Target("nodule", (1,)),))
 
@@ -56,7 +55,7 @@ def test_mean_and_sd_are_of_the_folds_means() -> None:
         case("c", "1", dice=0.8),
         case("d", "1", dice=math.nan),
     )
-    found = summarise_metric(SystemResult("A", cases), "nodule", "dice")
+    found = summarize_metric(SystemResult("A", cases), "nodule", "dice")
     assert found.mean == pytest.approx(0.4)
     assert found.sd == pytest.approx(0.2 * math.sqrt(2))
     assert found.spread_over == "folds"
@@ -67,7 +66,7 @@ def test_mean_and_sd_are_of_the_folds_means() -> None:
 
 def test_the_cases_of_a_single_fold_spread() -> None:
     cases = (case("a", "0", dice=0.2), case("b", "0", dice=0.4))
-    found = summarise_metric(SystemResult("A", cases), "nodule", "dice")
+    found = summarize_metric(SystemResult("A", cases), "nodule", "dice")
     assert (found.spread_over, found.mean, found.sd) == (
         "cases",
         pytest.approx(0.3),
@@ -76,7 +75,7 @@ def test_the_cases_of_a_single_fold_spread() -> None:
 
 
 def test_without_folds_they_are_of_the_cases() -> None:
-    found = summarise_metric(system("A", {"a": 1, "b": 2, "c": 6, "d": math.inf}), "nodule", "dice")
+    found = summarize_metric(system("A", {"a": 1, "b": 2, "c": 6, "d": math.inf}), "nodule", "dice")
     assert (found.mean, found.spread_over, found.fold_means) == (3, "cases", ())
     assert found.sd == pytest.approx(math.sqrt(7))
     assert (found.median, found.n_infinite) == (2, 1)
@@ -88,7 +87,7 @@ def test_lesions_of_all_cases_count_alike() -> None:
         case("a", None, (lesion(5), lesion(6, pieces=2), lesion(7, detected=False)), n_false=3),
         case("b", None, (lesion(40),)),
     )
-    found = summarise(Evaluation(LABELS, (SystemResult("A", cases),))).of("A", "nodule").lesions
+    found = summarize(Evaluation(LABELS, (SystemResult("A", cases),))).of("A", "nodule").lesions
     assert (found.n_scans, found.n_lesions, found.n_detected, found.n_false) == (2, 4, 3, 3)
     assert (found.sensitivity, found.precision, found.false_per_scan) == (0.75, 0.5, 1.5)
     assert found.f1 == pytest.approx(2 * 3 / (2 * 3 + 3 + 1))
@@ -106,7 +105,7 @@ def test_comparisons_pair_the_cases_and_correct_for_all_systems() -> None:
     better = {name: base[name] + 0.1 + 0.01 * i for i, name in enumerate(reversed(names[2:]))}
     equal = dict(base)
     evaluation = Evaluation(LABELS, (system("base", base), system("better", better), system("equal", equal)))
-    summary = summarise(evaluation, against="base")
+    summary = summarize(evaluation, against="base")
     found = {c.system: c for c in summary.comparisons if c.metric == "dice"}
     expected = paired_test(list(better.values()), [base[name] for name in better])
     assert found["better"].test == expected
@@ -123,15 +122,15 @@ def test_a_signed_error_is_compared_by_its_size() -> None:
         return SystemResult(name, tuple(case(f"{i}", None, volume_error_ml=e) for i, e in enumerate(errors)))
 
     evaluation = Evaluation(LABELS, (of("A", [-5, 5, -5, 5]), of("B", [1, -2, 3, -4])))
-    found = next(c for c in summarise(evaluation).comparisons if c.metric == "volume_error_ml").test
+    found = next(c for c in summarize(evaluation).comparisons if c.metric == "volume_error_ml").test
     assert (found.median_difference, found.effect_size) == (-2.5, -1)
 
 
 def test_a_single_system_is_compared_with_none() -> None:
-    summary = summarise(Evaluation(LABELS, (system("A", {"a": 1}),)))
+    summary = summarize(Evaluation(LABELS, (system("A", {"a": 1}),)))
     assert (summary.comparisons, summary.against) == ((), None)
 
 
 def test_an_unknown_system_to_compare_with() -> None:
     with pytest.raises(UserError, match=r"no system C .*there are: A, B"):
-        summarise(Evaluation(LABELS, (system("A", {"a": 1}), system("B", {"a": 1}))), against="C")
+        summarize(Evaluation(LABELS, (system("A", {"a": 1}), system("B", {"a": 1}))), against="C")

@@ -16,8 +16,8 @@ from segmentations import SPACING_MM, block
 
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.evaluation import surface_distances
-from nnunetv2_raemd.evaluation.components import find_components
 from nnunetv2_raemd.evaluation.surface_distances import find_surface, surface_metrics, weighted_percentile
+from nnunetv2_raemd.volumes.components import find_components
 
 
 def measured(reference: Any, prediction: Any, spacing_mm: Sequence[float] = SPACING_MM) -> dict[str, float]:

@@ -7,9 +7,9 @@ import io
 import pytest
 from rich.console import Console
 
+from nnunetv2_raemd.evaluation.evaluation_terminal import print_table
+from nnunetv2_raemd.evaluation.result_tables import Table
 from nnunetv2_raemd.evaluation.table_width import fitted, short_names
-from nnunetv2_raemd.evaluation.tables import Table
-from nnunetv2_raemd.evaluation.terminal import print_table
 
 NAMES = ("nnUNetTrainerRAEMD", "nnUNetTrainerUNet")
 HEADINGS = ("System", "Dice", "IoU", "Precision", "Recall", "F1", "FPR", "HD95 (mm)", "ASSD (mm)")

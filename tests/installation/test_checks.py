@@ -14,8 +14,8 @@ from nnunetv2_raemd.installation import discovery
 from nnunetv2_raemd.installation.device import check_device
 from nnunetv2_raemd.installation.discovery import TRAINERS_FOLDER, VARIABLE, check_trainers, check_variable
 from nnunetv2_raemd.installation.finding import Finding, State
-from nnunetv2_raemd.installation.folders import FOLDERS, check_folders
 from nnunetv2_raemd.installation.loading import check_loading, exported_trainers
+from nnunetv2_raemd.installation.nnunet_folders import FOLDERS, check_folders
 from nnunetv2_raemd.installation.requirements import check_requirements
 
 # a folder of the kernel: not even root can write there

@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 from nnunetv2_raemd.cli import app
 from nnunetv2_raemd.installation.discovery import TRAINERS_FOLDER, VARIABLE
 from nnunetv2_raemd.installation.finding import Finding, note, problem
-from nnunetv2_raemd.installation.folders import FOLDERS
-from nnunetv2_raemd.installation.report import is_usable, print_report
+from nnunetv2_raemd.installation.installation_report import is_usable, print_report
+from nnunetv2_raemd.installation.nnunet_folders import FOLDERS
 
 
 @pytest.fixture(autouse=True)

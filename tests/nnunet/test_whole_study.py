@@ -22,8 +22,8 @@ from scipy.stats import wilcoxon
 from typer.testing import CliRunner
 
 from nnunetv2_raemd.cli import app
-from nnunetv2_raemd.evaluation.results import Evaluation
-from nnunetv2_raemd.evaluation.results_file import load_results
+from nnunetv2_raemd.evaluation.case_results import Evaluation
+from nnunetv2_raemd.evaluation.evaluation_json import load_results
 
 pytestmark = pytest.mark.slow
 

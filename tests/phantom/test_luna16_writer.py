@@ -12,9 +12,9 @@ import pytest
 import SimpleITK as sitk
 from scipy import ndimage
 
-from nnunetv2_raemd.phantom.archive import write_archive
 from nnunetv2_raemd.phantom.configuration import PhantomConfiguration
 from nnunetv2_raemd.phantom.luna16_writer import ANNOTATION_COLUMNS, TURNED_EVERY, Luna16Layout
+from nnunetv2_raemd.phantom.phantom_archive import write_archive
 from nnunetv2_raemd.phantom.thorax import make_thorax
 
 CASES = TURNED_EVERY + 1

@@ -11,9 +11,9 @@ import pytest
 import SimpleITK as sitk
 from matplotlib.path import Path as Polygon
 
-from nnunetv2_raemd.phantom.archive import write_archive
 from nnunetv2_raemd.phantom.configuration import NSCLC_RADIOMICS
 from nnunetv2_raemd.phantom.nsclc_writer import NsclcRadiomicsLayout
+from nnunetv2_raemd.phantom.phantom_archive import write_archive
 from nnunetv2_raemd.phantom.thorax import Thorax, make_thorax
 
 # different row and column spacing: a reader that swaps them fails

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from nnunetv2_raemd.cli import app, main
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.plans import load_preset, raemd_plan
-from nnunetv2_raemd.plans.files import write_plan
+from nnunetv2_raemd.plans.plan_files import write_plan
 from nnunetv2_raemd.plans.preset import PRESET_FOLDER
 
 

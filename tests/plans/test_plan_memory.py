@@ -11,7 +11,7 @@ from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from torch import Tensor, nn
 
 from nnunetv2_raemd.plans import load_preset, raemd_plan
-from nnunetv2_raemd.plans.memory import memory_budget_gb
+from nnunetv2_raemd.plans.plan_memory import memory_budget_gb
 
 PER_GB = 2 * 560_000_000 / 8  # nnU-Net's planner: 2 patches of 560 million convolution outputs fill 8 GB
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from nnunetv2_raemd.postprocessing.choices import Objective
 from nnunetv2_raemd.postprocessing.objective import score
+from nnunetv2_raemd.postprocessing.postprocessing_choices import Objective
+from nnunetv2_raemd.postprocessing.postprocessing_steps import Postprocessing
 from nnunetv2_raemd.postprocessing.search import CANDIDATES, improvement_p_value, search
-from nnunetv2_raemd.postprocessing.steps import Postprocessing
 
 N_CASES = 20
 BASELINE = np.linspace(0.4, 0.9, N_CASES)

@@ -12,11 +12,11 @@ import pytest
 import SimpleITK as sitk
 
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.prediction import batch as room
-from nnunetv2_raemd.prediction.batch import Batch, predict_batch
+from nnunetv2_raemd.prediction import prediction_batch as room
 from nnunetv2_raemd.prediction.case_work import CaseWork
 from nnunetv2_raemd.prediction.input_cases import InputCase
 from nnunetv2_raemd.prediction.pipeline import Processes
+from nnunetv2_raemd.prediction.prediction_batch import Batch, predict_batch
 
 PROCESSES = Processes(3, 0)
 

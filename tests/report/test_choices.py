@@ -8,14 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnunetv2_raemd.evaluation.results import (
-    CaseResult,
-    Evaluation,
-    LabelSet,
-    SystemResult,
-    Target,
-    TargetResult,
-)
+from nnunetv2_raemd.evaluation.case_results import CaseResult, Evaluation, SystemResult, TargetResult
+from nnunetv2_raemd.nnunet_files.label_set import LabelSet, Target
 from nnunetv2_raemd.report.case_choice import choose_cases
 from nnunetv2_raemd.report.roles import looks_of, proposed_of
 from nnunetv2_raemd.report.slice_choice import choose_slices

@@ -6,17 +6,11 @@ import json
 import math
 from pathlib import Path
 
+from nnunetv2_raemd.evaluation.case_results import CaseResult, Evaluation, SystemResult, TargetResult
 from nnunetv2_raemd.evaluation.froc import froc_curve
 from nnunetv2_raemd.evaluation.metrics import BY_KEY
-from nnunetv2_raemd.evaluation.results import (
-    CaseResult,
-    Evaluation,
-    LabelSet,
-    SystemResult,
-    Target,
-    TargetResult,
-)
 from nnunetv2_raemd.evaluation.summary import LesionSummary, TargetSummary
+from nnunetv2_raemd.nnunet_files.label_set import LabelSet, Target
 from nnunetv2_raemd.report.froc_plot import froc_plot
 from nnunetv2_raemd.report.metric_plots import case_names, metric_plots
 from nnunetv2_raemd.report.roles import looks_of

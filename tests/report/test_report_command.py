@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 from nnunetv2_raemd.cli import app
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.evaluation.evaluation_json import load_results
 from nnunetv2_raemd.evaluation.overlap import count_overlap, overlap_metrics
-from nnunetv2_raemd.evaluation.results_file import load_results
 
 UID = "1.3.6.1.4.1.14519.5.2.1.6279.6001.105756658031515062000744821260"
 

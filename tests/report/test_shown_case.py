@@ -10,7 +10,7 @@ from trained_folders import SHAPE, SPACING_MM, write_volume
 
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.evaluation.case_evaluation import CaseFiles
-from nnunetv2_raemd.evaluation.results import LabelSet, Target
+from nnunetv2_raemd.nnunet_files.label_set import LabelSet, Target
 from nnunetv2_raemd.report.case_images import find_images
 from nnunetv2_raemd.report.outlines import outline
 from nnunetv2_raemd.report.shown_case import CaseImage, show_case

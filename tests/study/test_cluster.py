@@ -11,9 +11,9 @@ from rich.console import Console
 
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.execution.scheduler import Scheduler
-from nnunetv2_raemd.study.job import TrainingJob
-from nnunetv2_raemd.study.run import run_study
-from nnunetv2_raemd.study.training import Training
+from nnunetv2_raemd.study.single_training import Training
+from nnunetv2_raemd.study.study_run import run_study
+from nnunetv2_raemd.study.training_job import TrainingJob
 
 if TYPE_CHECKING:
     from conftest import Calls

@@ -18,12 +18,12 @@ from rich.console import Console
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.execution.local_processes import LocalProcesses
 from nnunetv2_raemd.nnunet_trainers import raemd as exported
-from nnunetv2_raemd.study.board import Board
-from nnunetv2_raemd.study.job import Outcome, TrainingJob
-from nnunetv2_raemd.study.lock import LockedError, locked
-from nnunetv2_raemd.study.run import find_trainings, run_study
-from nnunetv2_raemd.study.tables import TABLES, models_of_table
-from nnunetv2_raemd.study.training import Training
+from nnunetv2_raemd.study.paper_systems import TABLES, models_of_table
+from nnunetv2_raemd.study.single_training import Training
+from nnunetv2_raemd.study.study_run import find_trainings, run_study
+from nnunetv2_raemd.study.training_board import Board
+from nnunetv2_raemd.study.training_job import Outcome, TrainingJob
+from nnunetv2_raemd.study.training_lock import LockedError, locked
 
 if TYPE_CHECKING:
     from conftest import Calls
@@ -109,8 +109,8 @@ def test_what_a_killed_training_has_started_ends_with_it(dataset: Path, command:
 STUDY = """
 import sys
 from pathlib import Path
-from nnunetv2_raemd.study.job import TrainingJob
-from nnunetv2_raemd.study.training import Training
+from nnunetv2_raemd.study.training_job import TrainingJob
+from nnunetv2_raemd.study.single_training import Training
 TrainingJob((), sys.argv[2])(Training(Path(sys.argv[1]), "ForksAndWaits__nnUNetPlans__2d", "0"))
 """
 
@@ -195,8 +195,8 @@ def test_the_live_table(dataset: Path, command: str) -> None:
 HOLDS = """
 import sys, time
 from pathlib import Path
-from nnunetv2_raemd.study.job import TrainingJob
-from nnunetv2_raemd.study.training import Training
+from nnunetv2_raemd.study.training_job import TrainingJob
+from nnunetv2_raemd.study.single_training import Training
 TrainingJob((), sys.argv[2])(Training(Path(sys.argv[1]), "Sleeps__nnUNetPlans__2d", "0"))
 """
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from nnunetv2_raemd.cli import app
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.study.run import find_trainings
+from nnunetv2_raemd.study.study_run import find_trainings
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,157 @@
+"""LIDC's annotations from the XML files of LIDC-IDRI (`LIDC-XML-only`, or beside the DICOM files).
+
+Names are compared without their namespace, which differs from file to file. The files of chest radiographs
+(`IdriReadMessage`) lie among those of CT and are passed over.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
+
+import numpy as np
+
+from nnunetv2_raemd.dataset_conversion.archives.lidc.annotations import (
+    ReaderAnnotation,
+    ReaderContour,
+    make_annotation,
+)
+from nnunetv2_raemd.dataset_conversion.case import files_digest
+from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.source_files import files_below
+
+XML_FOLDER = "lidc-xml"
+"""The folder of the XML files beside the scans, as `raemd phantom luna16` lays them out."""
+
+# expat knows few encodings: of others it says ValueError or LookupError
+_UNREADABLE = (OSError, ElementTree.ParseError, ValueError, LookupError)
+_CT_ROOT = "LidcReadMessage"
+_SERIES = "seriesinstanceuid"  # written SeriesInstanceUid or SeriesInstanceUID
+
+
+@dataclass(frozen=True)
+class XmlFile:
+    """The XML file of one CT series."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    def digest(self) -> str:
+        """SHA-256 over name, size and time of the file."""
+        return files_digest([self.path])
+
+    def read(self) -> tuple[ReaderAnnotation, ...]:
+        """The nodules of 3 mm or more that each reader drew.
+
+        Smaller nodules (a point without characteristics) and what is no nodule are left out. Raises
+        `UserError` where the file cannot be understood.
+        """
+        try:
+            root = ElementTree.parse(self.path).getroot()
+            return tuple(
+                annotation
+                for session in _children(root, "readingSession")
+                for nodule in _children(session, "unblindedReadNodule")
+                if (annotation := _annotation(nodule)) is not None
+            )
+        except _UNREADABLE as error:
+            raise UserError(
+                f"{self.path} is not a whole LIDC XML file ({error}); download it again."
+            ) from error
+
+
+@dataclass(frozen=True)
+class XmlFolder:
+    """The XML files of CT series by series UID, and what could not be read with the reason."""
+
+    files: dict[str, list[Path]]
+    unreadable: dict[Path, str]
+
+    def source_of(self, series_uid: str) -> XmlFile:
+        """The file of a series; raises `UserError` for none, or for several that differ."""
+        files = self.files.get(series_uid, [])
+        if not files:
+            raise UserError("no LIDC XML file is of this series")
+        if any(file.read_bytes() != files[0].read_bytes() for file in files[1:]):
+            raise UserError(
+                f"{len(files)} different LIDC XML files are of this series: {files[0]}, {files[1]}"
+            )
+        return XmlFile(files[0])
+
+
+def xml_beside(archive: Path) -> Path | None:
+    """The folder of XML files that lies beside the scans of an archive, if there is one."""
+    folder = archive / XML_FOLDER
+    return folder if folder.is_dir() else None
+
+
+def index_xml(folder: Path) -> XmlFolder:
+    """Find out of which series each `.xml` file below `folder` is; raises `UserError` where none is of CT."""
+    files: dict[str, list[Path]] = defaultdict(list)
+    unreadable: dict[Path, str] = {}
+    for file in files_below(folder.absolute(), "*.xml"):  # workers may have another working directory
+        try:
+            series_uid = _series_uid(file)
+        except _UNREADABLE as error:
+            unreadable[file] = str(error)
+            continue
+        if series_uid:
+            files[series_uid].append(file)
+    if not files:
+        raise UserError(
+            f"There is no LIDC XML file of a CT series below {folder}; unpack LIDC-XML-only.zip there."
+        )
+    return XmlFolder(dict(files), unreadable)
+
+
+def _series_uid(file: Path) -> str | None:
+    """The series of a CT reading; None for any other XML file. Reads no further than needed."""
+    with file.open("rb") as stream:
+        elements = ElementTree.iterparse(stream, events=("start", "end"))
+        _, root = next(elements)
+        if _name(root) != _CT_ROOT:
+            return None
+        for event, element in elements:
+            if event == "end" and _name(element).lower() == _SERIES:
+                return (element.text or "").strip() or None
+    return None
+
+
+def _annotation(nodule: Element) -> ReaderAnnotation | None:
+    characteristics = next(_children(nodule, "characteristics"), None)
+    if characteristics is None or len(characteristics) == 0:
+        return None
+    return make_annotation(_text(nodule, "noduleID"), [_contour(roi) for roi in _children(nodule, "roi")])
+
+
+def _contour(roi: Element) -> ReaderContour:
+    z_mm = float(_text(roi, "imageZposition"))
+    inclusion = _text(roi, "inclusion").upper()
+    if not math.isfinite(z_mm) or inclusion not in ("TRUE", "FALSE"):
+        raise ValueError(f"a contour at z {z_mm} with inclusion {inclusion!r}")
+    edge = [(int(_text(p, "xCoord")), int(_text(p, "yCoord"))) for p in _children(roi, "edgeMap")]
+    return ReaderContour(z_mm, np.array(edge, dtype=np.int32).reshape(-1, 2), inclusion == "TRUE")
+
+
+def _children(element: Element, name: str) -> Iterator[Element]:
+    return (child for child in element if _name(child) == name)
+
+
+def _text(element: Element, name: str) -> str:
+    child = next(_children(element, name), None)
+    if child is None or child.text is None:
+        raise ValueError(f"{_name(element)} without {name}")
+    return child.text.strip()
+
+
+def _name(element: Element) -> str:
+    """The tag without its namespace; comments have none."""
+    return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""

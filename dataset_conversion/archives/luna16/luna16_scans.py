@@ -1,0 +1,174 @@
+"""LUNA16: `.mhd` scans, with LIDC's contours or balls as nodule masks.
+
+Setio et al., "Validation, comparison, and combination of algorithms for automatic detection of pulmonary
+nodules in computed tomography images: the LUNA16 challenge", Medical Image Analysis 42 (2017).
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nnunetv2_raemd.dataset_conversion.archives.luna16.mask_sources import MaskKind, Spheres
+from nnunetv2_raemd.dataset_conversion.archives.luna16.metaimage import read_metaimage, voxel_file
+from nnunetv2_raemd.dataset_conversion.archives.luna16.scan_masks import ScanMask
+from nnunetv2_raemd.dataset_conversion.archives.luna16.subsets import subset_number
+from nnunetv2_raemd.dataset_conversion.case import (
+    FoundCases,
+    LoadedCase,
+    Outcome,
+    Status,
+    case_identifier,
+    files_digest,
+)
+from nnunetv2_raemd.dataset_conversion.dataset_description import DatasetDescription
+from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.source_files import files_below
+from nnunetv2_raemd.volumes.balls import Ball
+
+DESCRIPTION = DatasetDescription(
+    labels=Spheres().labels,
+    description="LUNA16: pulmonary nodules in thorax CT (LIDC-IDRI)",
+    source="https://luna16.grand-challenge.org (CT of LIDC-IDRI, https://doi.org/10.7937/K9/TCIA.2015.LO9QL9SX)",
+    reference="Setio et al., Medical Image Analysis 42 (2017), https://doi.org/10.1016/j.media.2017.06.015",
+    licence="CC BY 4.0",
+)
+
+# lung masks, and the exact masks beside a phantom, carry the scans' names
+_NOT_SCANS = ("seg-lungs", "oracle")
+_COLUMNS = ("seriesuid", "coordX", "coordY", "coordZ", "diameter_mm")
+
+
+# LIDC-IDRI gives patients, LUNA16 does not; of its 888 series, only these two are of one patient.
+_PATIENT_OF_TWO_SERIES = {
+    "1.3.6.1.4.1.14519.5.2.1.6279.6001.159996104466052855396410079250": "LIDC-IDRI-0332",
+    "1.3.6.1.4.1.14519.5.2.1.6279.6001.316900421002460665752357657094": "LIDC-IDRI-0332",
+}
+
+
+@dataclass(frozen=True)
+class Luna16Scan:
+    """One CT series and how its mask is drawn."""
+
+    series_uid: str
+    header: Path
+    mask: ScanMask
+
+    @property
+    def case_id(self) -> str:
+        return self.series_uid
+
+    @property
+    def patient_id(self) -> str:
+        return patient_of(self.series_uid)
+
+    def summary(self) -> str:
+        return f"{self.mask.summary()}, {self.header}"
+
+    def fingerprint(self) -> str:
+        return files_digest([self.header, voxel_file(self.header)], *self.mask.fingerprint())
+
+    def load(self) -> LoadedCase:
+        """Array and geometry exactly as SimpleITK reads them; a scan without nodules has an empty mask."""
+        image = read_metaimage(self.header)
+        label, drawn = self.mask.draw(image)
+        nodules = self.mask.nodules
+        details = {
+            "series_uid": self.series_uid,
+            "subset": subset_number(self.header),
+            "sources": [self.header.name, voxel_file(self.header).name],
+            "annotated_nodules": len(nodules),
+            "annotated_diameters_mm": [round(n.diameter_mm, 3) for n in nodules],
+            **drawn,
+            "checks": [*([] if nodules else ["no annotation: negative case"]), *drawn["checks"]],
+        }
+        return LoadedCase(image, label, details)
+
+
+def patient_of(series_uid: str) -> str:
+    """Whose scan a series of LUNA16 is: the series itself stands for a patient who has but one."""
+    return _PATIENT_OF_TWO_SERIES.get(series_uid, series_uid)
+
+
+def find_luna16_cases(folder: Path, kind: MaskKind, *, annotations: Path | None = None) -> FoundCases:
+    """Find the scans below `folder` and their masks.
+
+    `annotations` is the CSV file; by default the `annotations.csv` found below `folder`. Raises `UserError`
+    where there is no scan, no CSV or more than one, the CSV cannot be understood, or the masks' source is
+    missing.
+    """
+    headers = _find_headers(folder)
+    csv_file = annotations or _find_annotations(folder)
+    nodules = read_annotations(csv_file)
+    masks = kind.find_masks({uid: tuple(nodules.get(uid, ())) for uid in sorted(headers)})
+    cases, rejected = [], []
+    for uid, found in sorted(headers.items()):
+        refused = _refused(found) or masks.refused.get(uid)
+        if refused:
+            rejected.append(Outcome(uid, Status.FAILED, refused, patient_of(uid)))
+        else:
+            cases.append(Luna16Scan(uid, found[0], masks.masks[uid]))
+    absent = len(set(nodules).difference(headers))
+    negative = sum(not case.mask.nodules for case in cases)
+    remarks = [f"{negative} of {len(cases)} scans have no annotation (negative cases)", *masks.remarks]
+    if absent:
+        remarks.append(f"{absent} annotated scans of {csv_file.name} are not among the input")
+    subsets = {u: n for u, found in headers.items() if (n := subset_number(found[0])) is not None}
+    return FoundCases(tuple(cases), tuple(rejected), tuple(remarks), subsets)
+
+
+def _refused(found: Sequence[Path]) -> str:
+    if len(found) == 1:
+        return ""
+    return f"the scan is there {len(found)} times: {found[0]}, {found[1]}; remove all but one"
+
+
+def read_annotations(csv_file: Path) -> dict[str, list[Ball]]:
+    """Nodules by series UID from LUNA16's `annotations.csv` (coordinates and diameter in mm)."""
+    nodules: dict[str, list[Ball]] = defaultdict(list)
+    try:
+        with csv_file.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream)
+            missing = [c for c in _COLUMNS if c not in (reader.fieldnames or ())]
+            if missing:
+                raise UserError(f"{csv_file} lacks the column {missing[0]}; expected {','.join(_COLUMNS)}.")
+            for row in reader:
+                nodules[row["seriesuid"].strip()].append(_ball(row, f"{csv_file}, line {reader.line_num}"))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{csv_file} cannot be read: {error}") from error
+    return dict(nodules)
+
+
+def _ball(row: dict[str, str], place: str) -> Ball:
+    try:
+        x, y, z, diameter = (float(row[column]) for column in _COLUMNS[1:])
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{place}: coordinates and diameter must be numbers ({error}).") from error
+    if not all(map(math.isfinite, (x, y, z))) or not 0 < diameter < math.inf:
+        raise UserError(f"{place}: needs finite coordinates and a positive diameter, has {diameter}.")
+    return Ball((x, y, z), diameter)
+
+
+def _find_headers(folder: Path) -> dict[str, list[Path]]:
+    """The `.mhd` headers below `folder` by series UID, which is the file's name; lung masks are left out."""
+    found: dict[str, list[Path]] = defaultdict(list)
+    for header in files_below(folder, "*.mhd"):
+        if not any(part.lower().startswith(_NOT_SCANS) for part in header.relative_to(folder).parts):
+            found[case_identifier(header.stem)].append(header)
+    if not found:
+        raise UserError(f"There is no .mhd scan below {folder}; expected LUNA16's subset0 ... subset9.")
+    return dict(found)
+
+
+def _find_annotations(folder: Path) -> Path:
+    found = files_below(folder, "annotations.csv")
+    if len(found) != 1:
+        raise UserError(
+            f"There are {len(found)} files annotations.csv below {folder}; "
+            "name the right one with --annotations."
+        )
+    return found[0]

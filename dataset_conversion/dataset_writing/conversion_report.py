@@ -1,0 +1,79 @@
+"""`conversion_report.json` and `.csv`: what became of every case, and why."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nnunetv2_raemd.dataset_conversion.case import Outcome, Status
+from nnunetv2_raemd.dataset_conversion.dataset_folder import DatasetFolder
+from nnunetv2_raemd.version import __version__
+from nnunetv2_raemd.whole_files import write_json, write_text
+
+_PART_NAMES = {"Tr": "training", "Ts": "test"}
+_BOOKKEEPING = ("fingerprint", "patient_id")
+
+
+def write_report(
+    folder: DatasetFolder, outcomes: Sequence[Outcome], *, settings: Mapping[str, Any], remarks: Sequence[str]
+) -> None:
+    """Write both reports into the dataset folder, cases sorted by name.
+
+    They hold no dates or durations, so that the same input gives the same bytes.
+    """
+    rows = [_row(outcome, folder) for outcome in sorted(outcomes, key=lambda o: o.case_id)]
+    report = {
+        "converter": f"nnunetv2-raemd {__version__}",
+        "settings": dict(settings),
+        "remarks": list(remarks),
+        "counts": count_by_status(outcomes),
+        "cases": rows,
+    }
+    write_json(folder.path / "conversion_report.json", report)
+    write_text(folder.path / "conversion_report.csv", _as_csv(rows))
+
+
+def remove_report(folder: DatasetFolder) -> None:
+    """Remove both reports, which may name what must not be named again."""
+    for file in folder.path.glob("conversion_report.*"):
+        file.unlink()
+
+
+def count_by_status(outcomes: Sequence[Outcome]) -> dict[str, int]:
+    """Number of cases in the dataset, failed and excluded."""
+    return {
+        "in dataset": sum(o.in_dataset for o in outcomes),
+        "failed": sum(o.status is Status.FAILED for o in outcomes),
+        "excluded": sum(o.status is Status.EXCLUDED for o in outcomes),
+    }
+
+
+def _row(outcome: Outcome, folder: DatasetFolder) -> dict[str, Any]:
+    # whether a case was converted now or earlier must not change the report
+    status = "in dataset" if outcome.in_dataset else outcome.status.value
+    head = {
+        "case": outcome.case_id,
+        "patient": outcome.patient_id,
+        "status": status,
+        "part": _PART_NAMES[folder.part(outcome.case_id)] if outcome.in_dataset else "",
+        "reason": outcome.reason,
+    }
+    return {**head, **{k: v for k, v in outcome.record.items() if k not in _BOOKKEEPING}}
+
+
+def _as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({column: _cell(value) for column, value in row.items()})
+    return text.getvalue()
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, (list, tuple)):
+        return "; ".join(str(v) for v in value)
+    return "" if value is None else value

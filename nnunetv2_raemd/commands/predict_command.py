@@ -1,0 +1,107 @@
+"""`raemd predict`: the arguments of `nnUNetv2_predict`."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ALL_FOLDS = ["0", "1", "2", "3", "4"]
+
+
+class Device(str, Enum):
+    """Where the network runs, as nnU-Net calls it."""
+
+    CUDA = "cuda"
+    CPU = "cpu"
+    MPS = "mps"
+
+
+def predict(
+    source: Annotated[
+        Path,
+        typer.Option("-i", exists=True, file_okay=False, help="Folder of images named CASE_0000.nii.gz etc."),
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", file_okay=False, help="Folder for the segmentations; made if absent.")
+    ],
+    dataset: Annotated[str, typer.Option("-d", help="Number or name of the dataset the model is of.")],
+    configuration: Annotated[str, typer.Option("-c", help="Configuration, such as 2d.")],
+    trainer: Annotated[str, typer.Option("-tr", help="Trainer of the model.")] = "nnUNetTrainerRAEMD",
+    plans: Annotated[str, typer.Option("-p", help="Plan of the model.")] = "nnUNetPlans",
+    folds: Annotated[
+        list[str] | None, typer.Option("-f", help="Folds to average, as in -f 0 1 2; 0 to 4 by default.")
+    ] = None,
+    step_size: Annotated[
+        float, typer.Option("-step_size", min=0.01, max=1, help="Step of the sliding window in windows.")
+    ] = 0.5,
+    disable_tta: Annotated[
+        bool, typer.Option("--disable_tta", help="No mirroring: four times faster, less accurate.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Say more.")] = False,
+    save_probabilities: Annotated[
+        bool, typer.Option("--save_probabilities", help="Also write class probabilities, for ensembles.")
+    ] = False,
+    continue_prediction: Annotated[
+        bool, typer.Option("--continue_prediction", help="Leave out cases that are predicted already.")
+    ] = False,
+    checkpoint: Annotated[str, typer.Option("-chk", help="Checkpoint to use.")] = "checkpoint_final.pth",
+    n_preprocessing: Annotated[
+        int, typer.Option("-npp", min=0, envvar="nnUNet_npp", help="Processes that preprocess.")
+    ] = 3,
+    n_export: Annotated[
+        int, typer.Option("-nps", min=0, envvar="nnUNet_nps", help="Processes that write segmentations.")
+    ] = 3,
+    previous_stage: Annotated[
+        Path | None,
+        typer.Option(
+            "-prev_stage_predictions",
+            exists=True,
+            file_okay=False,
+            help="Predictions of the previous stage of a cascade.",
+        ),
+    ] = None,
+    num_parts: Annotated[int, typer.Option("-num_parts", min=1, help="Share the cases among N calls.")] = 1,
+    part_id: Annotated[int, typer.Option("-part_id", min=0, help="Which of them this is, from 0.")] = 0,
+    device: Annotated[Device, typer.Option("-device", help="Where the network runs.")] = Device.CUDA,
+    disable_progress_bar: Annotated[
+        bool, typer.Option("--disable_progress_bar", help="For logs of batch jobs.")
+    ] = False,
+    not_on_device: Annotated[
+        bool, typer.Option("--not_on_device", help="Keep results in main memory, for very large scans.")
+    ] = False,
+) -> None:
+    """Predict as nnUNetv2_predict does, with each slice computed once instead of twice.
+
+    For models of RAEMD-Net; others are predicted by nnU-Net's own sliding window. Arguments and files
+    are those of nnUNetv2_predict. A scan that cannot be predicted is named at the end, with exit status 1,
+    and costs no other.
+    """
+    from nnunetv2_raemd.prediction.model_loading import Model, load_model, torch_device
+    from nnunetv2_raemd.prediction.pipeline import Processes
+    from nnunetv2_raemd.prediction.prediction_batch import Batch, predict_batch
+
+    if part_id >= num_parts:
+        raise typer.BadParameter(f"-part_id {part_id} must be below -num_parts {num_parts}")
+    predictor = load_model(
+        Model(dataset, trainer, plans, configuration, tuple(folds or ALL_FOLDS), checkpoint),
+        tile_step_size=step_size,
+        use_mirroring=not disable_tta,
+        perform_everything_on_device=not not_on_device,
+        device=torch_device(device.value),
+        verbose=verbose,
+        verbose_preprocessing=verbose,
+        allow_tqdm=not disable_progress_bar,
+    )
+    batch = Batch(
+        source,
+        output,
+        previous_stage,
+        save_probabilities=save_probabilities,
+        overwrite=not continue_prediction,
+        num_parts=num_parts,
+        part_id=part_id,
+    )
+    predict_batch(predictor, batch, Processes(n_preprocessing, n_export))

@@ -1,0 +1,73 @@
+"""`raemd report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nnunetv2_raemd.commands.evaluate_command import DEFAULT_WORKERS
+
+
+def report(
+    dataset: Annotated[str, typer.Option("-d", "--dataset", help="Number or name of the dataset.")],
+    trainers: Annotated[
+        list[str],
+        typer.Option(
+            "-tr",
+            metavar="NAME...",
+            help="Trainers to report on: -tr A B C. The last that is not the baseline is shown as the "
+            "proposed one. For other plans and configurations than -p and -c give "
+            "TRAINER__PLANS__CONFIGURATION.",
+        ),
+    ],
+    configuration: Annotated[str, typer.Option("-c", help="nnU-Net configuration.")] = "2d",
+    plans: Annotated[str, typer.Option("-p", help="Plans identifier.")] = "nnUNetPlans",
+    folds: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-f",
+            "--folds",
+            metavar="FOLD...",
+            help="Folds to report on: -f 0 1 2. By default all that any of the trainers has.",
+        ),
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(help="Trainer to compare the others with, the baseline; default: the first."),
+    ] = None,
+    cases: Annotated[
+        int, typer.Option(min=0, help="Cases in the slice viewer: best, median and worst, a third each.")
+    ] = 9,
+    workers: Annotated[
+        int, typer.Option("--workers", "-np", min=1, help="Worker processes, if cases are to be evaluated.")
+    ] = DEFAULT_WORKERS,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            dir_okay=False,
+            help="The HTML file. By default report__CONFIGURATION.html beside the trainers' folders.",
+        ),
+    ] = None,
+) -> None:
+    """Write one HTML page: tables, plots, training curves, FROC, and a slice viewer. It opens offline.
+
+    Takes the results of raemd evaluate where they are up to date, and evaluates where they are not. What is
+    missing (a fold, an image, a log) is said on the page; the exit status is then 1.
+    """
+    from nnunetv2_raemd.report.required import require_extra
+
+    require_extra()
+    from nnunetv2_raemd.nnunet_files.dataset_folders import find_dataset
+    from nnunetv2_raemd.nnunet_files.trained_models import find_models, model_names
+    from nnunetv2_raemd.report import report_terminal
+    from nnunetv2_raemd.report.report_contents import Subject, baseline_of, make_page
+
+    found = find_dataset(dataset)
+    models = find_models(found, model_names(trainers, plans, configuration), folds)
+    subject = Subject(found, models, configuration, baseline_of(models, against), cases)
+    file = output or found.results / f"report__{configuration}.html"
+    raise typer.Exit(report_terminal.report(make_page(subject, workers=workers), file))

@@ -1,0 +1,197 @@
+"""Segments of DICOM SEG files (PS3.3 C.8.20.2) on the slices of a CT series.
+
+highdicom reads the file and decodes its frames. Where a frame belongs is worked out here: highdicom's own
+`get_pixels_by_source_instance` trusts references without a look at the geometry, and its `get_volume` needs
+evenly spaced slices. Where they apply, all three agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydicom.dataset import Dataset
+
+from nnunetv2_raemd.dicom.dicom_files import reading
+from nnunetv2_raemd.dicom.index_entries import Roi
+from nnunetv2_raemd.dicom.tag_values import numbers, sequence
+from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.rasterize.contours import Rasterized, SliceStack, nearest_height, nothing_drawn
+
+if TYPE_CHECKING:
+    from highdicom.seg import Segmentation
+
+# How far a frame may be from the pixels of its slice at any corner, in pixels, and from the slice, as a part
+# of the distance of slices: writers round positions and spacings, and a mask must not shift.
+SHIFT_PIXELS = 0.1
+OFF_SLICE_FRACTION = 0.1
+# A fractional segment counts as present from here on.
+FRACTIONAL_THRESHOLD = 0.5
+
+
+@dataclass(frozen=True)
+class CtSlices:
+    """Slices of a CT series and the SOP instance UID of each, in the same order."""
+
+    stack: SliceStack
+    uids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """One frame: its pixels in the segment (rows, columns; bool), its plane and the images it was made from.
+
+    `plane` is position, and step to the next row and column, (3, 3), all in mm.
+    """
+
+    name: str
+    pixels: np.ndarray
+    plane: np.ndarray
+    source_uids: tuple[str, ...]
+
+
+def draw_segments(path: Path, segments: Sequence[Roi], ct: CtSlices) -> Rasterized:
+    """Mask of the union of `segments` of the SEG in `path` on the slices of `ct`.
+
+    A frame belongs to the one image it was made from, or else to the slice at its position; its rows and
+    columns may run the other way round or cover a part of the slice. Fractional segments count from 0.5 on.
+    Frames between slices are named in the result. Raises `UserError` where the file cannot be read or its
+    geometry is not that of the CT.
+    """
+    result = nothing_drawn(ct.stack)
+    with reading(path):
+        for frame in _frames(_read(path), segments):
+            _draw(frame, ct, result)
+    return result
+
+
+def require_highdicom() -> None:
+    """Raises `UserError` that says what to install where highdicom is absent."""
+    try:
+        import highdicom.seg  # noqa: F401, PLC0415 - an extra
+    except ImportError:
+        raise UserError('reading DICOM SEG needs highdicom: pip install "nnunetv2-raemd[dicom]"') from None
+
+
+def _read(path: Path) -> Segmentation:
+    require_highdicom()
+    from highdicom.seg import segread  # noqa: PLC0415
+
+    return segread(path)
+
+
+def _frames(seg: Segmentation, segments: Sequence[Roi]) -> Iterator[_Frame]:
+    """Frames that hold anything of the segments, in the order of the file."""
+    wanted = [segment.number for segment in segments]
+    shared = seg.SharedFunctionalGroupsSequence[0]
+    for index, own in enumerate(seg.PerFrameFunctionalGroupsSequence):
+        if seg.SegmentationType != "LABELMAP" and _segment_number(own, shared) not in wanted:
+            continue
+        pixels = _pixels(seg, index, wanted)
+        if pixels.any():
+            yield _Frame(f"frame {index + 1}", pixels, _plane(own, shared), _sources(own, shared))
+
+
+def _segment_number(own: Dataset, shared: Dataset) -> int:
+    identification = _group(own, shared, "SegmentIdentificationSequence")
+    if identification is None:
+        raise UserError("its frames do not say to which segment they belong")
+    return int(identification.ReferencedSegmentNumber)
+
+
+def _pixels(seg: Segmentation, index: int, wanted: Sequence[int]) -> np.ndarray:
+    stored = seg.get_stored_frame(index + 1)
+    if seg.SegmentationType == "LABELMAP":
+        return np.isin(stored, wanted)
+    if seg.SegmentationType == "FRACTIONAL":
+        return stored >= FRACTIONAL_THRESHOLD * int(seg.MaximumFractionalValue)
+    return stored != 0
+
+
+def _group(own: Dataset, shared: Dataset, keyword: str) -> Dataset | None:
+    """An item that a frame has of its own or together with all others."""
+    items = sequence(own, keyword) or sequence(shared, keyword)
+    return items[0] if items else None
+
+
+def _plane(own: Dataset, shared: Dataset) -> np.ndarray:
+    position = _values(_group(own, shared, "PlanePositionSequence"), "ImagePositionPatient", 3)
+    axes = _values(_group(own, shared, "PlaneOrientationSequence"), "ImageOrientationPatient", 6)
+    spacing = _values(_group(own, shared, "PixelMeasuresSequence"), "PixelSpacing", 2)
+    if position is None or axes is None or spacing is None:
+        raise UserError("its frames lack position, orientation or pixel spacing")
+    along_columns, along_rows = np.reshape(axes, (2, 3))
+    return np.array([position, along_rows * spacing[0], along_columns * spacing[1]])
+
+
+def _values(group: Dataset | None, keyword: str, count: int) -> tuple[float, ...] | None:
+    return None if group is None else numbers(group, keyword, count)
+
+
+def _sources(own: Dataset, shared: Dataset) -> tuple[str, ...]:
+    derivation = _group(own, shared, "DerivationImageSequence") or Dataset()
+    images = sequence(derivation, "SourceImageSequence")
+    return tuple(str(image.get("ReferencedSOPInstanceUID")) for image in images)
+
+
+def _draw(frame: _Frame, ct: CtSlices, result: Rasterized) -> None:
+    """By the image the frame was made from where it names exactly one of the CT, else by its position."""
+    named = [ct.uids.index(uid) for uid in frame.source_uids if uid in ct.uids]
+    index = named[0] if len(named) == 1 else _slice_at(frame, ct.stack, result)
+    if index is not None:
+        rows, columns = _in_slice(frame, ct.stack, index)
+        result.mask[index, rows, columns] = True
+        result.drawn += 1
+
+
+def _slice_at(frame: _Frame, stack: SliceStack, result: Rasterized) -> int | None:
+    """Index of the slice nearest to a frame; None, and said so, beyond half the usual slice distance."""
+    height, slices = float(frame.plane[0] @ stack.normal), stack.heights_mm
+    index = nearest_height(slices, height)
+    if abs(height - slices[index]) <= stack.usual_distance_mm / 2:
+        return index
+    between = slices.min() < height < slices.max()
+    (result.in_gaps if between else result.lost).append(f"{frame.name}: the CT has no slice there")
+    return None
+
+
+def _in_slice(frame: _Frame, stack: SliceStack, index: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns in slice `index` of the pixels that the frame marks."""
+    marked = _turn(frame, stack) @ np.array(np.nonzero(frame.pixels)) + _shift(frame, stack, index)[:, None]
+    if (marked < 0).any() or (marked >= np.array(stack.shape)[:, None]).any():
+        raise UserError(f"{frame.name} marks pixels outside the CT")
+    return marked[0], marked[1]
+
+
+def _turn(frame: _Frame, stack: SliceStack) -> np.ndarray:
+    """(2, 2) whole numbers: from (row, column) of the frame to that of a slice, but for the shift."""
+    steps, extent = frame.plane[1:].T, max(frame.pixels.shape)
+    turn = np.linalg.pinv(_steps(stack)) @ steps
+    whole = np.rint(turn).astype(int)
+    is_turn = np.array_equal(np.abs(whole).sum(axis=0), [1, 1]) and abs(round(np.linalg.det(whole))) == 1
+    bend = np.abs(turn - whole).max() * extent
+    rise_mm = np.abs(stack.normal @ steps).max() * extent
+    if not is_turn or bend > SHIFT_PIXELS or rise_mm > OFF_SLICE_FRACTION * stack.usual_distance_mm:
+        raise UserError(f"orientation or pixel spacing of {frame.name} is not that of the CT")
+    return whole
+
+
+def _shift(frame: _Frame, stack: SliceStack, index: int) -> np.ndarray:
+    """(row, column) in slice `index` of the first pixel of a frame."""
+    offset = frame.plane[0] - stack.positions_mm[index]
+    off_mm = abs(float(offset @ stack.normal))
+    if off_mm > OFF_SLICE_FRACTION * stack.usual_distance_mm:
+        raise UserError(f"{frame.name} lies {off_mm:.2f} mm off the CT slice it belongs to")
+    shift = np.linalg.pinv(_steps(stack)) @ offset
+    whole = np.rint(shift).astype(int)
+    if np.abs(shift - whole).max() > SHIFT_PIXELS:
+        raise UserError(f"{frame.name} is shifted against the pixels of the CT by a part of a pixel")
+    return whole
+
+
+def _steps(stack: SliceStack) -> np.ndarray:
+    """(3, 2): from a pixel to the next row and to the next column, in mm."""
+    return np.stack([stack.row_step_mm, stack.column_step_mm], axis=1)

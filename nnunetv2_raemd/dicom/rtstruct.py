@@ -1,0 +1,83 @@
+"""Contours of structure sets (DICOM RTSTRUCT, PS3.3 C.8.8.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from pydicom.dataelem import RawDataElement
+from pydicom.dataset import Dataset
+
+from nnunetv2_raemd.dicom.dicom_files import describe, read_dataset, reading
+from nnunetv2_raemd.dicom.index_entries import Roi
+from nnunetv2_raemd.dicom.tag_values import sequence
+from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.rasterize.contours import Contour, Rasterized, SliceStack, nothing_drawn, rasterize
+
+_INCLUSIVE, _EXCLUSIVE = "CLOSED_PLANAR", "CLOSEDPLANAR_XOR"
+
+
+def draw_rois(path: Path, rois: Sequence[Roi], stack: SliceStack) -> Rasterized:
+    """Mask of the union of `rois` of the structure set in `path`; ROIs are found by number, not by order.
+
+    Raises `UserError` where the file cannot be read or coordinates are no triples.
+    """
+    union = nothing_drawn(stack)
+    with reading(path):
+        dataset = read_dataset(path)
+        for roi in rois:
+            union.unite(_draw(_contours(dataset, roi), roi, stack))
+    return union
+
+
+def referenced_images(path: Path, rois: Sequence[Roi]) -> set[str]:
+    """SOP instance UIDs of the images that the contours of `rois` say they were drawn on."""
+    with reading(path):
+        dataset = read_dataset(path)
+        return {
+            str(image.get("ReferencedSOPInstanceUID"))
+            for roi in rois
+            for contour in _contours(dataset, roi)
+            for image in sequence(contour, "ContourImageSequence")
+        }
+
+
+def _contours(dataset: Dataset, roi: Roi) -> list[Dataset]:
+    items = sequence(dataset, "ROIContourSequence")
+    mine = [item for item in items if item.get("ReferencedROINumber") == roi.number]
+    return [contour for item in mine for contour in sequence(item, "ContourSequence")]
+
+
+def _draw(items: Sequence[Dataset], roi: Roi, stack: SliceStack) -> Rasterized:
+    name = roi.names[0] if roi.names else f"ROI {roi.number}"
+    contours: dict[str, list[Contour]] = {_INCLUSIVE: [], _EXCLUSIVE: []}
+    not_closed: list[str] = []
+    for number, item in enumerate(items, start=1):
+        label, kind = f"{name}, contour {number}", str(item.get("ContourGeometricType"))
+        if kind in contours:
+            contours[kind].append(Contour(_points(item, label), label))
+        else:
+            not_closed.append(f"{label}: {kind} is not a closed contour")
+    result = rasterize(contours[_INCLUSIVE], stack)
+    result.unite(rasterize(contours[_EXCLUSIVE], stack, exclusive=True))
+    result.ignored[:0] = not_closed
+    return result
+
+
+def _points(item: Dataset, label: str) -> np.ndarray:
+    """(N, 3) in mm."""
+    try:
+        return np.array(_coordinates(item), dtype=float).reshape(-1, 3)
+    except ValueError as error:
+        raise UserError(f"{label}: ContourData is not a list of x, y, z ({describe(error)})") from None
+
+
+def _coordinates(item: Dataset) -> Sequence[float]:
+    """The numbers of ContourData; raises `ValueError` where they are none."""
+    element = item.get_item("ContourData")
+    if not isinstance(element, RawDataElement):
+        return [] if element is None or element.value is None else element.value
+    # the text as it is in the file: pydicom would make an object of each number, which takes far longer
+    text = (element.value or b"").rstrip(b" \0")
+    return [float(number) for number in text.split(b"\\")] if text else []

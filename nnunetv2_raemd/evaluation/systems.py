@@ -1,0 +1,111 @@
+"""Folders of predictions against a folder of references: what belongs together, and its evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.evaluation.case_evaluation import CaseFiles
+from nnunetv2_raemd.evaluation.case_pool import evaluate_cases
+from nnunetv2_raemd.evaluation.case_results import CaseResult, Evaluation, Problem, SystemResult
+from nnunetv2_raemd.evaluation.evaluation_options import DEFAULT_OPTIONS, EvaluationOptions
+from nnunetv2_raemd.evaluation.surface_distances import has_monai
+from nnunetv2_raemd.nnunet_files.label_set import LabelSet
+from nnunetv2_raemd.nnunet_files.segmentation_folder import ReferenceFolder, list_cases
+
+
+@dataclass(frozen=True)
+class PredictionFolder:
+    """Predictions named as their references.
+
+    Attributes:
+        expected: cases that should be there, and no others.
+        fold: of nnU-Net's cross-validation; None outside.
+    """
+
+    path: Path
+    expected: frozenset[str]
+    fold: str | None = None
+
+
+@dataclass(frozen=True)
+class System:
+    """Something that predicts: a name and its folders, one a fold."""
+
+    name: str
+    folders: tuple[PredictionFolder, ...]
+
+
+@dataclass(frozen=True)
+class Material:
+    """All that is to be evaluated, and the folder in which the results belong."""
+
+    systems: tuple[System, ...]
+    reference: ReferenceFolder
+    labels: LabelSet
+    output: Path
+
+
+def evaluate_folders(
+    systems: Sequence[System],
+    reference: ReferenceFolder,
+    labels: LabelSet,
+    *,
+    options: EvaluationOptions = DEFAULT_OPTIONS,
+    workers: int = 1,
+) -> Evaluation:
+    """Evaluate every case of every system; missing, surplus and bad cases become problems of their system.
+
+    Without MONAI, HD95 and ASSD are not measured; the settings of the evaluation say so.
+
+    Raises:
+        UserError: if a folder does not exist or nothing is there to evaluate.
+    """
+    options = replace(options, surface_distances=options.surface_distances and has_monai())
+    present = frozenset(reference.case_ids())
+    cases = [case_files(system, reference) for system in systems]
+    if not any(cases):
+        searched = ", ".join(str(folder.path) for system in systems for folder in system.folders)
+        raise UserError(f"no case to evaluate: no *{reference.file_ending} in {searched}")
+    outcomes = iter(
+        evaluate_cases([case for some in cases for case in some], labels, options, workers=workers)
+    )
+    results = []
+    for system, own_cases in zip(systems, cases, strict=True):
+        own = [next(outcomes) for _ in own_cases]
+        evaluated = tuple(outcome for outcome in own if isinstance(outcome, CaseResult))
+        problems = [outcome for outcome in own if isinstance(outcome, Problem)]
+        problems += _surplus(system, reference, present)
+        results.append(SystemResult(system.name, evaluated, tuple(problems)))
+    return Evaluation(labels, tuple(results), options.described())
+
+
+def case_files(system: System, reference: ReferenceFolder) -> list[CaseFiles]:
+    """All expected cases in order, present or not: files that are missing are found out when read."""
+    ending = reference.file_ending
+    return [
+        CaseFiles(
+            case_id,
+            folder.fold,
+            prediction=folder.path / f"{case_id}{ending}",
+            reference=reference.path / f"{case_id}{ending}",
+            probabilities=folder.path / f"{case_id}.npz",
+            reader=reference.reader,
+        )
+        for folder in system.folders
+        for case_id in sorted(folder.expected)
+    ]
+
+
+def _surplus(system: System, reference: ReferenceFolder, present: frozenset[str]) -> list[Problem]:
+    problems = []
+    for folder in system.folders:
+        for case_id in list_cases(folder.path, reference.file_ending):
+            if case_id in folder.expected:
+                continue
+            why = "is not of this fold" if case_id in present else f"has no reference in {reference.path}"
+            file = folder.path / f"{case_id}{reference.file_ending}"
+            problems.append(Problem(case_id, folder.fold, f"{file} {why}: left out"))
+    return problems

@@ -1,0 +1,45 @@
+"""What `raemd postprocess` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from nnunetv2_raemd.evaluation.case_results import Problem
+from nnunetv2_raemd.postprocessing.determine import Determined
+
+_SHOWN = 20
+
+
+def print_trials(determined: Determined, objective: str, file: Path) -> int:
+    """Print what was tried and kept; returns the exit status."""
+    console = Console(soft_wrap=True)
+    for label in determined.labels:
+        title = f"{label.target.name}: {objective} over {len(determined.case_ids)} cases"
+        table = Table("step", "best setting", "before", "after", "p", "kept", title=title)
+        for trial in label.trials:
+            kept = "yes" if trial.kept else "no"
+            scores = (f"{trial.before:.4f}", f"{trial.after:.4f}", f"{trial.p_value:.3g}")
+            table.add_row(trial.step, str(trial.value), *scores, kept)
+        console.print(table)
+    if not determined.with_probabilities:
+        console.print(
+            "Without probability maps for all cases (nnUNetv2_train ... --val --npz), threshold and "
+            "component probability were not tried."
+        )
+    console.print(f"Settings: {escape(str(file))}")
+    return print_problems(determined.problems)
+
+
+def print_problems(problems: Sequence[Problem]) -> int:
+    """Print the cases that could not be used; returns the exit status: 1 where there are any."""
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    for problem in problems[:_SHOWN]:
+        console.print(f"{problem.case_id}: {problem.reason}", markup=False)
+    if len(problems) > _SHOWN:
+        console.print(f"... and {len(problems) - _SHOWN} more")
+    return 1 if problems else 0

@@ -1,0 +1,1 @@
+"""Arrays (z, y, x) cut from an image: masks, boxes, connected components, balls."""

@@ -1,0 +1,107 @@
+"""RAEMD plans as files, beside nnU-Net's in the preprocessed folder of a dataset."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from nnunetv2.paths import nnUNet_preprocessed
+from nnunetv2.utilities.dataset_name_id_conversion import maybe_convert_to_dataset_name
+
+from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.plans.plan_conversion import Plan, check_is_plan, raemd_plan
+from nnunetv2_raemd.plans.preset import Preset
+
+
+def preprocessed_folder(dataset: str) -> Path:
+    """The preprocessed folder of a dataset given by its ID or name.
+
+    Raises:
+        UserError: if nnUNet_preprocessed is not set or nnU-Net knows no such dataset.
+    """
+    if not nnUNet_preprocessed.get():
+        raise UserError("nnUNet_preprocessed is not set: export it as nnU-Net's set-up describes")
+    try:
+        name = str(maybe_convert_to_dataset_name(dataset))
+    except (RuntimeError, ValueError) as error:
+        raise UserError(f"nnU-Net does not find dataset {dataset}: {error}") from error
+    return Path(str(nnUNet_preprocessed)) / name
+
+
+def read_plan(file: Path) -> Plan:
+    """The nnU-Net or RAEMD plan in that file.
+
+    Raises:
+        UserError: if the file is absent or holds no plan.
+    """
+    try:
+        plan: Plan = json.loads(file.read_text(encoding="utf-8"))
+        check_is_plan(plan)
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{file} does not exist: run nnUNetv2_plan_and_preprocess for this dataset first"
+        ) from error
+    except OSError as error:
+        raise UserError(f"{file} cannot be read: {error}") from error
+    except ValueError as error:  # not JSON, or no text at all
+        raise UserError(f"{file}: not valid JSON ({error}). Run nnUNetv2_plan_experiment again") from error
+    except UserError as error:
+        raise UserError(f"{file}: {error}") from error
+    return plan
+
+
+def write_plan(plan: dict[str, Any], file: Path) -> None:
+    """Write a plan whole or not at all.
+
+    Raises:
+        UserError: if it cannot be written.
+    """
+    unfinished = file.with_suffix(".json.unfinished")
+    try:
+        unfinished.write_text(json.dumps(plan, indent=4), encoding="utf-8")
+        unfinished.replace(file)
+    except OSError as error:
+        raise UserError(f"{file} cannot be written: {error}") from error
+
+
+def write_raemd_plan(
+    dataset: str,
+    *,
+    plans_name: str,
+    new_name: str,
+    preset: Preset,
+    configurations: Iterable[str] | None = None,
+) -> Path:
+    """Make the RAEMD plan `new_name` beside nnU-Net's plan `plans_name`; returns the file.
+
+    Raises:
+        UserError: as `raemd_plan`, if `plans_name` is a RAEMD plan already, or if a plan of nnU-Net's would
+            be overwritten.
+    """
+    folder = preprocessed_folder(dataset)
+    source, file = folder / f"{plans_name}.json", folder / f"{new_name}.json"
+    nnunet_plan = read_plan(source)
+    if "raemd" in nnunet_plan:
+        raise UserError(f"{source} is a RAEMD plan already: give nnU-Net's with -p, such as nnUNetPlans")
+    _check_target(file, new_name)
+    plan = raemd_plan(nnunet_plan, preset=preset, configurations=configurations)
+    plan["plans_name"] = new_name
+    write_plan(plan, file)
+    return file
+
+
+def _check_target(file: Path, name: str) -> None:
+    """Raise a `UserError` unless a RAEMD plan of that name may be written to the file."""
+    # nnU-Net names folders TRAINER__PLANS__CONFIGURATION and takes the names apart again
+    if not re.fullmatch(r"\w[\w.-]*", name) or "__" in name or name.endswith(".json"):
+        raise UserError(
+            f"--name {name} is no name for a plan: use letters, digits, '-', '.' and single '_', and leave "
+            ".json out"
+        )
+    if file.exists() and "raemd" not in read_plan(file):
+        raise UserError(
+            f"{file} is a plan of nnU-Net's: choose another --name, so that it is not overwritten"
+        )

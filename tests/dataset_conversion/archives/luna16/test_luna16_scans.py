@@ -1,0 +1,132 @@
+"""LUNA16 to nnU-Net: what is found, what is read, what is drawn."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from nnunetv2_raemd.dataset_conversion.archives.luna16.luna16_scans import find_luna16_cases, read_annotations
+from nnunetv2_raemd.dataset_conversion.archives.luna16.mask_sources import Spheres
+from nnunetv2_raemd.dataset_conversion.case import Status
+from nnunetv2_raemd.errors import UserError
+
+
+def test_image_is_what_simpleitk_reads_turned_or_not(luna) -> None:
+    for uid, turned in (("1.1", False), ("1.2", True)):
+        luna.add_scan(uid, turned=turned, nodule=(10, 9, 8))
+    luna.write_annotations()
+    for case in find_luna16_cases(luna.path, Spheres()).cases:
+        loaded, original = case.load(), sitk.ReadImage(str(case.header))
+        assert np.array_equal(sitk.GetArrayFromImage(loaded.image), sitk.GetArrayFromImage(original))
+        for image in (loaded.image, loaded.label):
+            assert image.GetDirection() == original.GetDirection()
+            assert image.GetOrigin() == original.GetOrigin()
+            assert image.GetSpacing() == original.GetSpacing()
+
+
+def test_nodule_lies_where_it_was_put_turned_or_not(luna) -> None:
+    for uid, turned in (("1.1", False), ("1.2", True)):
+        luna.add_scan(uid, turned=turned, nodule=(15, 6, 5))
+    luna.write_annotations()
+    for case in find_luna16_cases(luna.path, Spheres()).cases:
+        z, y, x = np.argwhere(sitk.GetArrayFromImage(case.load().label)).mean(axis=0)
+        assert (x, y, z) == pytest.approx((15, 6, 5), abs=1e-9)
+
+
+def test_scan_without_annotation_is_a_negative_case(luna) -> None:
+    luna.add_scan("1.1")
+    luna.write_annotations()
+    loaded = find_luna16_cases(luna.path, Spheres()).cases[0].load()
+    assert not sitk.GetArrayFromImage(loaded.label).any()
+    assert loaded.details["checks"] == ["no annotation: negative case"]
+
+
+@pytest.mark.parametrize("folder", ["seg-lungs-LUNA16", "oracle", "Seg-Lungs"])
+def test_lung_masks_and_oracles_are_not_scans(luna_of_five, folder: str) -> None:
+    image = sitk.Image([4, 4, 4], sitk.sitkUInt8)
+    (luna_of_five.path / folder).mkdir()
+    sitk.WriteImage(image, str(luna_of_five.path / folder / "1.0.mhd"))
+    plan = find_luna16_cases(luna_of_five.path, Spheres())
+    assert [case.case_id for case in plan.cases] == ["1.0", "1.1", "1.2", "1.3", "1.4"] and not plan.rejected
+
+
+def test_same_scan_in_two_places_is_rejected_and_the_rest_planned(luna_of_five) -> None:
+    copy = luna_of_five.path / "subset9" / "again"
+    copy.mkdir(parents=True)
+    original = next(luna_of_five.path.rglob("1.3.mhd"))
+    (copy / "1.3.mhd").write_bytes(original.read_bytes())
+    plan = find_luna16_cases(luna_of_five.path, Spheres())
+    assert len(plan.cases) == 4
+    assert [(o.case_id, o.status) for o in plan.rejected] == [("1.3", Status.FAILED)]
+
+
+def test_annotation_outside_the_scan_fails(luna) -> None:
+    luna.add_scan("1.1", nodule=(100, 9, 8))
+    luna.write_annotations()
+    with pytest.raises(UserError, match="do the annotations belong to this scan"):
+        find_luna16_cases(luna.path, Spheres()).cases[0].load()
+
+
+def test_fingerprint_follows_scan_and_annotations(luna) -> None:
+    luna.add_scan("1.1", nodule=(10, 9, 8))
+    luna.write_annotations()
+    before = find_luna16_cases(luna.path, Spheres()).cases[0].fingerprint()
+    assert find_luna16_cases(luna.path, Spheres()).cases[0].fingerprint() == before
+    luna.rows[0] = (*luna.rows[0][:4], 7.0)
+    luna.write_annotations()
+    assert find_luna16_cases(luna.path, Spheres()).cases[0].fingerprint() != before
+
+
+def test_fingerprint_follows_a_scan_of_the_same_length(luna) -> None:
+    luna.add_scan("1.1")
+    luna.write_annotations()
+    before = find_luna16_cases(luna.path, Spheres()).cases[0].fingerprint()
+    raw = luna.voxels("1.1")
+    raw.write_bytes(bytes(raw.stat().st_size))
+    os.utime(raw, ns=(0, raw.stat().st_mtime_ns + 1000))
+    assert find_luna16_cases(luna.path, Spheres()).cases[0].fingerprint() != before
+
+
+def test_folder_without_scans_says_what_is_expected(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no \.mhd scan"):
+        find_luna16_cases(tmp_path, Spheres())
+
+
+def test_missing_and_doubled_annotations_ask_for_the_option(luna) -> None:
+    luna.add_scan("1.1")
+    with pytest.raises(UserError, match=r"0 files annotations.csv.*--annotations"):
+        find_luna16_cases(luna.path, Spheres())
+    for folder in ("a", "b"):
+        (luna.path / folder).mkdir()
+        luna.write_annotations().replace(luna.path / folder / "annotations.csv")
+    with pytest.raises(UserError, match=r"2 files annotations.csv.*--annotations"):
+        find_luna16_cases(luna.path, Spheres())
+    assert find_luna16_cases(luna.path, Spheres(), annotations=luna.path / "b" / "annotations.csv").cases
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("seriesuid,coordX,coordY,coordZ\n1,2,3,4\n", "lacks the column diameter_mm"),
+        ("", "lacks the column seriesuid"),
+        ("seriesuid,coordX,coordY,coordZ,diameter_mm\n1,2,3,x,5\n", "line 2"),
+        ("seriesuid,coordX,coordY,coordZ,diameter_mm\n1,2,3,4\n", "line 2"),
+        ("seriesuid,coordX,coordY,coordZ,diameter_mm\n1,2,3,4,5\n1,2,3,nan,5\n", "line 3"),
+        ("seriesuid,coordX,coordY,coordZ,diameter_mm\n1,2,3,4,-1\n", "positive diameter"),
+    ],
+)
+def test_bad_annotations_name_file_and_line(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "annotations.csv"
+    file.write_text(text)
+    with pytest.raises(UserError, match=message) as error:
+        read_annotations(file)
+    assert "annotations.csv" in str(error.value)
+
+
+def test_real_annotations_are_1186_nodules_in_601_scans(real_data: Path) -> None:
+    nodules = read_annotations(real_data / "luna16" / "annotations.csv")
+    assert len(nodules) == 601 and sum(map(len, nodules.values())) == 1186

@@ -1,0 +1,72 @@
+"""NIfTI files whole and cut off, as SimpleITK writes them and as other programs may."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.nnunet_files.nifti_length import is_cut_off
+from nnunetv2_raemd.nnunet_files.segmentation_file import read_segmentation
+
+NOISE = np.random.default_rng(0).integers(-1000, 1000, (5, 20, 30)).astype(np.int16)
+
+
+@pytest.fixture(params=[".nii", ".nii.gz"])
+def scan(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    file = tmp_path / f"scan{request.param}"
+    sitk.WriteImage(sitk.GetImageFromArray(NOISE), str(file))
+    return file
+
+
+def test_a_whole_file_is_not_cut_off(scan: Path) -> None:
+    assert not is_cut_off(scan)
+
+
+@pytest.mark.parametrize("kept", [0.5, 0.99])
+def test_a_file_without_its_end_is_cut_off_where_simple_itk_reads_zeros(scan: Path, kept: float) -> None:
+    content = scan.read_bytes()
+    scan.write_bytes(content[: int(kept * len(content))])
+    assert is_cut_off(scan)
+    read = sitk.GetArrayFromImage(sitk.ReadImage(str(scan)))
+    assert not np.array_equal(read, NOISE)  # the reason for this check: no error
+
+
+def test_a_segmentation_that_is_cut_off_is_refused(scan: Path) -> None:
+    content = scan.read_bytes()
+    scan.write_bytes(content[: len(content) // 2])
+    with pytest.raises(UserError, match="cut off"):
+        read_segmentation(scan)
+
+
+def test_gzip_in_several_members_is_whole(tmp_path: Path) -> None:
+    plain, packed = tmp_path / "scan.nii", tmp_path / "scan.nii.gz"
+    sitk.WriteImage(sitk.GetImageFromArray(NOISE), str(plain))
+    content = plain.read_bytes()
+    members = [gzip.compress(part) for part in (content[:2000], content[2000:], b"")]
+    packed.write_bytes(b"".join(members))
+    assert not is_cut_off(packed)
+    packed.write_bytes(b"".join(members[:1]))
+    assert is_cut_off(packed)
+
+
+def test_a_file_that_only_simple_itk_can_read_is_left_to_it(tmp_path: Path) -> None:
+    plain, misnamed = tmp_path / "scan.nii", tmp_path / "scan.nii.gz"
+    sitk.WriteImage(sitk.GetImageFromArray(NOISE), str(plain))
+    plain.rename(misnamed)
+    assert np.array_equal(sitk.GetArrayFromImage(sitk.ReadImage(str(misnamed))), NOISE)
+    assert not is_cut_off(misnamed)
+
+
+def test_bytes_after_the_last_voxel_do_no_harm(scan: Path) -> None:
+    content = scan.read_bytes()
+    if scan.suffix == ".gz":
+        content = gzip.compress(gzip.decompress(content) + b"more")
+    else:
+        content += b"more"
+    scan.write_bytes(content)
+    assert not is_cut_off(scan)
