@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from nnunetv2_raemd.commands.trust_option import trust_option
+
 ALL_FOLDS = ["0", "1", "2", "3", "4"]
 
 
@@ -65,6 +67,7 @@ def predict(
     ] = None,
     num_parts: Annotated[int, typer.Option("-num_parts", min=1, help="Share the cases among N calls.")] = 1,
     part_id: Annotated[int, typer.Option("-part_id", min=0, help="Which of them this is, from 0.")] = 0,
+    trust_checkpoint: Annotated[bool, trust_option] = False,
     device: Annotated[Device, typer.Option("-device", help="Where the network runs.")] = Device.CUDA,
     disable_progress_bar: Annotated[
         bool, typer.Option("--disable_progress_bar", help="For logs of batch jobs.")
@@ -87,6 +90,7 @@ def predict(
         raise typer.BadParameter(f"-part_id {part_id} must be below -num_parts {num_parts}")
     predictor = load_model(
         Model(dataset, trainer, plans, configuration, tuple(folds or ALL_FOLDS), checkpoint),
+        trust_checkpoint=trust_checkpoint,
         tile_step_size=step_size,
         use_mirroring=not disable_tta,
         perform_everything_on_device=not not_on_device,

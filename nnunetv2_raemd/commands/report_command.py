@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from nnunetv2_raemd.commands.evaluate_command import DEFAULT_WORKERS
+from nnunetv2_raemd.commands.trust_option import trust_option
 
 
 def report(
@@ -40,6 +41,7 @@ def report(
     cases: Annotated[
         int, typer.Option(min=0, help="Cases in the slice viewer: best, median and worst, a third each.")
     ] = 9,
+    trust_checkpoint: Annotated[bool, trust_option] = False,
     workers: Annotated[
         int, typer.Option("--workers", "-np", min=1, help="Worker processes, if cases are to be evaluated.")
     ] = DEFAULT_WORKERS,
@@ -61,6 +63,7 @@ def report(
     from nnunetv2_raemd.report.required import require_extra
 
     require_extra()
+    from nnunetv2_raemd.nnunet_files.checkpoint import read_checkpoint, read_trusted_checkpoint
     from nnunetv2_raemd.nnunet_files.dataset_folders import find_dataset
     from nnunetv2_raemd.nnunet_files.trained_models import find_models, model_names
     from nnunetv2_raemd.report import report_terminal
@@ -70,4 +73,5 @@ def report(
     models = find_models(found, model_names(trainers, plans, configuration), folds)
     subject = Subject(found, models, configuration, baseline_of(models, against), cases)
     file = output or found.results / f"report__{configuration}.html"
-    raise typer.Exit(report_terminal.report(make_page(subject, workers=workers), file))
+    read = read_trusted_checkpoint if trust_checkpoint else read_checkpoint
+    raise typer.Exit(report_terminal.report(make_page(subject, workers=workers, read=read), file))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
-from pickle import UnpicklingError
 from textwrap import shorten
 from typing import Any, NamedTuple
 
@@ -12,7 +12,15 @@ import torch
 from nnunetv2.paths import nnUNet_results
 from nnunetv2.utilities.file_path_utilities import get_output_folder
 
-from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.errors import UserError, reason_of
+from nnunetv2_raemd.nnunet_files.checkpoint import (
+    check_sums,
+    only_weights,
+    read_checkpoint,
+    trained_network,
+)
+from nnunetv2_raemd.nnunet_files.network_name import check_networks_are_known
+from nnunetv2_raemd.nnunet_files.plans_file import read_plans
 from nnunetv2_raemd.prediction.predictor import WholeScanPredictor, uncompiled
 
 
@@ -46,23 +54,38 @@ class Model(NamedTuple):
         return folder
 
 
-def load_model(model: Model, **settings: Any) -> WholeScanPredictor:
+def load_model(model: Model, *, trust_checkpoint: bool = False, **settings: Any) -> WholeScanPredictor:
     """A predictor with the weights of all folds of `model`; `settings` are those of nnU-Net's predictor.
 
+    Args:
+        trust_checkpoint: whether the user says that the model's files may run code.
+
     Raises:
-        UserError: if a checkpoint is missing, damaged, or of another network than its plan.
+        UserError: if a checkpoint is missing, damaged, of another network than its plan, or would run code.
     """
     folder = model.folder()
+    plans_file = folder / "plans.json"
+    plans = read_plans(plans_file, "It belongs to the model: copy the model again")
+    checkpoints = [folder / f"fold_{fold}" / model.checkpoint for fold in model.folds]
+    for file in checkpoints:  # nnU-Net compares no check sums, and runs what it finds
+        if trust_checkpoint:
+            check_sums(file)
+        else:
+            trained_network(read_checkpoint(file), file)
+    if not trust_checkpoint:
+        check_networks_are_known(plans, plans_file)
     predictor = WholeScanPredictor(**settings)
     folds = tuple(fold if fold == "all" else int(fold) for fold in model.folds)
     try:
-        predictor.initialize_from_trained_model_folder(str(folder), folds, model.checkpoint)
+        with nullcontext() if trust_checkpoint else only_weights():
+            predictor.initialize_from_trained_model_folder(str(folder), folds, model.checkpoint)
         for weights in predictor.list_of_parameters:  # nnU-Net would find out at the first scan
             uncompiled(predictor.network).load_state_dict(weights)
-    except (EOFError, KeyError, OSError, RuntimeError, UnpicklingError) as error:
+    except Exception as error:  # what a network makes of any plan and weights cannot be listed
         raise UserError(
-            f"the model in {folder} cannot be loaded: a {model.checkpoint} is damaged, or of another version "
-            f"of nnunetv2-raemd than the installed one. {shorten(str(error), 300)}"
+            f"the model in {folder} cannot be loaded: a {model.checkpoint} is of another network than "
+            "plans.json, or of another version of nnunetv2-raemd than the installed one. "
+            f"{shorten(reason_of(error), 300)}"
         ) from error
     return predictor
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from nnunetv2_raemd.evaluation.metrics import RATED_METRICS
 from nnunetv2_raemd.evaluation.result_tables import all_tables
 from nnunetv2_raemd.evaluation.summary import check_against, summarize
+from nnunetv2_raemd.nnunet_files.checkpoint import ReadCheckpoint, read_checkpoint
 from nnunetv2_raemd.nnunet_files.dataset_folders import NnunetDataset
 from nnunetv2_raemd.nnunet_files.trained_models import TrainedModel
 from nnunetv2_raemd.report.case_panels import make_panels, ranked_by
@@ -54,13 +55,16 @@ def baseline_of(models: Sequence[TrainedModel], against: str | None) -> str:
     return against or names[0]
 
 
-def make_page(subject: Subject, *, workers: int = 1) -> Page:
+def make_page(subject: Subject, *, workers: int = 1, read: ReadCheckpoint = read_checkpoint) -> Page:
     """Gather the whole page; what is not there is said on it, in `Page.missing`.
+
+    Args:
+        read: how checkpoints are opened.
 
     Raises:
         UserError: if there are no references.
     """
-    logs = {model.name: read_logs(model) for model in subject.models}
+    logs = {model.name: read_logs(model, read) for model in subject.models}
     curves = {name: found for name, (found, _) in logs.items()}
     looks = looks_of(subject.names, subject.baseline)
     evaluated = evaluate_models(subject.dataset, subject.models, workers=workers)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.errors import UserError, reason_of
+from nnunetv2_raemd.nnunet_files.checkpoint import ReadCheckpoint, read_checkpoint
 from nnunetv2_raemd.nnunet_files.trained_models import TrainedModel
 from nnunetv2_raemd.training.overlap_log import DICE, MEAN_F1, MEAN_IOU, with_overlaps
 
@@ -49,55 +47,40 @@ class TrainingLog:
         return max((len(curve) for curve in self.curves.values()), default=0)
 
 
-def read_log(fold_folder: Path) -> TrainingLog:
+def read_log(fold_folder: Path, read: ReadCheckpoint = read_checkpoint) -> TrainingLog:
     """The log in the final checkpoint of a fold, or in the latest, or the best.
 
     IoU and F1 of trainings that did not log them follow from the logged Dice of each class.
 
     Raises:
-        UserError: if there is no checkpoint, or it holds no log that can be read.
+        UserError: if there is no checkpoint, it cannot be read, or it holds no log of nnU-Net's.
     """
-    found = [fold_folder / name for name in _CHECKPOINTS if (fold_folder / name).is_file()]
+    found = [fold_folder / name for name in _CHECKPOINTS if (fold_folder / name).exists()]
     if not found:
         raise UserError(f"{fold_folder} holds no checkpoint")
-    log = _logging_of(found[0])
-    if log.get(DICE):
-        log = with_overlaps(log)
-    curves = {key: tuple(map(float, log[key])) for key in QUANTITIES if log.get(key)}
-    return TrainingLog(fold_folder.name.removeprefix("fold_"), curves, found[0].name == FINAL, _hours(log))
+    content = read(found[0])
+    fold, finished = fold_folder.name.removeprefix("fold_"), found[0].name == FINAL
+    try:
+        log = {str(key): list(values) for key, values in content["logging"].items()}
+        if log.get(DICE):
+            log = with_overlaps(log)
+        curves = {key: tuple(map(float, log[key])) for key in QUANTITIES if log.get(key)}
+        return TrainingLog(fold, curves, finished, _hours(log))
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+        raise UserError(f"{found[0]} holds no log of nnU-Net's: {reason_of(error)[:200]}") from error
 
 
-def read_logs(model: TrainedModel) -> tuple[list[TrainingLog], list[str]]:
+def read_logs(
+    model: TrainedModel, read: ReadCheckpoint = read_checkpoint
+) -> tuple[list[TrainingLog], list[str]]:
     """The logs of all folds that have been begun, and why those that are missing are."""
     logs, reasons = [], []
     for fold in model.trained_folds:
         try:
-            logs.append(read_log(model.fold_folder(fold)))
+            logs.append(read_log(model.fold_folder(fold), read))
         except UserError as error:
             reasons.append(str(error))
     return logs, reasons
-
-
-def _logging_of(checkpoint: Path) -> dict[str, list[Any]]:
-    """Like nnU-Net, this unpickles the file: reports are for checkpoints that one would also predict with."""
-    try:
-        try:
-            content = torch.load(checkpoint, map_location="cpu", weights_only=False, mmap=True)
-        except RuntimeError:  # files of an older format cannot be mapped into memory
-            content = torch.load(checkpoint, map_location="cpu", weights_only=False)
-        log = content["logging"]
-        return {str(key): list(values) for key, values in log.items()}
-    except (
-        OSError,
-        RuntimeError,
-        EOFError,
-        pickle.UnpicklingError,
-        KeyError,
-        TypeError,
-        AttributeError,
-    ) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{checkpoint} holds no log of nnU-Net's that can be read: {reason}") from error
 
 
 def _hours(log: Mapping[str, list[Any]]) -> float | None:

@@ -116,7 +116,7 @@ def test_a_damaged_checkpoint_is_named(
     arguments = ("-i", new_scans, "-o", tmp_path / "out", "-d", 501, *PREDICT)
     finished = workspace.attempt("raemd", "predict", *arguments, "-chk", damaged_checkpoint.name)
     assert finished.returncode == 1
-    assert "a checkpoint_damaged.pth is damaged" in finished.stdout
+    assert "checkpoint_damaged.pth is not a checkpoint, or is cut off" in finished.stdout
     assert "Traceback" not in finished.stdout
 
 

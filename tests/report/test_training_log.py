@@ -11,6 +11,7 @@ import torch
 from trained_folders import log_of
 
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.nnunet_files.checkpoint import read_trusted_checkpoint
 from nnunetv2_raemd.report.roles import looks_of
 from nnunetv2_raemd.report.training_curves import training_curves
 from nnunetv2_raemd.report.training_log import TrainingLog, read_log
@@ -41,7 +42,9 @@ def test_the_final_checkpoint_comes_first(tmp_path: Path) -> None:
 def test_checkpoints_of_an_older_format(tmp_path: Path) -> None:
     content = {"logging": log_of(2, 0)}
     torch.save(content, tmp_path / "checkpoint_final.pth", _use_new_zipfile_serialization=False)
-    assert read_log(tmp_path).n_epochs == 2
+    with pytest.raises(UserError, match="--trust-checkpoint"):
+        read_log(tmp_path)
+    assert read_log(tmp_path, read_trusted_checkpoint).n_epochs == 2
 
 
 def test_a_log_may_lack_quantities(tmp_path: Path) -> None:
@@ -53,7 +56,7 @@ def test_a_log_may_lack_quantities(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"no checkpoint", b""])
 def test_a_damaged_checkpoint_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "checkpoint_final.pth").write_bytes(content)
-    with pytest.raises(UserError, match=r"checkpoint_final\.pth holds no log"):
+    with pytest.raises(UserError, match=r"checkpoint_final\.pth is not a checkpoint"):
         read_log(tmp_path)
 
 
@@ -62,6 +65,13 @@ def test_no_log_at_all(tmp_path: Path) -> None:
         read_log(tmp_path)
     torch.save({"network_weights": {}}, tmp_path / "checkpoint_final.pth")
     with pytest.raises(UserError, match="holds no log"):
+        read_log(tmp_path)
+
+
+@pytest.mark.parametrize("logging", [3, [1], {"lrs": 1}, {"lrs": ["a"]}, {"lrs": [10**400]}, {"lrs": [[]]}])
+def test_a_log_of_another_shape_is_named(tmp_path: Path, logging: object) -> None:
+    torch.save({"logging": logging}, tmp_path / "checkpoint_final.pth")
+    with pytest.raises(UserError, match=r"checkpoint_final\.pth holds no log of nnU-Net's"):
         read_log(tmp_path)
 
 
