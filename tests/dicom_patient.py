@@ -97,23 +97,21 @@ class DicomPatient:
         structure_set.StudyInstanceUID = self.uids["study"]
         structure_set.SeriesInstanceUID = self.uids["rt"]
         slices = range(len(self.heights_mm)) if listed is None else listed
-        referenced_series = _item(
+        referenced_series = item(
             SeriesInstanceUID=series or self.uids["ct"],
             ContourImageSequence=[self._image_reference(index) for index in slices],
         )
-        study = _item(RTReferencedSeriesSequence=[referenced_series])
+        study = item(RTReferencedSeriesSequence=[referenced_series])
         structure_set.ReferencedFrameOfReferenceSequence = [
-            _item(FrameOfReferenceUID=self.uids["frame"], RTReferencedStudySequence=[study])
+            item(FrameOfReferenceUID=self.uids["frame"], RTReferencedStudySequence=[study])
         ]
         numbers = {roi: number for number, roi in enumerate(rois, start=3)}
-        structure_set.StructureSetROISequence = [
-            _item(ROINumber=n, ROIName=roi) for roi, n in numbers.items()
-        ]
+        structure_set.StructureSetROISequence = [item(ROINumber=n, ROIName=roi) for roi, n in numbers.items()]
         structure_set.ROIContourSequence = [
-            _item(
+            item(
                 ReferencedROINumber=numbers[roi],
                 ContourSequence=[
-                    _item(
+                    item(
                         ContourGeometricType=kind,
                         NumberOfContourPoints=len(points),
                         ContourData=[round(float(x), 6) for x in np.ravel(points)],
@@ -132,7 +130,7 @@ class DicomPatient:
         return generate_uid(entropy_srcs=[self.patient_id, "slice", str(index)])
 
     def _image_reference(self, index: int) -> Dataset:
-        return _item(ReferencedSOPClassUID=CTImageStorage, ReferencedSOPInstanceUID=self.slice_uid(index))
+        return item(ReferencedSOPClassUID=CTImageStorage, ReferencedSOPInstanceUID=self.slice_uid(index))
 
     def _references(self, points: np.ndarray) -> list[Dataset]:
         """To the slice that a contour lies on, where it lies on one."""
@@ -167,7 +165,7 @@ def _dataset(sop_class: str, sop_uid: str) -> Dataset:
     return dataset
 
 
-def _item(**values: Any) -> Dataset:
+def item(**values: Any) -> Dataset:
     item = Dataset()
     for keyword, value in values.items():
         setattr(item, keyword, value)

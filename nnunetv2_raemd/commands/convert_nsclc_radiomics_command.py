@@ -12,6 +12,7 @@ from nnunetv2_raemd.commands.shared_options import with_options_of
 from nnunetv2_raemd.dataset_conversion.archives.nsclc_radiomics.nsclc_radiomics_choices import (
     DEFAULT_ROI,
     KNOWN_EXCLUSIONS,
+    GantryTilt,
     Incomplete,
     Irregular,
 )
@@ -47,6 +48,13 @@ def convert_nsclc_radiomics(
             "drawn."
         ),
     ] = Incomplete.FAIL,
+    gantry_tilt: Annotated[
+        GantryTilt,
+        typer.Option(
+            help="What to do with a CT taken with a tilted gantry: move its slices onto an upright grid, or "
+            "refuse it."
+        ),
+    ] = GantryTilt.RESAMPLE,
     exclude: Annotated[
         list[str] | None,
         typer.Option(
@@ -67,5 +75,5 @@ def convert_nsclc_radiomics(
     from nnunetv2_raemd.dicom.roi_choice import RoiChoice
 
     excluded = dict.fromkeys(exclude, "asked for by --exclude") if exclude else KNOWN_EXCLUSIONS
-    choice = MaskChoice(RoiChoice(roi, merge), irregular, source, incomplete)
+    choice = MaskChoice(RoiChoice(roi, merge), irregular, source, incomplete, gantry_tilt)
     convert_archive(NsclcRadiomics(choice, excluded), chosen, name=name)

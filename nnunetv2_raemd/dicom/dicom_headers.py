@@ -16,18 +16,18 @@ from pydicom.uid import (
 )
 
 from nnunetv2_raemd.dicom.dicom_files import describe, discreet_reading, instance_uid_of_damaged, read_tags
+from nnunetv2_raemd.dicom.image_attributes import image_kind, rescale, slice_geometry
 from nnunetv2_raemd.dicom.index_entries import (
     CtInstance,
     Delineation,
     Entry,
     ReferencedSeries,
     Roi,
-    SliceGeometry,
     Unreadable,
 )
 from nnunetv2_raemd.dicom.mask_source import MaskSource
-from nnunetv2_raemd.dicom.tag_values import numbers, sequence, text_of, uid_of, unique_texts
-from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.dicom.multi_frame import read_multi_frame
+from nnunetv2_raemd.dicom.tag_values import sequence, text_of, uid_of, unique_texts
 
 # Label maps came into DICOM in 2024; pydicom 3.0 has no name for them yet.
 _LABEL_MAP_STORAGE = "1.2.840.10008.5.1.4.1.1.66.7"
@@ -42,6 +42,12 @@ _TAGS = (
     "PatientID",
     "FrameOfReferenceUID",
     "ImageType",
+    "AcquisitionNumber",
+    "TemporalPositionIdentifier",
+    "ConvolutionKernel",
+    "RescaleSlope",
+    "RescaleIntercept",
+    "RescaleType",
     "ImagePositionPatient",
     "ImageOrientationPatient",
     "PixelSpacing",
@@ -72,7 +78,7 @@ def _entry(path: Path, dataset: Dataset) -> Entry | None:
     if kind == RTStructureSetStorage:
         return _structure_set(path, dataset)
     if kind in _MULTI_FRAME_CT:
-        raise UserError("a CT of many frames in one file is not supported; export it as single images")
+        return read_multi_frame(path, _ct_instance(path, dataset))
     return _segmentation(path, dataset) if kind in _SEGMENTATIONS else None
 
 
@@ -82,9 +88,10 @@ def _ct_instance(path: Path, dataset: Dataset) -> CtInstance:
         **_identity(dataset),
         series_uid=uid_of(dataset.SeriesInstanceUID),
         frame_of_reference_uid=uid_of(dataset.get("FrameOfReferenceUID")),
-        is_localizer="LOCALIZER" in (dataset.get("ImageType") or ()),
+        kind=image_kind(dataset),
         shape=(int(dataset.Rows), int(dataset.Columns)),
-        geometry=_geometry(dataset),
+        geometry=slice_geometry(dataset, dataset, dataset),
+        rescale=rescale(dataset),
     )
 
 
@@ -129,7 +136,7 @@ def _referenced_series(item: Dataset, images: str, frame_of_reference_uid: str) 
     return ReferencedSeries(uid_of(item.get("SeriesInstanceUID")), uids, frame_of_reference_uid)
 
 
-def _identity(dataset: Dataset) -> dict[str, str]:
+def _identity(dataset: Dataset) -> dict[str, Any]:
     return {
         "sop_uid": uid_of(dataset.SOPInstanceUID),
         "study_uid": uid_of(dataset.get("StudyInstanceUID")),
@@ -156,12 +163,3 @@ def _segment(item: Dataset) -> Roi:
     coded = [code.get("CodeMeaning") for code in sequence(item, "SegmentedPropertyTypeCodeSequence")]
     names = [item.get("SegmentLabel"), item.get("SegmentDescription"), *coded]
     return Roi(int(item.SegmentNumber), unique_texts(names))
-
-
-def _geometry(dataset: Dataset) -> SliceGeometry | None:
-    position = numbers(dataset, "ImagePositionPatient", 3)
-    orientation = numbers(dataset, "ImageOrientationPatient", 6)
-    spacing = numbers(dataset, "PixelSpacing", 2)
-    if position is None or orientation is None or spacing is None or min(spacing) <= 0:
-        return None
-    return SliceGeometry(position, orientation, spacing)

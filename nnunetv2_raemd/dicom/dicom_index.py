@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from nnunetv2_raemd.dicom.dicom_headers import read_header
-from nnunetv2_raemd.dicom.index_entries import CtInstance, Delineation, Entry, Unreadable
+from nnunetv2_raemd.dicom.index_entries import (
+    CtInstance,
+    Delineation,
+    Entry,
+    MultiFrameCt,
+    Unreadable,
+)
 from nnunetv2_raemd.execution.local_processes import map_in_order
 from nnunetv2_raemd.execution.progress import progress
 from nnunetv2_raemd.source_files import files_below
@@ -54,14 +60,21 @@ def index_folder(folder: Path, *, workers: int = 1) -> DicomIndex:
             if entry is not None:
                 entries.append(entry)
     series: dict[str, list[CtInstance]] = defaultdict(list)
-    for entry in entries:
-        if isinstance(entry, CtInstance):
-            series[entry.series_uid].append(entry)
+    for image in _images(entries):
+        series[image.series_uid].append(image)
     return DicomIndex(
         {uid: tuple(instances) for uid, instances in series.items()},
         tuple(e for e in entries if isinstance(e, Delineation)),
         tuple(e for e in entries if isinstance(e, Unreadable)),
     )
+
+
+def _images(entries: Sequence[Entry]) -> Iterator[CtInstance]:
+    for entry in entries:
+        if isinstance(entry, CtInstance):
+            yield entry
+        elif isinstance(entry, MultiFrameCt):
+            yield from entry.frames
 
 
 def _headers(files: Sequence[Path], workers: int) -> Generator[Entry | None, None, None]:

@@ -13,13 +13,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pydicom.dataset import Dataset
 
 from nnunetv2_raemd.dicom.dicom_files import reading
+from nnunetv2_raemd.dicom.functional_groups import FunctionalGroups
+from nnunetv2_raemd.dicom.image_attributes import referenced_images, slice_geometry
 from nnunetv2_raemd.dicom.index_entries import Roi
-from nnunetv2_raemd.dicom.tag_values import numbers, sequence
+from nnunetv2_raemd.dicom.tag_values import sequence
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.rasterize.contours import Rasterized, SliceStack, nearest_height, nothing_drawn
+from nnunetv2_raemd.rasterize.contours import (
+    Rasterized,
+    SliceStack,
+    nearest_height,
+    nothing_drawn,
+)
 
 if TYPE_CHECKING:
     from highdicom.seg import Segmentation
@@ -34,7 +40,7 @@ FRACTIONAL_THRESHOLD = 0.5
 
 @dataclass(frozen=True)
 class CtSlices:
-    """Slices of a CT series and the SOP instance UID of each, in the same order."""
+    """Slices of a CT series and what other files name each by (`CtInstance.uid`), in the same order."""
 
     stack: SliceStack
     uids: tuple[str, ...]
@@ -88,15 +94,16 @@ def _frames(seg: Segmentation, segments: Sequence[Roi]) -> Iterator[_Frame]:
     wanted = [segment.number for segment in segments]
     shared = seg.SharedFunctionalGroupsSequence[0]
     for index, own in enumerate(seg.PerFrameFunctionalGroupsSequence):
-        if seg.SegmentationType != "LABELMAP" and _segment_number(own, shared) not in wanted:
+        groups = FunctionalGroups(own, shared)
+        if seg.SegmentationType != "LABELMAP" and _segment_number(groups) not in wanted:
             continue
         pixels = _pixels(seg, index, wanted)
         if pixels.any():
-            yield _Frame(f"frame {index + 1}", pixels, _plane(own, shared), _sources(own, shared))
+            yield _Frame(f"frame {index + 1}", pixels, _plane(groups), _sources(groups))
 
 
-def _segment_number(own: Dataset, shared: Dataset) -> int:
-    identification = _group(own, shared, "SegmentIdentificationSequence")
+def _segment_number(groups: FunctionalGroups) -> int:
+    identification = groups.find("SegmentIdentificationSequence")
     if identification is None:
         raise UserError("its frames do not say to which segment they belong")
     return int(identification.ReferencedSegmentNumber)
@@ -111,30 +118,22 @@ def _pixels(seg: Segmentation, index: int, wanted: Sequence[int]) -> np.ndarray:
     return stored != 0
 
 
-def _group(own: Dataset, shared: Dataset, keyword: str) -> Dataset | None:
-    """An item that a frame has of its own or together with all others."""
-    items = sequence(own, keyword) or sequence(shared, keyword)
-    return items[0] if items else None
-
-
-def _plane(own: Dataset, shared: Dataset) -> np.ndarray:
-    position = _values(_group(own, shared, "PlanePositionSequence"), "ImagePositionPatient", 3)
-    axes = _values(_group(own, shared, "PlaneOrientationSequence"), "ImageOrientationPatient", 6)
-    spacing = _values(_group(own, shared, "PixelMeasuresSequence"), "PixelSpacing", 2)
-    if position is None or axes is None or spacing is None:
+def _plane(groups: FunctionalGroups) -> np.ndarray:
+    plane = slice_geometry(
+        groups.item("PlanePositionSequence"),
+        groups.item("PlaneOrientationSequence"),
+        groups.item("PixelMeasuresSequence"),
+    )
+    if plane is None:
         raise UserError("its frames lack position, orientation or pixel spacing")
-    along_columns, along_rows = np.reshape(axes, (2, 3))
-    return np.array([position, along_rows * spacing[0], along_columns * spacing[1]])
+    along_columns, along_rows = np.reshape(plane.orientation, (2, 3))
+    row_mm, column_mm = plane.pixel_spacing_mm
+    return np.array([plane.position_mm, along_rows * row_mm, along_columns * column_mm])
 
 
-def _values(group: Dataset | None, keyword: str, count: int) -> tuple[float, ...] | None:
-    return None if group is None else numbers(group, keyword, count)
-
-
-def _sources(own: Dataset, shared: Dataset) -> tuple[str, ...]:
-    derivation = _group(own, shared, "DerivationImageSequence") or Dataset()
-    images = sequence(derivation, "SourceImageSequence")
-    return tuple(str(image.get("ReferencedSOPInstanceUID")) for image in images)
+def _sources(groups: FunctionalGroups) -> tuple[str, ...]:
+    images = sequence(groups.item("DerivationImageSequence"), "SourceImageSequence")
+    return tuple(uid for image in images for uid in referenced_images(image))
 
 
 def _draw(frame: _Frame, ct: CtSlices, result: Rasterized) -> None:

@@ -22,8 +22,41 @@ class SliceGeometry:
 
 
 @dataclass(frozen=True)
+class Rescale:
+    """From stored values to what they mean: slope * stored + intercept (DICOM PS3.3 C.11.1.1.2).
+
+    `type` says what that is, as "HU"; "" where the header does not say.
+    """
+
+    slope: float
+    intercept: float
+    type: str = ""
+
+
+@dataclass(frozen=True)
+class ImageKind:
+    """What tells the images of one scan from others of the same series.
+
+    image_type: DICOM's ImageType, as ("ORIGINAL", "PRIMARY", "AXIAL").
+    kernel: ConvolutionKernel.
+    acquisition: number of the acquisition, and the temporal position where there is one; "" where the header
+        does not say.
+    """
+
+    image_type: tuple[str, ...] = ()
+    kernel: str = ""
+    acquisition: str = ""
+
+
+@dataclass(frozen=True)
 class CtInstance:
-    """One CT image; `geometry` is None where the header does not give it, `shape` is rows and columns."""
+    """One CT image: a file, or a frame of one.
+
+    geometry: None where the header does not give it.
+    shape: rows and columns.
+    rescale: None where the header does not give it.
+    frame: its index in a file of many frames, None in a file of one.
+    """
 
     path: Path
     sop_uid: str
@@ -31,9 +64,33 @@ class CtInstance:
     study_uid: str
     patient_id: str
     frame_of_reference_uid: str
-    is_localizer: bool
+    kind: ImageKind
     shape: tuple[int, int]
     geometry: SliceGeometry | None
+    rescale: Rescale | None
+    frame: int | None = None
+
+    @property
+    def uid(self) -> str:
+        """What other files name the image by, see `image_uid`."""
+        return image_uid(self.sop_uid, self.frame)
+
+    @property
+    def name(self) -> str:
+        """File and, where there are many, frame, for messages."""
+        return str(self.path) if self.frame is None else f"{self.path}, frame {self.frame + 1}"
+
+
+def image_uid(sop_uid: str, frame: int | None) -> str:
+    """SOP instance UID, with the number of the frame (from 1) for a file of many."""
+    return sop_uid if frame is None else f"{sop_uid}#{frame + 1}"
+
+
+@dataclass(frozen=True)
+class MultiFrameCt:
+    """A CT of many frames in one file (enhanced CT)."""
+
+    frames: tuple[CtInstance, ...]
 
 
 @dataclass(frozen=True)
@@ -85,4 +142,4 @@ class Unreadable:
     sop_uid: str = ""
 
 
-Entry = CtInstance | Delineation | Unreadable
+Entry = CtInstance | MultiFrameCt | Delineation | Unreadable

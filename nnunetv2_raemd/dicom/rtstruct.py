@@ -10,10 +10,17 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 
 from nnunetv2_raemd.dicom.dicom_files import describe, read_dataset, reading
+from nnunetv2_raemd.dicom.image_attributes import referenced_images
 from nnunetv2_raemd.dicom.index_entries import Roi
 from nnunetv2_raemd.dicom.tag_values import sequence
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.rasterize.contours import Contour, Rasterized, SliceStack, nothing_drawn, rasterize
+from nnunetv2_raemd.rasterize.contours import (
+    Contour,
+    Rasterized,
+    SliceStack,
+    nothing_drawn,
+    rasterize,
+)
 
 _INCLUSIVE, _EXCLUSIVE = "CLOSED_PLANAR", "CLOSEDPLANAR_XOR"
 
@@ -31,15 +38,16 @@ def draw_rois(path: Path, rois: Sequence[Roi], stack: SliceStack) -> Rasterized:
     return union
 
 
-def referenced_images(path: Path, rois: Sequence[Roi]) -> set[str]:
-    """SOP instance UIDs of the images that the contours of `rois` say they were drawn on."""
+def drawn_on(path: Path, rois: Sequence[Roi]) -> set[str]:
+    """The images that the contours of `rois` say they were drawn on, as `image_uid` has them."""
     with reading(path):
         dataset = read_dataset(path)
         return {
-            str(image.get("ReferencedSOPInstanceUID"))
+            uid
             for roi in rois
             for contour in _contours(dataset, roi)
             for image in sequence(contour, "ContourImageSequence")
+            for uid in referenced_images(image)
         }
 
 

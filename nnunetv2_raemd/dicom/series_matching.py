@@ -6,9 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from nnunetv2_raemd.dicom.dicom_index import DicomIndex
-from nnunetv2_raemd.dicom.index_entries import CtInstance, Delineation, ReferencedSeries, Roi, Unreadable
+from nnunetv2_raemd.dicom.index_entries import (
+    CtInstance,
+    Delineation,
+    ReferencedSeries,
+    Roi,
+    Unreadable,
+)
 from nnunetv2_raemd.dicom.mask_source import MaskSource
-from nnunetv2_raemd.dicom.rtstruct import referenced_images
+from nnunetv2_raemd.dicom.rtstruct import drawn_on
 from nnunetv2_raemd.errors import UserError
 
 
@@ -25,11 +31,12 @@ class DamagedSeriesError(UserError):
 class SeriesMatch:
     """The CT images that regions were drawn on.
 
-    absent: how many of the `listed` images of the series are not among the input.
+    listed: UIDs of the images that the file lists for the series.
+    absent: how many of these are not among the input.
     """
 
     images: tuple[CtInstance, ...]
-    listed: int = 0
+    listed: tuple[str, ...] = ()
     absent: int = 0
     notes: tuple[str, ...] = ()
 
@@ -52,15 +59,15 @@ def match_series(delineation: Delineation, rois: Sequence[Roi], index: DicomInde
     notes = _frame_notes(series, images[0].frame_of_reference_uid, rois)
     if not named:
         notes = ("CT series taken by frame of reference: the one referenced is not there", *notes)
-    return SeriesMatch(images, len(series.image_uids), len(absent), notes)
+    return SeriesMatch(images, series.image_uids, len(absent), notes)
 
 
 def _one_of(
     candidates: Sequence[ReferencedSeries], delineation: Delineation, rois: Sequence[Roi], index: DicomIndex
 ) -> ReferencedSeries:
     if len(candidates) > 1 and delineation.source is MaskSource.RTSTRUCT:
-        drawn_on = referenced_images(delineation.path, rois)
-        candidates = [s for s in candidates if drawn_on & {i.sop_uid for i in index.ct[s.uid]}] or candidates
+        images = drawn_on(delineation.path, rois)
+        candidates = [s for s in candidates if images & _uids(index.ct[s.uid])] or candidates
     if len(candidates) == 1:
         return candidates[0]
     if candidates:
@@ -69,6 +76,10 @@ def _one_of(
         )
     wanted = ", ".join(series.uid for series in delineation.series) or "(none named)"
     raise UserError(f"the CT series it was drawn on is not among the input: {wanted}")
+
+
+def _uids(images: Sequence[CtInstance]) -> set[str]:
+    return {uid for image in images for uid in (image.uid, image.sop_uid)}
 
 
 def _in_same_frame(delineation: Delineation, index: DicomIndex) -> list[ReferencedSeries]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
 
 from nnunetv2_raemd.errors import UserError
 
@@ -20,10 +21,26 @@ def sequence(dataset: Dataset, keyword: str) -> list[Dataset]:
 def numbers(dataset: Dataset, keyword: str, count: int) -> tuple[float, ...] | None:
     """The values of a tag as floats; None where they are absent, not `count` or not finite."""
     values = dataset.get(keyword)
-    if values is None or len(values) != count:
+    if not isinstance(values, MultiValue) or len(values) != count:
         return None
     floats = tuple(float(value) for value in values)
     return floats if np.isfinite(floats).all() else None
+
+
+def number(dataset: Dataset, keyword: str) -> float | None:
+    """The value of a tag as a float; None where it is absent, not one number or not finite."""
+    value = dataset.get(keyword)
+    if value is None or value == "" or isinstance(value, MultiValue):
+        return None
+    return float(value) if np.isfinite(float(value)) else None
+
+
+def texts(dataset: Dataset, keyword: str) -> tuple[str, ...]:
+    """The values of a tag as texts; none where it is absent."""
+    values = dataset.get(keyword)
+    if values is None or values == "":
+        return ()
+    return tuple(map(text_of, values if isinstance(values, MultiValue) else (values,)))
 
 
 def uid_of(value: Any) -> str:

@@ -98,16 +98,6 @@ def test_missing_and_uneven_slices_are_noticed(make_patient, heights: list[float
         assert series.describe_gaps() == "slices are 3.000 mm apart but 6.000 mm after slice 2"
 
 
-def test_tilted_gantry_is_refused_with_its_angle(make_patient, save_dicom) -> None:
-    patient = make_patient()
-    for index, height in enumerate(patient.heights_mm):
-        shift = np.array([0, np.tan(np.radians(15)) * height, 0])
-        position = [round(float(x), 6) for x in patient.position(index) + shift]
-        save_dicom(patient.ct_slice(index, ImagePositionPatient=position), patient.folder / f"{index}.dcm")
-    with pytest.raises(UserError, match=r"tilt of about 15\.0 degrees"):
-        series_of(patient)
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [

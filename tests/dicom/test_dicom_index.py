@@ -73,13 +73,13 @@ def test_dcm_without_preamble_is_read_and_one_that_is_no_dicom_is_reported(
 
 
 @pytest.mark.parametrize("kind", [EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage])
-def test_multi_frame_ct_is_not_passed_over_in_silence(
+def test_multi_frame_ct_that_does_not_describe_its_frames_is_refused(
     make_patient, save_dicom, tmp_path: Path, kind: str
 ) -> None:
     image = make_patient().ct_slice(0, SOPClassUID=kind)
     save_dicom(image, tmp_path / "many.dcm")
     (unreadable,) = index_folder(tmp_path).unreadable
-    assert "many frames in one file is not supported" in unreadable.reason
+    assert "does not describe each of them" in unreadable.reason
     assert unreadable.sop_uid == image.SOPInstanceUID
 
 

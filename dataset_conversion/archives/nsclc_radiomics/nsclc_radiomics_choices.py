@@ -26,3 +26,10 @@ class Incomplete(str, Enum):
 
     FAIL = "fail"
     KEEP = "keep"
+
+
+class GantryTilt(str, Enum):
+    """What to do with a CT series that was taken with a tilted gantry."""
+
+    RESAMPLE = "resample"
+    REFUSE = "refuse"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,16 +11,19 @@ import SimpleITK as sitk
 
 from nnunetv2_raemd.dataset_conversion.archives.nsclc_radiomics.nsclc_radiomics_choices import (
     DEFAULT_ROI,
+    GantryTilt,
     Incomplete,
     Irregular,
 )
 from nnunetv2_raemd.dataset_conversion.case import CaseExcludedError, LoadedCase, files_digest
 from nnunetv2_raemd.dicom.ct_series import CtSeries, order_series, read_hu, to_image
 from nnunetv2_raemd.dicom.dicom_seg import CtSlices, draw_segments
+from nnunetv2_raemd.dicom.gantry_tilt import mask_upright
+from nnunetv2_raemd.dicom.image_groups import References
 from nnunetv2_raemd.dicom.index_entries import Delineation, Roi
 from nnunetv2_raemd.dicom.mask_source import MaskSource
 from nnunetv2_raemd.dicom.roi_choice import RoiChoice
-from nnunetv2_raemd.dicom.rtstruct import draw_rois
+from nnunetv2_raemd.dicom.rtstruct import draw_rois, drawn_on
 from nnunetv2_raemd.dicom.series_matching import SeriesMatch
 from nnunetv2_raemd.dicom.slice_resampling import even_grid, resample_hu, resample_mask
 from nnunetv2_raemd.errors import UserError
@@ -39,6 +42,7 @@ class MaskChoice:
     irregular: Irregular = Irregular.RESAMPLE
     source: MaskSource = MaskSource.AUTO
     incomplete: Incomplete = Incomplete.FAIL
+    gantry_tilt: GantryTilt = GantryTilt.RESAMPLE
 
     def settings(self) -> dict[str, Any]:
         """The choices as the report and the dataset folder keep them."""
@@ -49,6 +53,7 @@ class MaskChoice:
             "merge": self.roi.merge,
             "irregular": self.irregular.value,
             "incomplete": self.incomplete.value,
+            "gantry_tilt": self.gantry_tilt.value,
         }
 
 
@@ -73,15 +78,15 @@ class ContouredCt:
     def load(self) -> LoadedCase:
         """CT in HU (int16) and the mask of the ROI on its slices."""
         rois = self.choice.roi.of(self.delineation.rois)
-        series = order_series(self.ct.images)
-        notes = [*self.notes, *series.notes, *self._absent(series)]
+        series = order_series(self.ct.images, self._references(rois))
+        notes = [*self.notes, *series.notes, *self._absent(series), *self._tilt(series)]
         drawn = self._draw(rois, series)
         _check_drawn(drawn, self.choice)
         image, label = self._on_even_grid(series, drawn.mask, notes)
         details = {
             "series_uid": series.slices[0].series_uid,
             "mask_uid": self.delineation.sop_uid,
-            "sources": [f"{len(self.ct.images)} CT images", self.delineation.path.name],
+            "sources": [f"{len(series.slices)} CT images", self.delineation.path.name],
             "mask_source": self.delineation.source.value,
             "rois_used": [roi.title for roi in rois],
             "rois_found": [roi.title for roi in self.delineation.rois],
@@ -89,18 +94,33 @@ class ContouredCt:
         }
         return LoadedCase(image, label, details)
 
-    def _draw(self, rois: Sequence[Roi], series: CtSeries) -> Rasterized:
+    def _references(self, rois: Sequence[Roi]) -> References:
+        """Of the images that the file lists, and where it helps those that its contours name."""
         if self.delineation.source is MaskSource.SEG:
-            slices = CtSlices(series.stack, tuple(image.sop_uid for image in series.slices))
-            return draw_segments(self.delineation.path, rois, slices)
-        return draw_rois(self.delineation.path, rois, series.stack)
+            return References(self.ct.listed)
+        return References(self.ct.listed, lambda: drawn_on(self.delineation.path, rois))
+
+    def _draw(self, rois: Sequence[Roi], series: CtSeries) -> Rasterized:
+        """The mask on the slices of `series.upright`."""
+        if self.delineation.source is not MaskSource.SEG:
+            return draw_rois(self.delineation.path, rois, series.upright)
+        slices = CtSlices(series.stack, tuple(image.uid for image in series.slices))
+        drawn = draw_segments(self.delineation.path, rois, slices)
+        return replace(drawn, mask=mask_upright(drawn.mask, series.stack)) if series.is_tilted else drawn
+
+    def _tilt(self, series: CtSeries) -> list[str]:
+        if not series.is_tilted:
+            return []
+        if self.choice.gantry_tilt is GantryTilt.REFUSE:
+            raise UserError(f"{series.describe_tilt()} (--gantry-tilt resample would bring it upright)")
+        return [f"{series.describe_tilt()}: slices moved in their plane onto an upright grid"]
 
     def _absent(self, series: CtSeries) -> list[str]:
         """A note on images that should be there; gaps explain as many as would fill them, no more."""
         if not self.ct.absent:
             return []
         file = self.delineation.path.name
-        note = f"{self.ct.absent} of {self.ct.listed} CT images that {file} lists are absent"
+        note = f"{self.ct.absent} of {len(self.ct.listed)} CT images that {file} lists are absent"
         if self.ct.absent > series.missing_in_gaps and self.choice.incomplete is Incomplete.FAIL:
             raise UserError(
                 f"{note}, and the gaps between slices would hold {series.missing_in_gaps}: the series seems "
@@ -117,7 +137,7 @@ class ContouredCt:
             raise CaseExcludedError(series.describe_gaps())
         if self.choice.irregular is Irregular.FAIL:
             raise UserError(f"{series.describe_gaps()} (--irregular resample would interpolate)")
-        grid = even_grid(series.stack.heights_mm)
+        grid = even_grid(series.upright.heights_mm)
         notes.append(f"resampled to {grid.spacing_mm:.3f} mm: {series.describe_gaps()}")
         volume, mask = resample_hu(read_hu(series), grid), resample_mask(mask, grid)
         return _as_images(volume, mask, series, grid.spacing_mm)
