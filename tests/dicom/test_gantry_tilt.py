@@ -15,7 +15,9 @@ from nnunetv2_raemd.dataset_conversion.archives.nsclc_radiomics.nsclc_radiomics_
     Incomplete,
 )
 from nnunetv2_raemd.dataset_conversion.archives.nsclc_radiomics.patient_case import ContouredCt, MaskChoice
-from nnunetv2_raemd.dataset_conversion.archives.nsclc_radiomics.patient_matching import plan_nsclc_radiomics
+from nnunetv2_raemd.dataset_conversion.archives.nsclc_radiomics.patient_matching import (
+    find_nsclc_radiomics_cases,
+)
 from nnunetv2_raemd.dicom.dicom_index import index_folder
 from nnunetv2_raemd.dicom.mask_source import MaskSource
 from nnunetv2_raemd.errors import UserError
@@ -44,7 +46,7 @@ def write_tilted(
 
 
 def only_case(folder: Path, **choices: Any) -> ContouredCt:
-    (case,) = plan_nsclc_radiomics(index_folder(folder), choice=MaskChoice(**choices)).cases
+    (case,) = find_nsclc_radiomics_cases(index_folder(folder), choice=MaskChoice(**choices)).cases
     assert isinstance(case, ContouredCt)
     return case
 

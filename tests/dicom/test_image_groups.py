@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from nnunetv2_raemd.dataset_conversion.archives.nsclc_radiomics.patient_case import MaskChoice
-from nnunetv2_raemd.dataset_conversion.archives.nsclc_radiomics.patient_matching import plan_nsclc_radiomics
+from nnunetv2_raemd.dataset_conversion.archives.nsclc_radiomics.patient_matching import (
+    find_nsclc_radiomics_cases,
+)
 from nnunetv2_raemd.dicom.ct_series import CtSeries, order_series, read_hu
 from nnunetv2_raemd.dicom.dicom_index import index_folder
 from nnunetv2_raemd.dicom.image_groups import References
@@ -192,7 +194,7 @@ def test_unspecified_values_are_taken_for_hu_with_a_remark(make_patient, save_di
 def test_public_case_of_two_passes(real_data: Path) -> None:
     """The second pass begins within the first; the structure set lists the images of the first."""
     folder = real_data / "public-cases" / "two-passes-overlapping" / "input"
-    (case,) = plan_nsclc_radiomics(index_folder(folder), choice=MaskChoice()).cases
+    (case,) = find_nsclc_radiomics_cases(index_folder(folder), choice=MaskChoice()).cases
     loaded = case.load()
     assert loaded.image.GetSize()[2] == 10 and loaded.image.GetSpacing()[2] == 3.0
     assert any("acquisition 2" in note for note in loaded.details["checks"])

@@ -13,7 +13,9 @@ from enhanced_ct import enhanced_uid, write_enhanced_ct
 from pydicom.uid import RLELossless
 
 from nnunetv2_raemd.dataset_conversion.archives.nsclc_radiomics.patient_case import MaskChoice
-from nnunetv2_raemd.dataset_conversion.archives.nsclc_radiomics.patient_matching import plan_nsclc_radiomics
+from nnunetv2_raemd.dataset_conversion.archives.nsclc_radiomics.patient_matching import (
+    find_nsclc_radiomics_cases,
+)
 from nnunetv2_raemd.dicom.ct_series import order_series, read_hu
 from nnunetv2_raemd.dicom.dicom_index import index_folder
 from nnunetv2_raemd.errors import UserError
@@ -31,7 +33,7 @@ def test_same_case_as_from_single_images(
     file = patient.folder / "enhanced.dcm"
     write_enhanced_ct(patient, file, ORDER, shared=shared)
     write_structure_set(patient, file)
-    (case,) = plan_nsclc_radiomics(index_folder(tmp_path / "dicom"), choice=MaskChoice()).cases
+    (case,) = find_nsclc_radiomics_cases(index_folder(tmp_path / "dicom"), choice=MaskChoice()).cases
     loaded = case.load()
     assert np.array_equal(sitk.GetArrayFromImage(loaded.image), patient.stored.astype(int) - 1024)
     expected = np.zeros((8, 12, 16))
