@@ -7,12 +7,13 @@ from nnunetv2_raemd.training.ablation import (
     nnUNetTrainerAblation4Attention,
     nnUNetTrainerAblation5LSTM,
     nnUNetTrainerRAEMD_noAttention,
+    nnUNetTrainerRAEMD_noAveraging,
     nnUNetTrainerRAEMD_noDense,
     nnUNetTrainerRAEMD_noHybridLoss,
     nnUNetTrainerRAEMD_noLSTM,
     nnUNetTrainerRAEMD_noLSTM_quick,
     nnUNetTrainerRAEMD_noMultiScale,
-    nnUNetTrainerRAEMD_noPlateau,
+    nnUNetTrainerRAEMD_noSchedule,
 )
 from nnunetv2_raemd.training.baselines import (
     nnUNetTrainerAttentionUNet,
@@ -31,6 +32,7 @@ from nnunetv2_raemd.training.variants import (
     nnUNetTrainerRAEMD_250epochs,
     nnUNetTrainerRAEMD_quick,
     nnUNetTrainerRAEMDFocal,
+    nnUNetTrainerRAEMDPaper,
 )
 
 __all__ = [
@@ -42,17 +44,19 @@ __all__ = [
     "nnUNetTrainerAttentionUNet",
     "nnUNetTrainerRAEMD",
     "nnUNetTrainerRAEMDFocal",
+    "nnUNetTrainerRAEMDPaper",
     "nnUNetTrainerRAEMD_5epochs",
     "nnUNetTrainerRAEMD_20epochs",
     "nnUNetTrainerRAEMD_50epochs",
     "nnUNetTrainerRAEMD_250epochs",
     "nnUNetTrainerRAEMD_noAttention",
+    "nnUNetTrainerRAEMD_noAveraging",
     "nnUNetTrainerRAEMD_noDense",
     "nnUNetTrainerRAEMD_noHybridLoss",
     "nnUNetTrainerRAEMD_noLSTM",
     "nnUNetTrainerRAEMD_noLSTM_quick",
     "nnUNetTrainerRAEMD_noMultiScale",
-    "nnUNetTrainerRAEMD_noPlateau",
+    "nnUNetTrainerRAEMD_noSchedule",
     "nnUNetTrainerRAEMD_quick",
     "nnUNetTrainerSegNet",
     "nnUNetTrainerSwinUNETR",

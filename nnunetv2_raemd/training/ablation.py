@@ -5,11 +5,13 @@ All train on the same sequences of slices, those that the whole network is given
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any, ClassVar
 
 from nnunetv2_raemd.plans import raemd_plan
 from nnunetv2_raemd.training.nnunet_plan import require_nnunet_plan
+from nnunetv2_raemd.training.recipe import PAPER
 from nnunetv2_raemd.training.trainer import nnUNetTrainerRAEMD
 from nnunetv2_raemd.training.variants import nnUNetTrainerRAEMD_quick
 
@@ -18,7 +20,7 @@ NO_PARTS = {"multi_scale": False, "dense": False, "attention": False, "n_recurre
 
 # Before "hybrid loss and dynamic learning rate": cross-entropy and one rate for all epochs. Without early
 # stopping, which would end these trainings sooner than those that may still lower their rate
-PLAIN = replace(WHOLE, weight_dice=0.0, min_lr=WHOLE.initial_lr, stop_patience=WHOLE.num_epochs)
+PLAIN = replace(PAPER, weight_dice=0.0, min_lr=PAPER.initial_lr, stop_patience=math.inf)
 
 
 class nnUNetTrainerRAEMDWithout(nnUNetTrainerRAEMD):
@@ -72,7 +74,7 @@ class nnUNetTrainerAblation4Attention(nnUNetTrainerRAEMDWithout):
 
 
 class nnUNetTrainerAblation5LSTM(nnUNetTrainerRAEMDWithout):
-    """... and the recurrence: the whole network. With the whole recipe, too, it is `nnUNetTrainerRAEMD`."""
+    """... and the recurrence: the whole network. With the paper's recipe: `nnUNetTrainerRAEMDPaper`."""
 
     recipe = PLAIN
 
@@ -108,12 +110,18 @@ class nnUNetTrainerRAEMD_noLSTM_quick(nnUNetTrainerRAEMD_noLSTM):
 
 
 class nnUNetTrainerRAEMD_noHybridLoss(nnUNetTrainerRAEMDWithout):
-    """Cross-entropy alone, whose plateaus are judged at its smaller scale."""
+    """Cross-entropy alone."""
 
-    recipe = replace(WHOLE, weight_dice=0.0, min_improvement=1e-5)
+    recipe = replace(WHOLE, weight_dice=0.0)
 
 
-class nnUNetTrainerRAEMD_noPlateau(nnUNetTrainerRAEMDWithout):
+class nnUNetTrainerRAEMD_noSchedule(nnUNetTrainerRAEMDWithout):
     """One learning rate for all epochs."""
 
-    recipe = replace(WHOLE, min_lr=WHOLE.initial_lr)
+    recipe = replace(WHOLE, schedule="plateau", min_lr=WHOLE.initial_lr)
+
+
+class nnUNetTrainerRAEMD_noAveraging(nnUNetTrainerRAEMDWithout):
+    """Validates and predicts with the weights of the last step."""
+
+    recipe = replace(WHOLE, average_decay=0.0)

@@ -10,7 +10,7 @@ from nnunetv2_raemd.training.plateau_schedule import MIN_IMPROVEMENT
 class EarlyStopping:
     """Stops when the validation loss has not improved for more than `patience` epochs."""
 
-    def __init__(self, patience: int, *, min_improvement: float = MIN_IMPROVEMENT) -> None:
+    def __init__(self, patience: float, *, min_improvement: float = MIN_IMPROVEMENT) -> None:
         self.patience = patience
         self.min_improvement = min_improvement
         self.best = math.inf

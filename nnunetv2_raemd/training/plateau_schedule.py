@@ -47,7 +47,7 @@ class PlateauSchedule:
         """Epochs since the loss last improved or the learning rate was last lowered."""
         return int(self._plateau.num_bad_epochs)
 
-    def step(self, epoch: int) -> None:
+    def step(self, epoch: float) -> None:
         """Called by nnU-Net at the start of an epoch."""
 
     def observe(self, validation_loss: float) -> bool:

@@ -1,4 +1,4 @@
-"""nnU-Net's trainer with the paper's training recipe, whatever network it trains."""
+"""nnU-Net's trainer with a recipe of ours, whatever network it trains."""
 
 from __future__ import annotations
 
@@ -13,12 +13,16 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from torch import nn
 
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.training.averaged_adamw import AveragedAdamW
+from nnunetv2_raemd.training.cosine_schedule import CosineSchedule
 from nnunetv2_raemd.training.early_stopping import EarlyStopping
 from nnunetv2_raemd.training.hybrid_loss import apply_recipe
 from nnunetv2_raemd.training.overlap_log import DICE, overlaps_of_epoch, with_overlaps
 from nnunetv2_raemd.training.plateau_schedule import PlateauSchedule
-from nnunetv2_raemd.training.recipe import Recipe
+from nnunetv2_raemd.training.recipe import MEASURED_BEST, Recipe
 from nnunetv2_raemd.training.smoothed_loss import SmoothedLoss
+
+Schedule = CosineSchedule | PlateauSchedule
 
 
 class TrainingStopped(Exception):  # noqa: N818 - not an error: it ends nnU-Net's epoch loop
@@ -26,7 +30,7 @@ class TrainingStopped(Exception):  # noqa: N818 - not an error: it ends nnU-Net'
 
 
 class nnUNetTrainerRecipe(nnUNetTrainer):
-    """Trains the network of the plan as the paper trains its own; everything not stated here is nnU-Net's.
+    """Trains the network of the plan by `recipe`; everything not stated here is nnU-Net's.
 
     What RAEMD-Net and the systems that it is compared with share, so that a comparison isolates the network.
     `recipe` holds what variants change.
@@ -35,7 +39,7 @@ class nnUNetTrainerRecipe(nnUNetTrainer):
         UserError: if `convert_plan` cannot take the plan.
     """
 
-    recipe: ClassVar[Recipe] = Recipe()
+    recipe: ClassVar[Recipe] = MEASURED_BEST
 
     def __init__(
         self,
@@ -72,18 +76,28 @@ class nnUNetTrainerRecipe(nnUNetTrainer):
             self.recipe.stop_patience, min_improvement=self.recipe.min_improvement
         )
 
-    def configure_optimizers(self) -> tuple[torch.optim.Optimizer, PlateauSchedule]:
-        """Adam and the plateau schedule (equation 3.10)."""
-        optimizer = torch.optim.Adam(self.network.parameters(), lr=self.initial_lr)
+    def configure_optimizers(self) -> tuple[torch.optim.Optimizer, Schedule]:
+        """AdamW (Adam, without weight decay) with averaged weights, and the schedule of the recipe."""
+        optimizer = AveragedAdamW(
+            self.network.parameters(),
+            self.initial_lr,
+            weight_decay=self.recipe.weight_decay,
+            average_decay=self.recipe.average_decay,
+        )
         return optimizer, self._new_schedule(optimizer)
 
-    def _new_schedule(self, optimizer: torch.optim.Optimizer) -> PlateauSchedule:
+    def _new_schedule(self, optimizer: torch.optim.Optimizer) -> Schedule:
+        recipe = self.recipe
+        if recipe.schedule == "cosine":
+            return CosineSchedule(
+                optimizer, initial_lr=self.initial_lr, num_epochs=self.num_epochs, warm_up=recipe.warm_up
+            )
         return PlateauSchedule(
             optimizer,
-            factor=self.recipe.lr_factor,
-            patience=self.recipe.schedule_patience,
-            min_lr=self.recipe.min_lr,
-            min_improvement=self.recipe.min_improvement,
+            factor=recipe.lr_factor,
+            patience=recipe.schedule_patience,
+            min_lr=recipe.min_lr,
+            min_improvement=recipe.min_improvement,
         )
 
     def _build_loss(self) -> nn.Module:
@@ -120,6 +134,34 @@ class nnUNetTrainerRecipe(nnUNetTrainer):
             self.current_epoch -= 1  # as nnU-Net does at the end: the checkpoint names the epoch after this
             self.save_checkpoint(str(Path(self.output_folder) / "checkpoint_latest.pth"))
             self.current_epoch += 1
+
+    def on_train_epoch_start(self) -> None:
+        """Also goes on with the weights that were trained, in the place of their average."""
+        if isinstance(self.optimizer, AveragedAdamW):
+            self.optimizer.use_weights()
+        self.iterations_of_epoch = 0
+        super().on_train_epoch_start()
+
+    def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Also lets the learning rate follow within the epoch."""
+        self.lr_scheduler.step(self.epochs_done())
+        self.iterations_of_epoch += 1
+        step: dict[str, Any] = super().train_step(batch)
+        return step
+
+    def epochs_done(self) -> float:
+        """How far the training is, with the fraction of the current epoch."""
+        return self.current_epoch + self.iterations_of_epoch / self.num_iterations_per_epoch
+
+    def on_validation_epoch_start(self) -> None:
+        """Validates the averaged weights, which are also what the checkpoints of this epoch hold."""
+        self._use_averages()
+        super().on_validation_epoch_start()
+
+    def _use_averages(self) -> None:
+        """Prediction uses the weights that are the network's when a checkpoint is saved."""
+        if isinstance(self.optimizer, AveragedAdamW):  # and not another, in a trainer made from this one
+            self.optimizer.use_averages()
 
     def on_train_epoch_end(self, train_outputs: list[dict[str, Any]]) -> None:
         """Also stops where images or weights are not finite."""
@@ -176,6 +218,7 @@ class nnUNetTrainerRecipe(nnUNetTrainer):
         if self.local_rank != 0 or self.disable_checkpointing:
             super().save_checkpoint(filename)  # writes nothing; the files are rank 0's
             return
+        self._use_averages()
         unfinished = Path(f"{filename}.unfinished")
         super().save_checkpoint(str(unfinished))
         unfinished.replace(filename)
@@ -192,6 +235,7 @@ class nnUNetTrainerRecipe(nnUNetTrainer):
         try:
             super().load_checkpoint(filename_or_checkpoint)
             self._check_optimizer()
+            self.optimizer.averages_in_network = True
             self._complete_log()
         except Exception as error:  # what reading any bytes as a checkpoint raises cannot be listed
             raise UserError(

@@ -8,10 +8,16 @@ from typing import Any, ClassVar
 import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
-from nnunetv2_raemd.training.recipe import Recipe
+from nnunetv2_raemd.training.recipe import PAPER, Recipe
 from nnunetv2_raemd.training.trainer import nnUNetTrainerRAEMD
 
 DEFAULT = nnUNetTrainerRAEMD.recipe
+
+
+class nnUNetTrainerRAEMDPaper(nnUNetTrainerRAEMD):
+    """The paper's recipe to the letter: Adam, the learning rate lowered on a plateau, early stopping."""
+
+    recipe = PAPER
 
 
 class nnUNetTrainerRAEMDFocal(nnUNetTrainerRAEMD):

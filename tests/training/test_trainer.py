@@ -502,3 +502,56 @@ def test_weights_that_are_not_numbers_end_it(make_trainer: MakeTrainer) -> None:
         next(trainer.network.parameters()).fill_(torch.nan)
     with pytest.raises(UserError, match="learning rate"):
         trainer.on_train_epoch_end([{"loss": np.float32("nan")}])
+
+
+# --- averaged weights --------------------------------------------------------------------------------------
+
+
+class Averaging(nnUNetTrainerRAEMD):
+    recipe = replace(
+        nnUNetTrainerRAEMD.recipe,
+        num_epochs=2,
+        iterations_per_epoch=6,
+        validation_iterations_per_epoch=1,
+        average_decay=0.9,
+    )
+
+
+def test_checkpoints_hold_averaged_weights_and_training_goes_on_with_its_own(
+    make_trainer: MakeTrainer, tmp_path: Path
+) -> None:
+    """What a checkpoint names as the network's is the average; the weights lie in the optimizer's state."""
+    trainer = make_trainer(Averaging)
+    trainer.initialize()
+    trainer.on_train_start()
+    trainer.on_train_epoch_start()
+    for _ in range(6):
+        trainer.train_step(next(trainer.dataloader_train))
+    weight = next(trainer.network.parameters())
+    trained, average = weight.detach().clone(), trainer.optimizer.state[weight]["average"].clone()
+    assert not torch.allclose(trained, average)
+    file = tmp_path / "saved.pth"
+    trainer.save_checkpoint(str(file))
+    saved = torch.load(file, weights_only=False)
+    name = next(name for name, _ in trainer.network.named_parameters())
+    torch.testing.assert_close(saved["network_weights"][name], average)
+
+    continued = make_trainer(Averaging)
+    continued.load_checkpoint(str(file))
+    continued.on_train_start()
+    torch.testing.assert_close(next(continued.network.parameters()).detach(), average)
+    continued.on_train_epoch_start()
+    torch.testing.assert_close(next(continued.network.parameters()).detach(), trained)
+
+
+def test_the_learning_rate_falls_within_epochs(make_trainer: MakeTrainer) -> None:
+    trainer = make_trainer(Averaging)
+    trainer.initialize()
+    trainer.on_train_start()
+    trainer.on_train_epoch_start()
+    rates = []
+    for _ in range(6):
+        trainer.train_step(next(trainer.dataloader_train))
+        rates.append(trainer.optimizer.param_groups[0]["lr"])
+    expected = [2e-3 * min(1, i / 12 / 0.03) * (1 + np.cos(np.pi * i / 12)) / 2 for i in range(6)]
+    assert rates == pytest.approx(expected)

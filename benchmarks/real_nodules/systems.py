@@ -1,0 +1,40 @@
+"""The systems that the study compares."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from cubes_dataset import PLANS
+
+
+class System(NamedTuple):
+    """A trainer, a configuration, and the part of the budget that it gets."""
+
+    trainer: str
+    configuration: str = "2d"
+    part_of_budget: float = 1.0
+
+
+SYSTEMS = {
+    "nnU-Net 2d": System("nnUNetTrainer"),
+    "nnU-Net 3d_fullres": System("nnUNetTrainer", "3d_fullres"),
+    "U-Net 2D, our recipe": System("nnUNetTrainerUNet"),
+    "U-Net 3D, our recipe": System("nnUNetTrainerUNet", "3d_fullres"),
+    "RAEMD-Net": System("nnUNetTrainerRAEMD"),
+    "RAEMD-Net, half the time": System("nnUNetTrainerRAEMD", part_of_budget=0.5),
+    "RAEMD-Net, recipe of the paper": System("nnUNetTrainerRAEMDPaper"),
+    "without multi-scale": System("nnUNetTrainerRAEMD_noMultiScale"),
+    "without dense": System("nnUNetTrainerRAEMD_noDense"),
+    "without attention": System("nnUNetTrainerRAEMD_noAttention"),
+    "without recurrence": System("nnUNetTrainerRAEMD_noLSTM"),
+    "Attention U-Net, our recipe": System("nnUNetTrainerAttentionUNet"),
+    "UNet++, our recipe": System("nnUNetTrainerUNetPlusPlus"),
+}
+MAIN = ("RAEMD-Net", "nnU-Net 2d", "nnU-Net 3d_fullres", "U-Net 3D, our recipe", "U-Net 2D, our recipe")
+
+
+def model_name(name: str, seconds: int, seed: int) -> str:
+    """A system's model as nnU-Net names its folder; its trainer is in `trainers/`."""
+    system = SYSTEMS[name]
+    budget = round(seconds * system.part_of_budget)
+    return f"{system.trainer}_{budget}s_seed{seed}__{PLANS}__{system.configuration}"
