@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+from sequence_norm_trainer import nnUNetTrainerRAEMDSequenceNorm
 
 from nnunetv2_raemd.nnunet_trainers import raemd
 
@@ -120,7 +121,8 @@ def with_budget(name: str) -> type[nnUNetTrainer]:
     if parts is None:
         raise AttributeError(name)
     system = parts["system"]
-    base = nnUNetTrainer if system == "nnUNetTrainer" else getattr(raemd, system)
+    own = {"nnUNetTrainer": nnUNetTrainer, "nnUNetTrainerRAEMDSequenceNorm": nnUNetTrainerRAEMDSequenceNorm}
+    base = own.get(system) or getattr(raemd, system)
     settings = {"seconds": float(parts["seconds"]), "seed": int(parts["seed"]), "__module__": __name__}
     return type(name, (ProcessorTimeBudget, base), settings)
 
