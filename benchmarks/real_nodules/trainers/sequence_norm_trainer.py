@@ -1,4 +1,4 @@
-"""RAEMD-Net normalised over all slices of a sequence instead of each slice: tried in the study, not the default."""
+"""RAEMD-Net normalised over all slices of a sequence instead of each: tried in the study, not the default."""
 
 from __future__ import annotations
 
