@@ -12,7 +12,6 @@ from nnunetv2_raemd.plans import raemd_plan
 from nnunetv2_raemd.training.in_plane_blur import blur_in_plane
 from nnunetv2_raemd.training.recipe_trainer import nnUNetTrainerRecipe
 
-ALL_AXES = (0, 1, 2)
 IN_PLANE_AXES = (1, 2)
 
 
@@ -29,16 +28,16 @@ class nnUNetTrainerRAEMD(nnUNetTrainerRecipe):
         return raemd_plan(plan, configurations=[configuration])
 
     def configure_rotation_dummyDA_mirroring_and_inital_patch_size(self) -> tuple[Any, ...]:  # noqa: N802
-        """nnU-Net's augmentation; prediction mirrors in-plane only.
+        """nnU-Net's augmentation with in-plane mirroring only.
 
-        The recurrence reads the slices in both directions: a sequence turned over is one more to learn from,
-        but predicting it too would only double the time.
+        The recurrence reads the slices in both directions, so that flipping them would only double the time
+        of prediction.
         """
         rotation, dummy_2d, initial_patch_size, _ = (
             super().configure_rotation_dummyDA_mirroring_and_inital_patch_size()
         )
         self.inference_allowed_mirroring_axes = IN_PLANE_AXES
-        return rotation, dummy_2d, initial_patch_size, ALL_AXES
+        return rotation, dummy_2d, initial_patch_size, IN_PLANE_AXES
 
     @staticmethod
     def get_training_transforms(*args: Any, **kwargs: Any) -> BasicTransform:

@@ -100,7 +100,7 @@ def feed(trainer: nnUNetTrainer, epoch: int, *, loss: float) -> None:
     )
 
 
-def test_mirrors_across_slices_in_training_but_not_in_prediction(make_trainer: MakeTrainer) -> None:
+def test_mirrors_in_plane_only(make_trainer: MakeTrainer) -> None:
     trainer = make_trainer()
     trainer.initialize()
     trainer.on_train_start()
@@ -110,7 +110,7 @@ def test_mirrors_across_slices_in_training_but_not_in_prediction(make_trainer: M
         for transform in trainer.dataloader_train.data_loader.transforms.transforms
         if type(transform).__name__ == "MirrorTransform"
     ]
-    assert tuple(mirror.allowed_axes) == (0, 1, 2)
+    assert tuple(mirror.allowed_axes) == (1, 2)
     trainer.save_checkpoint(str(Path(trainer.output_folder) / "saved.pth"))
     saved = torch.load(Path(trainer.output_folder) / "saved.pth", weights_only=False)
     assert saved["inference_allowed_mirroring_axes"] == (1, 2)
