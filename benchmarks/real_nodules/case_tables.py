@@ -105,7 +105,7 @@ def by_group(table: pd.DataFrame, key: str) -> str:
 
 
 def comparisons(table: pd.DataFrame) -> str:
-    """RAEMD-Net against each other system on the cases of both: paired Wilcoxon tests with Holm's correction."""
+    """RAEMD-Net against each other system on the cases of both: paired Wilcoxon tests, Holm's correction."""
     dice = table.groupby(["case", "system"])["dice"].mean().unstack()
     others = [name for name in dict.fromkeys(table["system"]) if name != PROPOSED]
     rows = []
