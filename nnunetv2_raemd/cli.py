@@ -15,6 +15,7 @@ from nnunetv2_raemd.commands.bench_command import bench
 from nnunetv2_raemd.commands.demo_command import demo
 from nnunetv2_raemd.commands.evaluate_command import evaluate
 from nnunetv2_raemd.commands.info_command import info
+from nnunetv2_raemd.commands.lesions_command import lesions
 from nnunetv2_raemd.commands.plan_command import plan
 from nnunetv2_raemd.commands.predict_command import predict
 from nnunetv2_raemd.commands.report_command import report
@@ -56,6 +57,7 @@ app.command(cls=SeveralValuesCommand)(predict)
 app.command(cls=SeveralValuesCommand)(study)
 app.command(cls=SeveralValuesCommand)(evaluate)
 app.command(cls=SeveralValuesCommand)(report)
+app.command(cls=SeveralValuesCommand)(lesions)
 app.add_typer(postprocess_command.app, name="postprocess")
 app.command(cls=SeveralValuesCommand)(bench)
 app.command()(demo)

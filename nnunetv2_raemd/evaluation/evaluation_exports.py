@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
+from nnunetv2_raemd.csv_text import Row, csv_text
 from nnunetv2_raemd.evaluation.case_results import CaseResult, Evaluation, FalseLesion, Lesion
 from nnunetv2_raemd.evaluation.evaluation_json import save_results
 from nnunetv2_raemd.evaluation.markup import latex, markdown
@@ -18,7 +16,6 @@ from nnunetv2_raemd.evaluation.summary import Summary
 from nnunetv2_raemd.whole_files import write_whole
 
 RESULTS = "evaluation.json"
-Row = tuple[object, ...]
 
 
 def write_files(evaluation: Evaluation, summary: Summary, folder: Path) -> None:
@@ -39,18 +36,6 @@ def write_files(evaluation: Evaluation, summary: Summary, folder: Path) -> None:
     targets = [target.name for target in evaluation.labels.targets]
     write_whole(folder / "summary.md", "\n".join(_markdown(summary, target) for target in targets))
     write_whole(folder / "summary.tex", "\n".join(_latex(summary, target) for target in targets))
-
-
-def csv_text(rows: Iterable[Row]) -> str:
-    """Rows as CSV; undefined numbers are empty, infinite ones `inf`."""
-    text = io.StringIO()
-    for row in rows:
-        csv.writer(text, lineterminator="\n").writerow("" if _undefined(cell) else cell for cell in row)
-    return text.getvalue()
-
-
-def _undefined(cell: object) -> bool:
-    return cell is None or (isinstance(cell, float) and math.isnan(cell))
 
 
 def _all_cases(evaluation: Evaluation) -> Iterator[tuple[str, CaseResult, str]]:

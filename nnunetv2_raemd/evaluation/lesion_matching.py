@@ -14,10 +14,10 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from nnunetv2_raemd.evaluation.case_results import FalseLesion, Lesion, VoxelIndex
-from nnunetv2_raemd.evaluation.continuity import slice_continuity
 from nnunetv2_raemd.evaluation.overlap import ratio
 from nnunetv2_raemd.volumes.boxes import Box
 from nnunetv2_raemd.volumes.components import Components, shared_voxels
+from nnunetv2_raemd.volumes.continuity import slice_continuity
 
 
 def match_lesions(

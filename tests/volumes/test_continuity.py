@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from segmentations import block
 
-from nnunetv2_raemd.evaluation.continuity import neighbouring_slice_dice, slice_continuity
 from nnunetv2_raemd.evaluation.lesion_matching import lesion_metrics, match_lesions
 from nnunetv2_raemd.volumes.components import find_components
+from nnunetv2_raemd.volumes.continuity import neighbouring_slice_dice, slice_continuity
 
 CYLINDER = block(((1, 5, 5), (7, 10, 10)))  # six equal slices, five pairs
 

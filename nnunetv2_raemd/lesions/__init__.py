@@ -1,0 +1,1 @@
+"""The lesions of a segmentation, without a reference: found, measured and listed; compared over time."""

@@ -1,0 +1,141 @@
+"""Measures the lesions of one scan from its files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnunetv2_raemd.errors import UserError, reason_of
+from nnunetv2_raemd.lesions.hu_image import read_hu
+from nnunetv2_raemd.lesions.measured_lesion import MeasuredLesion, ScanLesions
+from nnunetv2_raemd.lesions.measurement import Measured, lesion_masks, measure_lesions
+from nnunetv2_raemd.lesions.scan_files import ScanFiles
+from nnunetv2_raemd.nnunet_files.label_set import LabelSet, labels_from_numbers
+from nnunetv2_raemd.nnunet_files.probability_map import (
+    ProbabilityMaps,
+    channel_of,
+    first_channel_of,
+    read_probabilities,
+)
+from nnunetv2_raemd.nnunet_files.segmentation_file import (
+    Geometry,
+    Segmentation,
+    check_same_grid,
+    read_segmentation,
+)
+from nnunetv2_raemd.version import __version__
+
+
+@dataclass(frozen=True)
+class FailedScan:
+    """A scan whose lesions could not be measured, and why."""
+
+    case_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class MeasurementJob:
+    """`measure_scan` as a job for a backend."""
+
+    labels: LabelSet | None
+
+    def __call__(self, scan: ScanFiles, /) -> ScanLesions | FailedScan:
+        try:
+            return measure_scan(scan, self.labels)
+        except UserError as error:
+            return FailedScan(scan.case_id, str(error))
+        except Exception as error:  # one bad scan must not end a run of hundreds
+            return FailedScan(scan.case_id, f"{scan.segmentation}: {reason_of(error)}")
+
+    def sees(self, scan: ScanFiles, /) -> Mapping[str, object]:
+        return {
+            "the version of nnunetv2-raemd": __version__,
+            str(scan.segmentation): scan.segmentation.is_file(),
+        }
+
+    def gave_up(self, scan: ScanFiles, reason: str, /) -> ScanLesions | FailedScan:
+        return FailedScan(scan.case_id, f"{scan.segmentation}: {reason}")
+
+
+def measure_scan(scan: ScanFiles, labels: LabelSet | None) -> ScanLesions:
+    """All lesions of a scan, label by label.
+
+    Without a usable image or probability map, lesions are measured all the same, and a remark says why.
+
+    Args:
+        labels: None for each number other than 0 in the segmentation.
+
+    Raises:
+        UserError: if the segmentation is absent, cannot be read, or is none.
+    """
+    segmentation = read_segmentation(scan.segmentation)
+    _check_labels(segmentation, scan)
+    remarks: list[str] = []
+    hu = _hu(scan, segmentation.geometry, remarks)
+    wanted = labels or _labels_within(segmentation.labels)
+    maps = _probabilities(scan, segmentation.geometry, wanted, remarks) if labels else None
+    measured = Measured(segmentation.geometry, hu)
+    lesions: list[MeasuredLesion] = []
+    for target in wanted.targets:
+        mask = np.isin(segmentation.labels, target.values)
+        if not mask.any():
+            continue
+        inside = replace(measured, probability=channel_of(maps, wanted, target))
+        lesions += measure_lesions(
+            lesion_masks(mask), inside, label=target.name, first_number=len(lesions) + 1
+        )
+    return ScanLesions(
+        scan.case_id,
+        scan.segmentation,
+        None if hu is None else scan.image,
+        segmentation.geometry.spacing_mm,
+        tuple(lesions),
+        tuple(remarks),
+    )
+
+
+def _check_labels(segmentation: Segmentation, scan: ScanFiles) -> None:
+    """Raise a `UserError` for what is an image or a probability map rather than a segmentation."""
+    labels = segmentation.labels
+    if segmentation.geometry.direction is None or len(segmentation.geometry.direction) != 9:
+        raise UserError(f"{scan.segmentation} is a two-dimensional picture: lesions are measured in volumes")
+    if labels.min() < 0 or (labels.dtype.kind == "f" and not np.array_equal(labels, np.rint(labels))):
+        raise UserError(
+            f"{scan.segmentation} is not a segmentation: it holds negative or broken numbers, as an image or "
+            "a probability map does. Give the file of labels"
+        )
+
+
+def _labels_within(labels: NDArray[Any]) -> LabelSet:
+    return labels_from_numbers([int(number) for number in np.unique(labels) if number != 0])
+
+
+def _hu(scan: ScanFiles, geometry: Geometry, remarks: list[str]) -> NDArray[Any] | None:
+    if scan.image is None:
+        return None
+    try:
+        hu, found = read_hu(scan.image)
+        check_same_grid(scan.segmentation, scan.image, geometry, found)
+    except UserError as error:
+        remarks.append(f"HU are left out: {error}")
+        return None
+    return hu
+
+
+def _probabilities(
+    scan: ScanFiles, geometry: Geometry, labels: LabelSet, remarks: list[str]
+) -> ProbabilityMaps | None:
+    if not scan.probabilities.is_file():
+        return None
+    try:
+        maps = read_probabilities(scan.probabilities, geometry.shape)
+        first_channel_of(maps, labels)
+    except UserError as error:
+        remarks.append(f"Probabilities are left out: {error}")
+        return None
+    return maps
