@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -54,6 +55,19 @@ class nnUNetTrainerRAEMDSequenceNorm(nnUNetTrainerRAEMD):  # noqa: N801 - as nnU
     """For nnUNetv2_predict only: `raemd predict` computes slices one by one."""
 
     @staticmethod
-    def build_network_architecture(*arguments: Any, **options: Any) -> nn.Module:
+    def build_network_architecture(
+        plans_manager: PlansManager,
+        configuration_manager: ConfigurationManager,
+        num_input_channels: int,
+        num_output_channels: int,
+        enable_deep_supervision: bool = True,
+    ) -> nn.Module:
         """RAEMD-Net of the plan, with its normalisation exchanged."""
-        return normalise_over_sequences(nnUNetTrainerRAEMD.build_network_architecture(*arguments, **options))
+        network = nnUNetTrainerRAEMD.build_network_architecture(
+            plans_manager,
+            configuration_manager,
+            num_input_channels,
+            num_output_channels,
+            enable_deep_supervision,
+        )
+        return normalise_over_sequences(network)
