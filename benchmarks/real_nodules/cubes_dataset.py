@@ -15,7 +15,7 @@ DATASET = f"Dataset{DATASET_ID}_RealNodules"
 PLANS = "nnUNetStudyPlans"
 N_FOLDS = 5
 SPLIT_SEED = 12345
-SLICES_PER_BATCH = 32
+SLICES_PER_BATCH = 16
 IN_PLANE_SIZE = 48
 DEPTH_3D = 16
 FEATURES = 16
@@ -51,11 +51,11 @@ def five_folds(names: list[str]) -> list[dict[str, list[str]]]:
 
 
 def write_study_plan(preprocessed: Path) -> None:
-    """nnU-Net's plan with half its features and patches for one core; 2D and 3D see as many voxels a step."""
+    """nnU-Net's plan with half its features and patches for one core."""
     plan = json.loads((preprocessed / "nnUNetPlans.json").read_text(encoding="utf-8"))
     sizes = {
         "2d": ([IN_PLANE_SIZE, IN_PLANE_SIZE], SLICES_PER_BATCH),
-        "3d_fullres": ([DEPTH_3D, IN_PLANE_SIZE, IN_PLANE_SIZE], SLICES_PER_BATCH // DEPTH_3D),
+        "3d_fullres": ([DEPTH_3D, IN_PLANE_SIZE, IN_PLANE_SIZE], 2),  # nnU-Net's smallest batch in 3D
     }
     for name, (patch_size, batch_size) in sizes.items():
         configuration: dict[str, Any] = plan["configurations"][name]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nnunetv2_raemd.architecture.conv_block import ConvStyle
-from nnunetv2_raemd.architecture.conv_lstm import BidirectionalConvLSTM
+from nnunetv2_raemd.architecture.conv_lstm import BidirectionalConvLSTM, RecurrentFusion
 from nnunetv2_raemd.architecture.decoder import Decoder
 from nnunetv2_raemd.architecture.encoder import Encoder, Parts, StageShape
 from nnunetv2_raemd.architecture.slices import fold_slices, unfold_slices
@@ -161,13 +161,19 @@ class RAEMDNet(nn.Module):
 
     @staticmethod
     def initialize(module: nn.Module) -> None:
-        """nnU-Net's He initialisation for LeakyReLU; the recurrence keeps its own. Use with `apply`."""
+        """nnU-Net's He initialisation for LeakyReLU; the recurrence keeps its own. Use with `apply`.
+
+        What the recurrence adds begins at nothing: training starts from a network that reads slice by slice,
+        and brings in the neighbours as they turn out to help.
+        """
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             nn.init.kaiming_normal_(module.weight, a=1e-2)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, BidirectionalConvLSTM):
             module.reset_parameters()
+        elif isinstance(module, RecurrentFusion):  # after its projection, which is a convolution
+            nn.init.zeros_(module.projection.weight)
 
 
 def per_stage(name: str, value: Any, n_stages: int) -> list[Any]:

@@ -24,8 +24,9 @@ class System:
 
 # the colours of the paper's figure 5
 RAEMD = System("RAEMD-Net", "nnUNetTrainerRAEMD_quick", "red")
-NNUNET_2D = System("nnU-Net 2d", "nnUNetTrainer_quick", "yellow")
-SYSTEMS = (RAEMD, NNUNET_2D)
+# nnU-Net's 2D network under the same recipe: its own, SGD, is still learning after so few iterations
+UNET = System("U-Net 2D", "nnUNetTrainerUNet_quick", "yellow")
+SYSTEMS = (RAEMD, UNET)
 
 
 @dataclass(frozen=True)

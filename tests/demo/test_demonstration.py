@@ -151,7 +151,7 @@ def test_a_finished_demonstration_only_shows_its_result(
     demonstration.run_demo(workspace.root, restart=False, console=console)
     rows = [line for line in printed(console).splitlines() if any(s.name in line for s in SYSTEMS)]
     assert any("RAEMD-Net" in row and row.count("1.00") == 3 for row in rows)
-    assert any("nnU-Net 2d" in row and row.count("0.00") == 3 for row in rows)
+    assert any("U-Net 2D" in row and row.count("0.00") == 3 for row in rows)
     assert workspace.picture.is_file()
 
 
