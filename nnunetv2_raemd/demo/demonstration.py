@@ -65,8 +65,8 @@ def _table(workspace: Workspace) -> Table:
     iterations = recipe.num_epochs * recipe.iterations_per_epoch
     table = Table(
         title=f"Dice after {iterations} iterations, against the exact masks of scans not trained on",
-        caption="U-Net 2D is nnU-Net's own 2D network under the same recipe; only the networks differ. Phantom data "
-        "and a short training: this shows that all works, not how good a network is.",
+        caption="U-Net 2D is nnU-Net's own network under the same recipe: only the networks differ. Phantom "
+        "data and a short training: this shows that all works, not how good a network is.",
     )
     table.add_column("network")
     dice_of = {system.name: _dice_per_scan(workspace.predictions(system)) for system in SYSTEMS}

@@ -43,9 +43,12 @@ def plain_unet(input_channels: int, num_classes: int, deep_supervision: bool) ->
 
 
 def raemd_net(**changes: Any) -> RAEMDNet:
+    """As if trained: what the recurrence adds is something."""
     torch.manual_seed(0)
     network = RAEMDNet(1, 2, **{**PLAN, **changes})
     network.apply(network.initialize)
+    if network.encoder.recurrence is not None:
+        nn.init.kaiming_normal_(network.encoder.recurrence.projection.weight)
     return network
 
 
@@ -281,3 +284,22 @@ def test_arguments_that_do_not_fit(changes: dict[str, Any], message: str) -> Non
 def test_input_of_the_wrong_rank() -> None:
     with pytest.raises(ValueError, match="batch, channel, slice"):
         raemd_net()(torch.zeros(1, 1, 16, 24))
+
+
+def test_the_recurrence_begins_at_nothing_and_learns() -> None:
+    """Before training each slice is segmented as if it were alone; the first step changes that."""
+    torch.manual_seed(0)
+    network = RAEMDNet(1, 2, **PLAN).double()
+    network.apply(network.initialize)
+    sequence = torch.randn(1, 1, 3, 16, 16, dtype=torch.float64)
+
+    def differs() -> bool:
+        together = network(sequence)
+        alone = torch.cat([network(sequence[:, :, i : i + 1]) for i in range(3)], dim=2)
+        return not torch.allclose(together, alone)
+
+    assert not differs()
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    network(sequence).square().mean().backward()
+    optimizer.step()
+    assert differs()

@@ -66,7 +66,8 @@ def test_a_plan_for_8_gb_fits_8_gb(planned, planner: str, preset: str, configura
     plan = raemd_plan(planned(planner, "CT"), preset=load_preset(preset), configurations=configurations)
     assert plan["configurations"]["2d"]["patch_size"][1:] == [512, 512]
     for name in configurations:
-        assert 0.7 * 8 * PER_GB < measure(plan["configurations"][name]) <= 8 * PER_GB, name
+        # as many slices as nnU-Net's batch, of which a residual encoder's take more memory each than ours
+        assert 0.6 * 8 * PER_GB < measure(plan["configurations"][name]) <= 8 * PER_GB, name
 
 
 @pytest.mark.parametrize("name", ["2d", "3d_fullres"])
@@ -77,9 +78,9 @@ def test_rounding_the_batch_size_up_is_no_wish_for_more_memory(planned, planner:
 
 
 def test_a_plan_for_more_memory_keeps_it(planned) -> None:
-    """Two of the longest sequences, about as many slices as nnU-Net's batch of 35."""
+    """About as many slices as nnU-Net's batch of 35."""
     for_24_gb = raemd_plan(planned("L", "CT"), configurations=["2d"])["configurations"]["2d"]
-    assert (for_24_gb["patch_size"], for_24_gb["batch_size"]) == ([16, 512, 512], 2)
+    assert (for_24_gb["patch_size"], for_24_gb["batch_size"]) == ([4, 512, 512], 9)
     assert 12 * PER_GB < measure(for_24_gb) <= 24 * PER_GB
 
 

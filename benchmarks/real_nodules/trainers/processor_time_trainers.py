@@ -52,7 +52,7 @@ class ProcessorTimeBudget:
         self.num_epochs = NOMINAL_EPOCHS
         self.num_iterations_per_epoch = ITERATIONS_PER_EPOCH
         self.num_val_iterations_per_epoch = 1
-        self.save_every = 10
+        self.save_every = 1  # the time that it takes does not count
         self.spent = 0.0
         self.running_since: float | None = None
 
@@ -70,12 +70,15 @@ class ProcessorTimeBudget:
         return result
 
     def on_train_start(self) -> None:
-        """Also goes on with the time that an interrupted training had spent."""
+        """Without the picture of its progress, which takes longer than an epoch."""
         super().on_train_start()
-        self.logger.plot_progress_png = lambda folder: None  # takes longer than an epoch
-        file = Path(self.output_folder, SPENT)
-        if file.is_file():
-            self.spent = float(json.loads(file.read_text(encoding="utf-8"))["spent"])
+        self.logger.plot_progress_png = lambda folder: None
+
+    def load_checkpoint(self, filename_or_checkpoint: dict[str, Any] | str) -> None:
+        """Also goes on with the time that the interrupted training had spent."""
+        super().load_checkpoint(filename_or_checkpoint)
+        record = json.loads(Path(self.output_folder, SPENT).read_text(encoding="utf-8"))
+        self.spent = float(record["spent"])
 
     def epochs_done(self) -> float:
         """The part of the budget that is spent, in nominal epochs."""
