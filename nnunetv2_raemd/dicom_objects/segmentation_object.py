@@ -1,0 +1,163 @@
+"""DICOM SEG (PS3.3 A.51): a segment for each lesion and each anatomical label, and probabilities by label."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from highdicom.color import CIELabColor
+from highdicom.content import AlgorithmIdentificationSequence
+from highdicom.seg import Segmentation, SegmentDescription
+from pydicom.sr.codedict import codes
+from pydicom.uid import ExplicitVRLittleEndian, RLELossless
+
+from nnunetv2_raemd.dicom_objects import equipment
+from nnunetv2_raemd.dicom_objects.segmented_series import Algorithm, Segment, SegmentedSeries
+
+_STEPS = 255  # of stored probabilities, from 0 to 1
+
+
+@dataclass(frozen=True)
+class SegmentationPart:
+    """One SEG and the segments in it, numbered from 1 in this order."""
+
+    dataset: Segmentation
+    segments: tuple[Segment, ...]
+
+
+def segmentation_objects(series: SegmentedSeries) -> list[SegmentationPart]:
+    """BINARY SEGs on the slices of the series; slices in which nothing is are left out.
+
+    There is one, unless segments overlap, as a lung and the nodule in it do: then the lesions are in the first,
+    and what overlaps them is in the next, in the same DICOM series. (For overlapping segments in one SEG,
+    highdicom holds a volume each, which takes memory without bound where a network finds hundreds.)
+
+    Where nothing was found, the SEG has one empty frame, in the middle slice, because a SEG must have one. So an
+    archive can tell "nothing found" from "not looked at".
+    """
+    layers = _layers(series.segments)
+    return [SegmentationPart(_binary(series, layer, i), layer) for i, layer in enumerate(layers, start=1)]
+
+
+def probability_object(
+    series: SegmentedSeries, labels: Sequence[Segment], probabilities: np.ndarray
+) -> Segmentation:
+    """A FRACTIONAL SEG of class probabilities.
+
+    Args:
+        series: the series; its own segments are not looked at.
+        labels: a segment for each label.
+        probabilities: (labels, S, rows, columns), 0 to 1; stored in steps of 1/255.
+    """
+    slices = _occupied((probabilities >= 0.5 / _STEPS).any(axis=(0, 2, 3)))
+    return _object(
+        series,
+        tuple(labels),
+        pixels=np.moveaxis(probabilities[:, slices], 0, -1).astype(np.float32),
+        slices=slices,
+        segmentation_type="FRACTIONAL",
+        max_fractional_value=_STEPS,
+        series_instance_uid=series.uid("probability series"),
+        sop_instance_uid=series.uid("probabilities"),
+        instance_number=1,
+        series_number=equipment.PROBABILITY_SERIES,
+        series_description="RAEMD-Net probabilities",
+        transfer_syntax_uid=RLELossless,
+    )
+
+
+def algorithm_identification(algorithm: Algorithm) -> AlgorithmIdentificationSequence:
+    """Name and version of what drew the segments (PS3.3 10.16)."""
+
+    return AlgorithmIdentificationSequence(
+        name=algorithm.name,
+        version=algorithm.version,
+        family=codes.cid7162.ArtificialIntelligence,
+        source=equipment.MANUFACTURER,
+        parameters=dict(algorithm.parameters) or None,
+    )
+
+
+def _layers(segments: Sequence[Segment]) -> list[tuple[Segment, ...]]:
+    """Segments in as few groups without overlap as come of taking one after the other, lesions first."""
+    layers: list[list[Segment]] = []
+    for segment in sorted(segments, key=lambda s: not s.finding.is_lesion):
+        layer = next((layer for layer in layers if not _overlap(segment, layer)), None)
+        if layer is None:
+            layers.append(layer := [])
+        layer.append(segment)
+    return [tuple(layer) for layer in layers]
+
+
+def _overlap(segment: Segment, others: Sequence[Segment]) -> bool:
+    return any(set(segment.values) & set(other.values) for other in others)
+
+
+def _binary(series: SegmentedSeries, segments: tuple[Segment, ...], instance_number: int) -> Segmentation:
+    table = np.zeros(int(np.iinfo(series.numbers.dtype).max) + 1, np.uint16)
+    for number, segment in enumerate(segments, start=1):
+        table[list(segment.values)] = number
+    slices = _occupied(np.array([table[numbers].any() for numbers in series.numbers]))
+    return _object(
+        series,
+        segments,
+        pixels=table[series.numbers[slices]],
+        slices=slices,
+        segmentation_type="BINARY",
+        series_instance_uid=series.uid("SEG series"),
+        sop_instance_uid=series.uid("SEG", str(instance_number)),
+        instance_number=instance_number,
+        series_number=equipment.SEG_SERIES,
+        series_description="RAEMD-Net segmentation",
+        transfer_syntax_uid=ExplicitVRLittleEndian,
+    )
+
+
+def _occupied(is_occupied: np.ndarray) -> np.ndarray:
+    """Indices of occupied slices, the middle one where none is."""
+    return np.flatnonzero(is_occupied) if is_occupied.any() else np.array([len(is_occupied) // 2])
+
+
+def _object(
+    series: SegmentedSeries,
+    segments: Sequence[Segment],
+    *,
+    pixels: np.ndarray,
+    slices: np.ndarray,
+    **named: Any,
+) -> Segmentation:
+
+    return Segmentation(
+        source_images=[series.source.headers[i] for i in slices],
+        pixel_array=pixels,
+        segment_descriptions=[
+            _description(number, segment, series.algorithm)
+            for number, segment in enumerate(segments, start=1)
+        ],
+        manufacturer=equipment.MANUFACTURER,
+        manufacturer_model_name=equipment.MODEL_NAME,
+        software_versions=series.algorithm.version,
+        device_serial_number=equipment.SERIAL_NUMBER,
+        content_label="RAEMD_NET",
+        omit_empty_frames=bool(pixels.any()),
+        **named,
+    )
+
+
+def _description(number: int, segment: Segment, algorithm: Algorithm) -> SegmentDescription:
+
+    finding = segment.finding
+    return SegmentDescription(
+        segment_number=number,
+        segment_label=segment.name,
+        segmented_property_category=finding.category,
+        segmented_property_type=finding.type,
+        algorithm_type="AUTOMATIC",
+        algorithm_identification=algorithm_identification(algorithm),
+        tracking_uid=segment.tracking_uid,
+        tracking_id=segment.name,
+        anatomic_regions=[finding.site] if finding.site else None,
+        display_color=CIELabColor.from_rgb(*finding.color),
+    )

@@ -1,0 +1,147 @@
+"""The CT series that objects are made for: where its slices lie, and what its headers say of the patient."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pydicom
+from pydicom.charset import python_encoding
+from pydicom.dataset import Dataset
+from pydicom.valuerep import DA, TM
+
+from nnunetv2_raemd.dataset_conversion.dicom.ct_series import CtSeries
+from nnunetv2_raemd.dataset_conversion.dicom.files import reading
+from nnunetv2_raemd.dataset_conversion.rasterise.contours import SliceStack
+from nnunetv2_raemd.errors import UserError
+
+# What objects must carry of patient and study (PS3.3 C.7.1.1, C.7.2.1; all type 2) and nothing beyond.
+PATIENT_AND_STUDY = (
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyTime",
+    "StudyID",
+    "AccessionNumber",
+    "ReferringPhysicianName",
+)
+# That a patient's identity was removed must stay known.
+DEIDENTIFIED = (
+    "PatientIdentityRemoved",
+    "DeidentificationMethod",
+    "DeidentificationMethodCodeSequence",
+    "LongitudinalTemporalInformationModified",
+)
+_IMAGE = (
+    "SpecificCharacterSet",
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "SeriesNumber",
+    "FrameOfReferenceUID",
+    "PositionReferenceIndicator",
+    "Modality",
+    "Rows",
+    "Columns",
+    "PixelSpacing",
+    "SliceThickness",
+    "ImagePositionPatient",
+    "ImageOrientationPatient",
+)
+_SEXES = ("M", "F", "O", "")
+
+
+@dataclass(frozen=True)
+class SourceSeries:
+    """Slices of one series in the order of a volume.
+
+    Attributes:
+        headers: of each slice (S of them), what objects need of it, without pixels.
+        stack: geometry of the slices in the same order.
+        remarks: what of the headers could not be taken over.
+    """
+
+    headers: tuple[Dataset, ...]
+    stack: SliceStack
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def first(self) -> Dataset:
+        """Header of the first slice; patient, study and series are the same in all."""
+        return self.headers[0]
+
+    @property
+    def uid(self) -> str:
+        """SeriesInstanceUID."""
+        return str(self.first.SeriesInstanceUID)
+
+    @cached_property
+    def image_uids(self) -> tuple[str, ...]:
+        """SOPInstanceUID of each slice."""
+        return tuple(str(header.SOPInstanceUID) for header in self.headers)
+
+
+def read_source(series: CtSeries) -> SourceSeries:
+    """The headers of an ordered series.
+
+    Raises:
+        UserError: if a file cannot be read, or lacks what ties an object to it: the UIDs of its study and of
+            its frame of reference.
+    """
+    headers = [_read(image.path) for image in series.slices]
+    remarks = dict.fromkeys(remark for header in headers for remark in _clean(header))
+    return SourceSeries(tuple(headers), series.stack, tuple(remarks))
+
+
+def _read(path: Path) -> Dataset:
+    tags = [*PATIENT_AND_STUDY, *DEIDENTIFIED, *_IMAGE]
+    with reading(path):
+        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=tags, force=True)
+        for keyword in ("StudyInstanceUID", "FrameOfReferenceUID"):
+            if not header.get(keyword):
+                raise UserError(f"it lacks {keyword}, without which no object can say what it belongs to")
+        header.decode()
+    return header
+
+
+def _clean(header: Dataset) -> list[str]:
+    """Complete a header with empty values, and empty those that would make an object invalid."""
+    remarks = []
+    for keyword in PATIENT_AND_STUDY:
+        if keyword not in header:
+            setattr(header, keyword, "")
+        elif not _is_valid(keyword, header):
+            setattr(header, keyword, "")
+            remarks.append(f"{keyword} is not as DICOM has it and was left empty")
+    sets = header.get("SpecificCharacterSet") or ()
+    for name in [sets] if isinstance(sets, str) else sets:
+        if name not in python_encoding:
+            remarks.append("SpecificCharacterSet is unknown: check how the patient's name is written")
+    if header.get("PatientIdentityRemoved") == "YES" and not any(map(header.get, DEIDENTIFIED[1:3])):
+        header.DeidentificationMethod = "not stated by the source"  # one of the two there must be
+    header.SpecificCharacterSet = "ISO_IR 192"  # texts were decoded, and are written anew in UTF-8
+    return remarks
+
+
+def _is_valid(keyword: str, header: Dataset) -> bool:
+    checks: dict[str, Callable[[str], object]] = {
+        "PatientBirthDate": _date,
+        "StudyDate": _date,
+        "StudyTime": TM,
+        "PatientSex": _SEXES.index,
+    }
+    try:
+        value = str(header[keyword].value or "")
+        return keyword not in checks or not value or checks[keyword](value) is not None
+    except Exception:  # whatever a damaged value leads pydicom to
+        return False
+
+
+def _date(value: str) -> datetime.date | None:
+    return DA(value)
