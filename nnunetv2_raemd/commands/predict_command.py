@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from nnunetv2_raemd.commands.trust_option import trust_option
+from nnunetv2_raemd.dicom_objects.object_kinds import ObjectKind
 
 ALL_FOLDS = ["0", "1", "2", "3", "4"]
 
@@ -23,8 +24,13 @@ class Device(str, Enum):
 
 def predict(
     source: Annotated[
-        Path,
-        typer.Option("-i", exists=True, file_okay=False, help="Folder of images named CASE_0000.nii.gz etc."),
+        str,
+        typer.Option(
+            "-i",
+            metavar="FOLDER|FILE|URL",
+            help="Folder of images named CASE_0000.nii.gz etc.; folder of DICOM of any depth, or a .zip of it; one "
+            "image (.nii.gz, .mha, .nrrd); or https://HOST/dicom-web/studies/UID[/series/UID].",
+        ),
     ],
     output: Annotated[
         Path, typer.Option("-o", file_okay=False, help="Folder for the segmentations; made if absent.")
@@ -56,6 +62,30 @@ def predict(
     n_export: Annotated[
         int, typer.Option("-nps", min=0, envvar="nnUNet_nps", help="Processes that write segmentations.")
     ] = 3,
+    series: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--series",
+            metavar="UID",
+            help="DICOM series to predict; by default of each study the one most like those of the training.",
+        ),
+    ] = None,
+    dicom: Annotated[
+        list[ObjectKind] | None,
+        typer.Option(
+            "--dicom",
+            help="DICOM objects to write beside the segmentations, as in --dicom seg rtstruct sr.",
+        ),
+    ] = None,
+    store: Annotated[
+        str,
+        typer.Option(
+            "--store",
+            metavar="URL",
+            help="DICOMweb service to send these objects to, as https://HOST/dicom-web. User and password come "
+            "from RAEMD_DICOMWEB_USER and RAEMD_DICOMWEB_PASSWORD, or from ~/.netrc.",
+        ),
+    ] = "",
     previous_stage: Annotated[
         Path | None,
         typer.Option(
@@ -82,14 +112,27 @@ def predict(
     are those of nnUNetv2_predict. A scan that cannot be predicted is named at the end, with exit status 1,
     and costs no other.
     """
-    from nnunetv2_raemd.prediction.model_loading import Model, load_model, torch_device
+    from nnunetv2_raemd.prediction.prediction_batch import Batch
+    from nnunetv2_raemd.prediction.model_loading import Model, torch_device
     from nnunetv2_raemd.prediction.pipeline import Processes
-    from nnunetv2_raemd.prediction.prediction_batch import Batch, predict_batch
+    from nnunetv2_raemd.prediction.scan_prediction import ScanRequest, predict_any
 
     if part_id >= num_parts:
         raise typer.BadParameter(f"-part_id {part_id} must be below -num_parts {num_parts}")
-    predictor = load_model(
+    batch = Batch(
+        Path(source),
+        output,
+        previous_stage,
+        save_probabilities=save_probabilities,
+        overwrite=not continue_prediction,
+        num_parts=num_parts,
+        part_id=part_id,
+    )
+    predict_any(
+        ScanRequest(source, tuple(series or ()), frozenset(dicom or ()), store),
         Model(dataset, trainer, plans, configuration, tuple(folds or ALL_FOLDS), checkpoint),
+        batch,
+        Processes(n_preprocessing, n_export),
         trust_checkpoint=trust_checkpoint,
         tile_step_size=step_size,
         use_mirroring=not disable_tta,
@@ -99,13 +142,3 @@ def predict(
         verbose_preprocessing=verbose,
         allow_tqdm=not disable_progress_bar,
     )
-    batch = Batch(
-        source,
-        output,
-        previous_stage,
-        save_probabilities=save_probabilities,
-        overwrite=not continue_prediction,
-        num_parts=num_parts,
-        part_id=part_id,
-    )
-    predict_batch(predictor, batch, Processes(n_preprocessing, n_export))

@@ -20,5 +20,5 @@ def array_digest(array: np.ndarray) -> str:
     """What stands for an array in `derived_uid`: SHA-256 of type, shape and values."""
     digest = hashlib.sha256(f"{array.dtype.str} {array.shape}".encode())
     for part in array if array.ndim > 1 else [array]:
-        digest.update(np.ascontiguousarray(part))
+        digest.update(np.ascontiguousarray(part).tobytes())
     return digest.hexdigest()

@@ -11,8 +11,10 @@ from pydicom.sr.coding import Code
 
 from nnunetv2_raemd.dicom_objects import equipment
 from nnunetv2_raemd.dicom_objects.coded_terms import LUNG
+from nnunetv2_raemd.dicom_objects.object_kinds import ObjectKind
 from nnunetv2_raemd.dicom_objects.segmentation_object import SegmentationPart
-from nnunetv2_raemd.dicom_objects.segmented_series import LesionMeasurements, Segment, SegmentedSeries
+from nnunetv2_raemd.dicom_objects.segmented_series import Segment, SegmentedSeries
+from nnunetv2_raemd.lesions.measured_lesion import MeasuredLesion
 
 CT_OF_CHEST = Code("169069000", "SCT", "CT of chest")
 MM, MM3 = codes.UCUM.Millimeter, codes.UCUM.CubicMillimeter
@@ -45,7 +47,7 @@ def measurement_report(
     return sr.Comprehensive3DSR(
         evidence=[*series.source.headers, *(part.dataset for part in segmentations)],
         content=content,
-        series_instance_uid=series.uid("SR series"),
+        series_instance_uid=series.series_uid(ObjectKind.SR.value),
         series_number=equipment.SR_SERIES,
         sop_instance_uid=series.uid("SR"),
         instance_number=1,
@@ -86,7 +88,7 @@ def _referenced(number: int, part: SegmentationPart, series: SegmentedSeries) ->
 
 
 def _lesion(
-    segment: Segment, lesion: LesionMeasurements, series: SegmentedSeries, referenced: sr.ReferencedSegment
+    segment: Segment, lesion: MeasuredLesion, series: SegmentedSeries, referenced: sr.ReferencedSegment
 ) -> sr.VolumetricROIMeasurementsAndQualitativeEvaluations:
 
     return sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
@@ -120,17 +122,19 @@ def _algorithm(series: SegmentedSeries) -> sr.AlgorithmIdentification:
     return sr.AlgorithmIdentification(algorithm.name, algorithm.version, parameters=parameters or None)
 
 
-def _measurements(lesion: LesionMeasurements) -> list[sr.Measurement]:
+def _measurements(lesion: MeasuredLesion) -> list[sr.Measurement]:
 
     measured = [
         sr.Measurement(codes.SCT.Volume, round(lesion.volume_mm3, 1), MM3),
         sr.Measurement(codes.SCT.LongAxis, round(lesion.long_axis_mm, 2), MM),
         sr.Measurement(codes.SCT.ShortAxis, round(lesion.short_axis_mm, 2), MM),
         sr.Measurement(EQUIVALENT_DIAMETER, round(lesion.equivalent_diameter_mm, 2), MM),
-        sr.Measurement(
-            codes.DCM.AttenuationCoefficient, round(lesion.mean_hu, 1), HU, derivation=codes.SCT.Mean
-        ),
     ]
+    if lesion.mean_hu is not None:
+        mean_hu = round(lesion.mean_hu, 1)
+        measured.append(
+            sr.Measurement(codes.DCM.AttenuationCoefficient, mean_hu, HU, derivation=codes.SCT.Mean)
+        )
     if lesion.confidence is not None:
         measured.append(
             sr.Measurement(codes.DCM.CertaintyOfFinding, round(100 * lesion.confidence, 1), PERCENT)

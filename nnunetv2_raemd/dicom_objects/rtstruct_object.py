@@ -10,8 +10,9 @@ import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ImplicitVRLittleEndian, RTStructureSetStorage
 
-from nnunetv2_raemd.dataset_conversion.rasterise.outlines import outline_mask
+from nnunetv2_raemd.rasterize.outlines import outline_mask
 from nnunetv2_raemd.dicom_objects import equipment
+from nnunetv2_raemd.dicom_objects.object_kinds import ObjectKind
 from nnunetv2_raemd.dicom_objects.segmented_series import Segment, SegmentedSeries
 from nnunetv2_raemd.dicom_objects.source_series import DEIDENTIFIED, PATIENT_AND_STUDY, SourceSeries
 
@@ -64,7 +65,7 @@ def _structure_set(series: SegmentedSeries) -> Dataset:
         **{name: first[name].value for name in (*PATIENT_AND_STUDY, *DEIDENTIFIED) if name in first},
         StudyInstanceUID=first.StudyInstanceUID,
         Modality="RTSTRUCT",
-        SeriesInstanceUID=series.uid("RTSTRUCT series"),
+        SeriesInstanceUID=series.series_uid(ObjectKind.RTSTRUCT.value),
         SeriesNumber=equipment.RTSTRUCT_SERIES,
         SeriesDescription="RAEMD-Net contours",
         OperatorsName="",
@@ -109,14 +110,14 @@ def _roi_contours(number: int, segment: Segment, series: SegmentedSeries) -> Dat
 
 
 def _contours(segment: Segment, series: SegmentedSeries) -> Iterator[Dataset]:
-    for index, mask in series.masks(segment):
+    for index, start, mask in series.masks(segment):
         image = [_reference(series.source.headers[index])]
         for polygon in outline_mask(mask):
             yield _item(
                 ContourImageSequence=image,
                 ContourGeometricType="CLOSED_PLANAR",
                 NumberOfContourPoints=len(polygon),
-                ContourData=_coordinates(polygon, series.source, index),
+                ContourData=_coordinates(polygon + start, series.source, index),
             )
 
 

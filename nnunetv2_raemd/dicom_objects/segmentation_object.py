@@ -14,6 +14,7 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 
 from nnunetv2_raemd.dicom_objects import equipment
+from nnunetv2_raemd.dicom_objects.object_kinds import ObjectKind
 from nnunetv2_raemd.dicom_objects.segmented_series import Algorithm, Segment, SegmentedSeries
 
 _STEPS = 255  # of stored probabilities, from 0 to 1
@@ -30,12 +31,12 @@ class SegmentationPart:
 def segmentation_objects(series: SegmentedSeries) -> list[SegmentationPart]:
     """BINARY SEGs on the slices of the series; slices in which nothing is are left out.
 
-    There is one, unless segments overlap, as a lung and the nodule in it do: then the lesions are in the first,
+    There is one, unless segments overlap, as a lung and the nodule in it do. Then the lesions are in the first
     and what overlaps them is in the next, in the same DICOM series. (For overlapping segments in one SEG,
     highdicom holds a volume each, which takes memory without bound where a network finds hundreds.)
 
-    Where nothing was found, the SEG has one empty frame, in the middle slice, because a SEG must have one. So an
-    archive can tell "nothing found" from "not looked at".
+    Where nothing was found, the SEG has one empty frame, in the middle slice, because a SEG must have one. An
+    archive can then tell "nothing found" from "not looked at".
     """
     layers = _layers(series.segments)
     return [SegmentationPart(_binary(series, layer, i), layer) for i, layer in enumerate(layers, start=1)]
@@ -51,7 +52,7 @@ def probability_object(
         labels: a segment for each label.
         probabilities: (labels, S, rows, columns), 0 to 1; stored in steps of 1/255.
     """
-    slices = _occupied((probabilities >= 0.5 / _STEPS).any(axis=(0, 2, 3)))
+    slices = _occupied(np.any(probabilities >= 0.5 / _STEPS, axis=(0, 2, 3)))
     return _object(
         series,
         tuple(labels),
@@ -59,7 +60,7 @@ def probability_object(
         slices=slices,
         segmentation_type="FRACTIONAL",
         max_fractional_value=_STEPS,
-        series_instance_uid=series.uid("probability series"),
+        series_instance_uid=series.series_uid(ObjectKind.PROBABILITY.value),
         sop_instance_uid=series.uid("probabilities"),
         instance_number=1,
         series_number=equipment.PROBABILITY_SERIES,
@@ -96,7 +97,8 @@ def _overlap(segment: Segment, others: Sequence[Segment]) -> bool:
 
 
 def _binary(series: SegmentedSeries, segments: tuple[Segment, ...], instance_number: int) -> Segmentation:
-    table = np.zeros(int(np.iinfo(series.numbers.dtype).max) + 1, np.uint16)
+    highest = max(int(series.numbers.max(initial=0)), *(value for s in segments for value in s.values), 0)
+    table = np.zeros(highest + 1, np.uint16)
     for number, segment in enumerate(segments, start=1):
         table[list(segment.values)] = number
     slices = _occupied(np.array([table[numbers].any() for numbers in series.numbers]))
@@ -106,7 +108,7 @@ def _binary(series: SegmentedSeries, segments: tuple[Segment, ...], instance_num
         pixels=table[series.numbers[slices]],
         slices=slices,
         segmentation_type="BINARY",
-        series_instance_uid=series.uid("SEG series"),
+        series_instance_uid=series.series_uid(ObjectKind.SEG.value),
         sop_instance_uid=series.uid("SEG", str(instance_number)),
         instance_number=instance_number,
         series_number=equipment.SEG_SERIES,

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from pydicom.uid import UID
+from scipy.ndimage import find_objects
 
 from nnunetv2_raemd.dicom_objects.coded_terms import Finding
 from nnunetv2_raemd.dicom_objects.deterministic_uids import array_digest, derived_uid
 from nnunetv2_raemd.dicom_objects.source_series import SourceSeries
+from nnunetv2_raemd.lesions.measured_lesion import MeasuredLesion
 
 
 @dataclass(frozen=True)
@@ -30,27 +33,6 @@ class Algorithm:
 
 
 @dataclass(frozen=True)
-class LesionMeasurements:
-    """Measurements of one lesion.
-
-    Attributes:
-        volume_mm3: voxels times their size.
-        long_axis_mm: longest diameter in an axial slice.
-        short_axis_mm: longest diameter at right angles to it, in the same slice.
-        equivalent_diameter_mm: of the ball of the same volume.
-        mean_hu: mean CT number.
-        confidence: probability (0 to 1) that the lesion is real; None without a calibration.
-    """
-
-    volume_mm3: float
-    long_axis_mm: float
-    short_axis_mm: float
-    equivalent_diameter_mm: float
-    mean_hu: float
-    confidence: float | None = None
-
-
-@dataclass(frozen=True)
 class Segment:
     """One segment of a SEG, ROI of an RTSTRUCT and, for lesions, group of measurements of an SR.
 
@@ -66,7 +48,15 @@ class Segment:
     finding: Finding
     values: tuple[int, ...]
     tracking_uid: str
-    lesion: LesionMeasurements | None = None
+    lesion: MeasuredLesion | None = None
+
+
+class SliceMask(NamedTuple):
+    """Pixels of one slice: its index, the row and column where `mask` begins, and which of its pixels are in."""
+
+    index: int
+    start: tuple[int, int]
+    mask: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -87,12 +77,30 @@ class SegmentedSeries:
         """A UID for a part of the result, the same in every run with the same series, result and model."""
         return derived_uid(*self._content, *what)
 
-    def masks(self, segment: Segment) -> Iterator[tuple[int, np.ndarray]]:
-        """The slices that a segment is in, each with its pixels (rows, columns; bool)."""
-        for index, pixels in enumerate(self.numbers):
-            mask = np.isin(pixels, segment.values)
+    def series_uid(self, kind: str) -> UID:
+        """SeriesInstanceUID of the objects of one kind."""
+        return object_series_uid(self.source.uid, self.source.image_uids, self.algorithm, kind)
+
+    def masks(self, segment: Segment) -> Iterator[SliceMask]:
+        """The slices that a segment is in, each with its pixels."""
+        boxes = [box for value in segment.values if (box := self._boxes[value - 1]) is not None]
+        if not boxes:
+            return
+        first, rows, columns = (
+            slice(min(box[axis].start for box in boxes), max(box[axis].stop for box in boxes))
+            for axis in range(3)
+        )
+        for index in range(first.start, first.stop):
+            mask = np.isin(self.numbers[index, rows, columns], segment.values)
             if mask.any():
-                yield index, mask
+                yield SliceMask(index, (rows.start, columns.start), mask)
+
+    @cached_property
+    def _boxes(self) -> list[tuple[slice, slice, slice] | None]:
+        """The box of the voxels of each number, from 1 to the highest of any segment."""
+        highest = max((value for segment in self.segments for value in segment.values), default=0)
+        found: list[tuple[slice, slice, slice] | None] = find_objects(self.numbers, max_label=highest)
+        return found
 
     @cached_property
     def _content(self) -> tuple[str, ...]:
@@ -103,3 +111,11 @@ class SegmentedSeries:
             repr(self.segments),
             array_digest(self.numbers),
         )
+
+
+def object_series_uid(source_uid: str, image_uids: Sequence[str], algorithm: Algorithm, kind: str) -> UID:
+    """SeriesInstanceUID of the objects that a model makes of these images.
+
+    It is known before the model has run, so that an archive can be asked whether all has been done already.
+    """
+    return derived_uid(source_uid, *sorted(image_uids), repr(algorithm), kind)

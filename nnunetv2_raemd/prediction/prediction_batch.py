@@ -43,6 +43,16 @@ def predict_batch(predictor: nnUNetPredictor, batch: Batch, processes: Processes
         UserError: if there is nothing to predict, or a previous stage is missing or one too many, before work
             starts; if cases had to be left out, after all others are written.
     """
+    if reasons := run_batch(predictor, batch, processes):
+        raise UserError("not predicted were\n" + "\n".join(f"  {reason}" for reason in reasons))
+
+
+def run_batch(predictor: nnUNetPredictor, batch: Batch, processes: Processes) -> list[str]:
+    """Predict all cases that can be, and return why the others cannot, naming them.
+
+    Raises:
+        UserError: as `predict_batch`, before work starts.
+    """
     _check_previous_stage(predictor, batch)
     reader = predictor.plans_manager.image_reader_writer_class.__name__
     expected = input_format(predictor.dataset_json, reader)
@@ -57,9 +67,7 @@ def predict_batch(predictor: nnUNetPredictor, batch: Batch, processes: Processes
         _prepare(predictor, batch, processes)
         pipeline.run(usable)
     print(f"Segmentations written to {batch.output}: {pipeline.n_written}")
-    reasons = [problem for problem in problems.values() if problem is not None] + pipeline.problems
-    if reasons:
-        raise UserError("not predicted were\n" + "\n".join(f"  {reason}" for reason in reasons))
+    return [problem for problem in problems.values() if problem is not None] + pipeline.problems
 
 
 def _check_previous_stage(predictor: nnUNetPredictor, batch: Batch) -> None:

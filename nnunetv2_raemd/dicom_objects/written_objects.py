@@ -1,0 +1,82 @@
+"""The objects of a case as files in a folder, all of them whole or none."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import numpy as np
+import pydicom
+from pydicom.dataset import Dataset
+
+from nnunetv2_raemd.dicom.dicom_files import discreet_reading
+from nnunetv2_raemd.dicom_objects.object_kinds import ObjectKind
+from nnunetv2_raemd.dicom_objects.rtstruct_object import rtstruct_object
+from nnunetv2_raemd.dicom_objects.segmented_series import Segment, SegmentedSeries
+from nnunetv2_raemd.errors import UserError
+
+
+def object_files(folder: Path, case_id: str, kinds: Collection[ObjectKind]) -> list[Path]:
+    """The files that there are always for these kinds."""
+    return [folder / f"{case_id}.{kind.value}.dcm" for kind in ObjectKind if kind in kinds]
+
+
+def write_objects(
+    series: SegmentedSeries,
+    kinds: Collection[ObjectKind],
+    folder: Path,
+    case_id: str,
+    probabilities: tuple[tuple[Segment, ...], np.ndarray] | None = None,
+) -> list[Path]:
+    """Write the objects of a case, in the place of earlier ones.
+
+    Args:
+        kinds: which; a report comes with the SEG that it refers to.
+        probabilities: a segment for each label, and (labels, S, rows, columns) for `ObjectKind.PROBABILITY`.
+
+    Raises:
+        UserError: if they cannot be written; none is then there.
+    """
+    unfinished = folder / f".unfinished_{case_id}_dicom"
+    shutil.rmtree(unfinished, ignore_errors=True)  # left by a run that was killed
+    try:
+        unfinished.mkdir(parents=True)
+        with discreet_reading():
+            for name, dataset in _objects(series, kinds, probabilities):
+                pydicom.dcmwrite(unfinished / f"{case_id}.{name}.dcm", dataset, enforce_file_format=True)
+        for kind in kinds:
+            for old in (*folder.glob(f"{case_id}.{kind.value}.dcm"), *folder.glob(f"{case_id}.{kind.value}-*.dcm")):
+                old.unlink()
+        return [file.replace(folder / file.name) for file in sorted(unfinished.iterdir())]
+    except OSError as error:
+        raise UserError(f"the DICOM objects of {case_id} cannot be written: {error}") from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def with_needed(kinds: Collection[ObjectKind]) -> frozenset[ObjectKind]:
+    """The kinds with those that they refer to."""
+    return frozenset(kinds) | ({ObjectKind.SEG} if ObjectKind.SR in kinds else frozenset())
+
+
+def _objects(
+    series: SegmentedSeries,
+    kinds: Collection[ObjectKind],
+    probabilities: tuple[tuple[Segment, ...], np.ndarray] | None,
+) -> Iterator[tuple[str, Dataset]]:
+    if ObjectKind.RTSTRUCT in kinds:
+        yield ObjectKind.RTSTRUCT.value, rtstruct_object(series)
+    if {ObjectKind.SEG, ObjectKind.SR} & set(kinds):
+        from nnunetv2_raemd.dicom_objects.measurement_report import measurement_report  # noqa: PLC0415 - extra
+        from nnunetv2_raemd.dicom_objects.segmentation_object import segmentation_objects  # noqa: PLC0415 - extra
+
+        parts = segmentation_objects(series)
+        for number, part in enumerate(parts, start=1):
+            yield ObjectKind.SEG.value if number == 1 else f"{ObjectKind.SEG.value}-{number}", part.dataset
+        if ObjectKind.SR in kinds:
+            yield ObjectKind.SR.value, measurement_report(series, parts)
+    if ObjectKind.PROBABILITY in kinds and probabilities is not None:
+        from nnunetv2_raemd.dicom_objects.segmentation_object import probability_object  # noqa: PLC0415 - extra
+
+        yield ObjectKind.PROBABILITY.value, probability_object(series, *probabilities)

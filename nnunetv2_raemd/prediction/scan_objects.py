@@ -1,0 +1,111 @@
+"""DICOM objects of the scans that were predicted."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from nnunetv2_raemd.dicom.ct_series import CtSeries
+from nnunetv2_raemd.dicom_objects.coded_terms import finding_of
+from nnunetv2_raemd.dicom_objects.deterministic_uids import derived_uid
+from nnunetv2_raemd.dicom_objects.lesion_segments import segments_of
+from nnunetv2_raemd.dicom_objects.object_kinds import ObjectKind
+from nnunetv2_raemd.dicom_objects.segmented_series import Algorithm, Segment, SegmentedSeries
+from nnunetv2_raemd.dicom_objects.source_series import read_source
+from nnunetv2_raemd.dicom_objects.written_objects import write_objects
+from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.lesions.hu_image import read_hu
+from nnunetv2_raemd.lesions.measurement import Measured
+from nnunetv2_raemd.nnunet_files.label_set import LabelSet, Target
+from nnunetv2_raemd.nnunet_files.probability_map import read_probabilities
+from nnunetv2_raemd.nnunet_files.segmentation_file import read_segmentation
+from nnunetv2_raemd.prediction.model_loading import Model
+from nnunetv2_raemd.scans.series_volume import on_own_slices
+from nnunetv2_raemd.scans.staging import StagedScan
+from nnunetv2_raemd.version import __version__
+
+_LONGEST_NAME = 64  # VR LO
+_CHUNK = 1 << 24
+
+
+@dataclass(frozen=True)
+class ObjectWriter:
+    """Writes the objects of scans beside their segmentations.
+
+    Attributes:
+        folder: of the segmentations.
+    """
+
+    folder: Path
+    file_ending: str
+    labels: LabelSet
+    algorithm: Algorithm
+    kinds: frozenset[ObjectKind]
+
+    def write(self, scan: StagedScan) -> tuple[list[Path], tuple[str, ...]]:
+        """The objects of a predicted scan, and remarks on its headers.
+
+        Raises:
+            UserError: if the series lacks what ties an object to it, or they cannot be written.
+        """
+        if scan.series is None:
+            raise UserError(f"{scan.case_id} was not DICOM: DICOM objects need a series to refer to")
+        source = read_source(scan.series)
+        file = self.folder / f"{scan.case_id}{self.file_ending}"
+        segmentation = read_segmentation(file)
+        hu, _ = read_hu(scan.image)
+        numbers, segments = segments_of(
+            segmentation.labels,
+            self.labels.targets,
+            Measured(segmentation.geometry, hu),
+            tracked_by=(source.uid, repr(self.algorithm)),
+        )
+        del hu
+        grid = sitk.ReadImage(str(file))
+        own = on_own_slices(numbers, grid, scan.series.stack)
+        del numbers
+        series = SegmentedSeries(source, own, segments, self.algorithm)
+        written = write_objects(series, self.kinds, self.folder, scan.case_id, self._probabilities(scan, grid))
+        return written, source.remarks
+
+    def _probabilities(
+        self, scan: StagedScan, grid: sitk.Image
+    ) -> tuple[tuple[Segment, ...], np.ndarray] | None:
+        if ObjectKind.PROBABILITY not in self.kinds or scan.series is None:
+            return None
+        x, y, z = grid.GetSize()
+        maps = read_probabilities(self.folder / f"{scan.case_id}.npz", (z, y, x))
+        first = len(maps) - len(self.labels.targets)  # the background's channel, where there is one
+        stack = scan.series.stack
+        own = [on_own_slices(maps[first + i], grid, stack) for i in range(len(self.labels.targets))]
+        uid = scan.case_id
+        return tuple(self._label(target, uid) for target in self.labels.targets), np.stack(own)
+
+    def _label(self, target: Target, series_uid: str) -> Segment:
+        tracking = derived_uid(series_uid, repr(self.algorithm), target.name)
+        return Segment(target.name, finding_of(target.name), target.values, tracking)
+
+
+def algorithm_of(model: Model, **settings: object) -> Algorithm:
+    """What the objects say made them: the model by nnU-Net's names, its weights by their digest, and the settings."""
+    folder = model.folder()
+    digest = hashlib.sha256()
+    for fold in model.folds:
+        with (folder / f"fold_{fold}" / model.checkpoint).open("rb") as stream:
+            while chunk := stream.read(_CHUNK):
+                digest.update(chunk)
+    name = f"{model.trainer}__{model.plans}__{model.configuration}"
+    parameters = {
+        "dataset": folder.parent.name,
+        "folds": " ".join(model.folds),
+        "checkpoint": model.checkpoint,
+        "weights_sha256": digest.hexdigest(),
+        **{name: str(value) for name, value in settings.items()},
+    }
+    return Algorithm(name[:_LONGEST_NAME], __version__, tuple(parameters.items()))

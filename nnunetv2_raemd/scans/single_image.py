@@ -1,0 +1,43 @@
+"""One image file of any name as the image of a case."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import SimpleITK as sitk
+
+from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.nnunet_files.nifti_length import is_cut_off
+
+ENDINGS = (".nii.gz", ".nii", ".mha", ".mhd", ".nrrd", ".nhdr")
+
+
+def is_image_file(file: Path) -> bool:
+    """Whether the name is that of a volume in a format of medical imaging."""
+    return file.name.lower().endswith(ENDINGS)
+
+
+def case_name(file: Path) -> str:
+    """The name without its ending and without nnU-Net's number of the channel."""
+    name = next(file.name[: -len(e)] for e in ENDINGS if file.name.lower().endswith(e))
+    return name.removesuffix("_0000") or name
+
+
+def read_single_image(file: Path) -> sitk.Image:
+    """The volume in a file.
+
+    Raises:
+        UserError: if it cannot be read, is cut off, or is not one volume of one channel.
+    """
+    try:
+        if is_cut_off(file):
+            raise UserError(f"{file} is cut off: voxels are missing at its end. Copy it again")
+        image = sitk.ReadImage(str(file))
+    except (RuntimeError, OSError) as error:
+        raise UserError(f"{file} cannot be read: {' '.join(str(error).split())}") from error
+    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
+        raise UserError(
+            f"{file} is not one volume of one channel: it has {image.GetDimension()} dimensions and "
+            f"{image.GetNumberOfComponentsPerPixel()} channels"
+        )
+    return image

@@ -1,0 +1,146 @@
+"""What a user gives to be predicted, made into a folder of images as nnU-Net wants it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import SimpleITK as sitk
+
+from nnunetv2_raemd.dicom.ct_series import CtSeries
+from nnunetv2_raemd.dicom.dicom_index import index_folder
+from nnunetv2_raemd.source_files import files_below
+from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.execution.progress import progress
+from nnunetv2_raemd.scans.series_choice import ChosenSeries, Wanted, choose_series
+from nnunetv2_raemd.scans.series_volume import series_image
+from nnunetv2_raemd.scans.single_image import case_name, is_image_file, read_single_image
+from nnunetv2_raemd.scans.zip_archive import unpack
+
+# Formats of volumes that SimpleITK writes; of others, such as PNG, no CT can be made.
+VOLUME_ENDINGS = (".nii.gz", ".nii", ".mha", ".nrrd")
+
+
+@dataclass(frozen=True)
+class StagedScan:
+    """A scan with the image that is predicted.
+
+    Attributes:
+        case_id: by which nnU-Net knows it: the SeriesInstanceUID, or the name of a single file.
+        image: the file, in nnU-Net's naming.
+        series: None for a single file.
+        remarks: on what was chosen, assumed or changed.
+    """
+
+    case_id: str
+    image: Path
+    series: CtSeries | None = None
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class StagedScans:
+    """The scans of a source, and what of it cannot be predicted."""
+
+    scans: tuple[StagedScan, ...]
+    problems: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Staging:
+    """How scans become images.
+
+    Attributes:
+        folder: for the images and what is unpacked; exists, is empty, and is kept until all is done.
+        file_ending: of the model's images, such as ".nii.gz".
+        wanted: which series.
+        is_left_out: whether all is done for a series already; its image is not made.
+    """
+
+    folder: Path
+    file_ending: str
+    wanted: Wanted
+    is_left_out: Callable[[ChosenSeries], bool]
+
+    def __post_init__(self) -> None:
+        if self.file_ending not in VOLUME_ENDINGS:
+            raise UserError(f"the model predicts {self.file_ending} files, and no scans can be made into these")
+
+    @property
+    def images(self) -> Path:
+        """The folder for nnU-Net."""
+        return self.folder / "images"
+
+
+def is_nnunet_folder(source: Path, file_ending: str) -> bool:
+    """Whether a folder holds images in the format of the model, as for nnUNetv2_predict."""
+    return source.is_dir() and any(source.glob(f"*{file_ending}"))
+
+
+def stage(source: Path, staging: Staging) -> StagedScans:
+    """The scans in a folder of DICOM, a zip file of it, or a single image file.
+
+    Raises:
+        UserError: if nothing in it can be predicted, or it does not exist.
+    """
+    if source.is_file() and is_image_file(source):
+        return _single(source, staging)
+    if not source.exists():
+        raise UserError(f"{source} does not exist")
+    if source.is_dir():
+        return stage_folder(source, staging)
+    unpacked = staging.folder / "unpacked"
+    unpacked.mkdir()
+    unpack(source, unpacked)
+    return stage_folder(unpacked, staging)
+
+
+def stage_folder(folder: Path, staging: Staging) -> StagedScans:
+    """The scans in a folder of DICOM, of any depth and any names."""
+    if not files_below(folder):
+        raise UserError(f"{folder} holds no file")
+    choice = choose_series(index_folder(folder), staging.wanted, folder)
+    chosen = [one for one in choice.chosen if not staging.is_left_out(one)]
+    scans, problems = _images(chosen, staging)
+    return StagedScans(tuple(scans), (*choice.problems, *problems), choice.remarks)
+
+
+def _images(chosen: Sequence[ChosenSeries], staging: Staging) -> tuple[list[StagedScan], list[str]]:
+    scans: list[StagedScan] = []
+    problems: list[str] = []
+    if not chosen:
+        return scans, problems
+    with progress("Reading series", len(chosen)) as advance:
+        for one in chosen:
+            try:
+                image, notes = series_image(one.series)
+                file = _write(image, one.uid, staging)
+                scans.append(StagedScan(one.uid, file, one.series, (*one.remarks, *notes)))
+                advance()
+            except UserError as error:
+                problems.append(f"series {one.uid}: {error}")
+                advance(failed=True)
+    return scans, problems
+
+
+def _single(file: Path, staging: Staging) -> StagedScans:
+    if staging.wanted.uids:
+        raise UserError(f"{file} is a single image: --series is for DICOM")
+    case_id = case_name(file)
+    return StagedScans((StagedScan(case_id, _write(read_single_image(file), case_id, staging)),))
+
+
+def _write(image: sitk.Image, case_id: str, staging: Staging) -> Path:
+    for key in image.GetMetaDataKeys():  # what a reader kept of a header may name somebody
+        image.EraseMetaData(key)
+    staging.images.mkdir(exist_ok=True)
+    file = staging.images / f"{case_id}_0000{staging.file_ending}"
+    try:
+        sitk.WriteImage(image, str(file))
+    except RuntimeError as error:
+        raise UserError(f"{file} cannot be written: {' '.join(str(error).split())}") from error
+    return file
+
+
