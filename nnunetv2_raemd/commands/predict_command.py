@@ -28,8 +28,8 @@ def predict(
         typer.Option(
             "-i",
             metavar="FOLDER|FILE|URL",
-            help="Folder of images named CASE_0000.nii.gz etc.; folder of DICOM of any depth, or a .zip of it; one "
-            "image (.nii.gz, .mha, .nrrd); or https://HOST/dicom-web/studies/UID[/series/UID].",
+            help="Folder of images named CASE_0000.nii.gz etc.; folder of DICOM of any depth, or a .zip of it; "
+            "one image (.nii.gz, .mha, .nrrd); or https://HOST/dicom-web/studies/UID[/series/UID].",
         ),
     ],
     output: Annotated[
@@ -82,8 +82,8 @@ def predict(
         typer.Option(
             "--store",
             metavar="URL",
-            help="DICOMweb service to send these objects to, as https://HOST/dicom-web. User and password come "
-            "from RAEMD_DICOMWEB_USER and RAEMD_DICOMWEB_PASSWORD, or from ~/.netrc.",
+            help="DICOMweb service to send these objects to, as https://HOST/dicom-web. User and password "
+            "come from RAEMD_DICOMWEB_USER and RAEMD_DICOMWEB_PASSWORD, or from ~/.netrc.",
         ),
     ] = "",
     previous_stage: Annotated[
@@ -112,9 +112,9 @@ def predict(
     are those of nnUNetv2_predict. A scan that cannot be predicted is named at the end, with exit status 1,
     and costs no other.
     """
-    from nnunetv2_raemd.prediction.prediction_batch import Batch
     from nnunetv2_raemd.prediction.model_loading import Model, torch_device
     from nnunetv2_raemd.prediction.pipeline import Processes
+    from nnunetv2_raemd.prediction.prediction_batch import Batch
     from nnunetv2_raemd.prediction.scan_prediction import ScanRequest, predict_any
 
     if part_id >= num_parts:

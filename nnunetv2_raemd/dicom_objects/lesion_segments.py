@@ -21,16 +21,19 @@ _MOST_NUMBERS = int(np.iinfo(np.uint16).max)
 
 @dataclass
 class _Numbering:
-    """Numbers on voxels, and of which segments the voxels of each number are; new ones as segments part them."""
+    """Numbers on voxels, and the numbers of each segment; where segments overlap, parts get new numbers."""
 
     numbers: np.ndarray
     of_segment: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+
+    def __post_init__(self) -> None:
+        self._highest = int(self.numbers.max(initial=0))
 
     def split(self, segment: str, box: tuple[slice, ...], mask: np.ndarray) -> None:
         """Make the voxels of `mask` in `box` those of a new segment."""
         part = self.numbers[box]
         for old in np.unique(part[mask]).tolist():
-            new = self._next = getattr(self, "_next", int(self.numbers.max())) + 1
+            new = self._highest = self._highest + 1
             if new > _MOST_NUMBERS:
                 raise UserError(f"there are more than {_MOST_NUMBERS} lesions: the model is of no use here")
             part[mask & (part == old)] = new

@@ -10,11 +10,11 @@ import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ImplicitVRLittleEndian, RTStructureSetStorage
 
-from nnunetv2_raemd.rasterize.outlines import outline_mask
 from nnunetv2_raemd.dicom_objects import equipment
 from nnunetv2_raemd.dicom_objects.object_kinds import ObjectKind
 from nnunetv2_raemd.dicom_objects.segmented_series import Segment, SegmentedSeries
 from nnunetv2_raemd.dicom_objects.source_series import DEIDENTIFIED, PATIENT_AND_STUDY, SourceSeries
+from nnunetv2_raemd.rasterize.outlines import outline_mask
 
 _STUDY_MANAGEMENT = (
     "1.2.840.10008.3.1.2.3.1"  # Detached Study Management: what RTReferencedStudySequence names

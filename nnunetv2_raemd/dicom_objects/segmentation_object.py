@@ -31,7 +31,7 @@ class SegmentationPart:
 def segmentation_objects(series: SegmentedSeries) -> list[SegmentationPart]:
     """BINARY SEGs on the slices of the series; slices in which nothing is are left out.
 
-    There is one, unless segments overlap, as a lung and the nodule in it do. Then the lesions are in the first
+    There is one, unless segments overlap, as a lung and the nodule in it do. Then lesions are in the first
     and what overlaps them is in the next, in the same DICOM series. (For overlapping segments in one SEG,
     highdicom holds a volume each, which takes memory without bound where a network finds hundreds.)
 

@@ -52,7 +52,7 @@ class Segment:
 
 
 class SliceMask(NamedTuple):
-    """Pixels of one slice: its index, the row and column where `mask` begins, and which of its pixels are in."""
+    """Pixels of one slice: its index, the row and column where `mask` begins, and what is in."""
 
     index: int
     start: tuple[int, int]

@@ -15,8 +15,8 @@ from pydicom.valuerep import DA, TM
 
 from nnunetv2_raemd.dicom.ct_series import CtSeries
 from nnunetv2_raemd.dicom.dicom_files import reading
-from nnunetv2_raemd.rasterize.contours import SliceStack
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.rasterize.contours import SliceStack
 
 # What objects must carry of patient and study (PS3.3 C.7.1.1, C.7.2.1; all type 2) and nothing beyond.
 PATIENT_AND_STUDY = (

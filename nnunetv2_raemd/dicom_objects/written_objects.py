@@ -44,10 +44,12 @@ def write_objects(
         unfinished.mkdir(parents=True)
         with discreet_reading():
             for name, dataset in _objects(series, kinds, probabilities):
-                pydicom.dcmwrite(unfinished / f"{case_id}.{name}.dcm", dataset, enforce_file_format=True)
+                file = unfinished / f"{case_id}.{name}.dcm"
+                pydicom.dcmwrite(file, dataset, enforce_file_format=True)
         for kind in kinds:
-            for old in (*folder.glob(f"{case_id}.{kind.value}.dcm"), *folder.glob(f"{case_id}.{kind.value}-*.dcm")):
-                old.unlink()
+            for ending in (".dcm", "-*.dcm"):
+                for old in folder.glob(f"{case_id}.{kind.value}{ending}"):
+                    old.unlink()
         return [file.replace(folder / file.name) for file in sorted(unfinished.iterdir())]
     except OSError as error:
         raise UserError(f"the DICOM objects of {case_id} cannot be written: {error}") from error

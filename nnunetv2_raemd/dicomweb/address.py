@@ -49,8 +49,8 @@ def service_address(url: str) -> str:
     """The URL of a service without the slash at its end.
 
     Raises:
-        UserError: if it is no URL, or holds a user name or password, which every user of the machine could read
-            in the list of processes.
+        UserError: if it is no URL, or holds a user name or password, which every user of the machine could
+            read in the list of processes.
     """
     try:
         parts = urlsplit(url)

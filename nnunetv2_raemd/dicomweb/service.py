@@ -9,7 +9,8 @@ from contextlib import contextmanager
 import requests
 from dicomweb_client import DICOMwebClient
 from pydicom.errors import InvalidDicomError
-from requests.auth import AuthBase, HTTPBasicAuth, get_netrc_auth
+from requests.auth import AuthBase, HTTPBasicAuth
+from requests.utils import get_netrc_auth
 from retrying import RetryError
 
 from nnunetv2_raemd.dicomweb.address import is_protected
@@ -63,8 +64,8 @@ def reaching(service: str, what: str) -> Iterator[None]:
         raise UserError(f"{service} is overloaded: it refused {ATTEMPTS} times to {what}") from None
     except requests.exceptions.SSLError:
         raise UserError(
-            f"{service} has no certificate that can be verified; set REQUESTS_CA_BUNDLE to a file with that of "
-            "its authority"
+            f"{service} has no certificate that can be verified; set REQUESTS_CA_BUNDLE to a file with the one "
+            "of its authority"
         ) from None
     except (requests.RequestException, OSError) as error:
         raise UserError(

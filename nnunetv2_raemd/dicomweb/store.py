@@ -22,9 +22,12 @@ def store(files: Sequence[Path], service: str) -> None:
     client = connect(service)
     with reaching(service, "store the objects"):
         answer = client.store_instances(datasets, str(datasets[0].StudyInstanceUID))
-        confirmed = {str(item.ReferencedSOPInstanceUID) for item in answer.get("ReferencedSOPSequence", ())}
+        taken = answer.get("ReferencedSOPSequence", ())
+        confirmed = {str(item.ReferencedSOPInstanceUID) for item in taken}
         reasons = {_reason(item) for item in answer.get("FailedSOPSequence", ())}
-    missing = [file for file, d in zip(files, datasets, strict=True) if str(d.SOPInstanceUID) not in confirmed]
+    missing = [
+        file for file, d in zip(files, datasets, strict=True) if str(d.SOPInstanceUID) not in confirmed
+    ]
     if missing:
         why = f" ({', '.join(sorted(reasons))})" if reasons else ""
         raise UserError(

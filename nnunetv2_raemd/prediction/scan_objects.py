@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
 
-from nnunetv2_raemd.dicom.ct_series import CtSeries
 from nnunetv2_raemd.dicom_objects.coded_terms import finding_of
 from nnunetv2_raemd.dicom_objects.deterministic_uids import derived_uid
 from nnunetv2_raemd.dicom_objects.lesion_segments import segments_of
@@ -71,7 +68,8 @@ class ObjectWriter:
         own = on_own_slices(numbers, grid, scan.series.stack)
         del numbers
         series = SegmentedSeries(source, own, segments, self.algorithm)
-        written = write_objects(series, self.kinds, self.folder, scan.case_id, self._probabilities(scan, grid))
+        probabilities = self._probabilities(scan, grid)
+        written = write_objects(series, self.kinds, self.folder, scan.case_id, probabilities)
         return written, source.remarks
 
     def _probabilities(

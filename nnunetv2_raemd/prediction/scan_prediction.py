@@ -13,19 +13,25 @@ from nnunetv2_raemd.dicom.dicom_seg import require_highdicom
 from nnunetv2_raemd.dicom_objects.object_kinds import ObjectKind
 from nnunetv2_raemd.dicom_objects.segmented_series import object_series_uid
 from nnunetv2_raemd.dicom_objects.written_objects import object_files, with_needed
-from nnunetv2_raemd.dicomweb.address import is_url, study_address
-from nnunetv2_raemd.dicomweb.fetch import fetch_ct, series_is_there
-from nnunetv2_raemd.dicomweb.store import store
+from nnunetv2_raemd.dicomweb.address import is_url, service_address, study_address
+from nnunetv2_raemd.dicomweb.required import require_dicomweb
 from nnunetv2_raemd.errors import UserError, reason_of
 from nnunetv2_raemd.execution.progress import progress
 from nnunetv2_raemd.nnunet_files.dataset_json import read_dataset_json
 from nnunetv2_raemd.nnunet_files.label_set import labels_of
-from nnunetv2_raemd.prediction.prediction_batch import Batch, predict_batch, run_batch
 from nnunetv2_raemd.prediction.model_loading import Model, load_model
 from nnunetv2_raemd.prediction.pipeline import Processes
+from nnunetv2_raemd.prediction.prediction_batch import Batch, predict_batch, run_batch
 from nnunetv2_raemd.prediction.scan_objects import ObjectWriter, algorithm_of
 from nnunetv2_raemd.scans.series_choice import ChosenSeries, Wanted
-from nnunetv2_raemd.scans.staging import StagedScan, StagedScans, Staging, is_nnunet_folder, stage, stage_folder
+from nnunetv2_raemd.scans.staging import (
+    StagedScan,
+    StagedScans,
+    Staging,
+    is_nnunet_folder,
+    stage,
+    stage_folder,
+)
 from nnunetv2_raemd.whole_files import write_json
 
 REPORT = "scans.json"
@@ -104,20 +110,23 @@ def predict_scans(
 class _Run:
     """One call of the command, with what is known of the model before its weights are loaded."""
 
-    def __init__(
-        self, request: ScanRequest, model: Model, batch: Batch, settings: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, request: ScanRequest, model: Model, batch: Batch, settings: Mapping[str, Any]) -> None:
         self.request, self.batch = request, batch
         folder = model.folder()
         dataset = read_dataset_json(folder / "dataset.json")
         self.file_ending = str(dataset["file_ending"])
         if len(dataset["channel_names"]) > 1:
-            raise UserError("the model takes several channels: give it a folder of images in nnU-Net's format")
+            raise UserError(
+                "the model takes several channels: give it a folder of images in nnU-Net's format"
+            )
         self.slice_distance_mm = _slice_distance_mm(folder / "plans.json")
         self.objects: dict[str, list[Path]] = {}
         self.header_remarks: dict[str, tuple[str, ...]] = {}
         self.n_left_out = 0
         self.writer: ObjectWriter | None = None
+        if request.store:
+            require_dicomweb()
+            service_address(request.store)
         if request.kinds:
             require_highdicom()
             algorithm = algorithm_of(
@@ -137,6 +146,9 @@ class _Run:
         staging = Staging(folder, self.file_ending, wanted, self._is_done)
         if not is_url(self.request.source):
             return stage(Path(self.request.source), staging)
+        require_dicomweb()
+        from nnunetv2_raemd.dicomweb.fetch import fetch_ct  # noqa: PLC0415 - an extra
+
         address = study_address(self.request.source)
         fetched = folder / "fetched"
         fetched.mkdir()
@@ -159,6 +171,8 @@ class _Run:
         return done
 
     def _is_stored(self, one: ChosenSeries, writer: ObjectWriter) -> bool:
+        from nnunetv2_raemd.dicomweb.fetch import series_is_there  # noqa: PLC0415 - an extra
+
         images = one.series.slices
         uids = [image.sop_uid for image in images]
         return all(
@@ -189,6 +203,8 @@ class _Run:
             written, remarks = writer.write(scan)
             self.objects[scan.case_id], self.header_remarks[scan.case_id] = written, remarks
             if self.request.store:
+                from nnunetv2_raemd.dicomweb.store import store  # noqa: PLC0415 - an extra
+
                 store(written, self.request.store)
         except Exception as error:  # one bad scan must not end a run of hundreds
             return f"DICOM objects of {scan.case_id}: {reason_of(error)}"

@@ -17,11 +17,11 @@ from pathlib import Path
 import pydicom
 
 from nnunetv2_raemd.dicom.ct_series import CtSeries, order_series
-from nnunetv2_raemd.dicom.index_entries import CtInstance, Unreadable
 from nnunetv2_raemd.dicom.dicom_files import discreet_reading
 from nnunetv2_raemd.dicom.dicom_index import DicomIndex
-from nnunetv2_raemd.source_files import files_below
+from nnunetv2_raemd.dicom.index_entries import CtInstance, Unreadable
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.source_files import files_below
 
 AXIAL = 0.7  # at least this much of the slices' normal runs along the patient (45 degrees)
 COVERS = 0.9  # of the length of the longest series
@@ -200,5 +200,3 @@ def _modality(file: Path) -> str:
         return str(header.get("Modality") or "DICOM without modality")[:16]
     except Exception:  # whatever a file that is no DICOM leads pydicom to
         return "not DICOM"
-
-

@@ -10,13 +10,13 @@ import SimpleITK as sitk
 
 from nnunetv2_raemd.dicom.ct_series import CtSeries
 from nnunetv2_raemd.dicom.dicom_index import index_folder
-from nnunetv2_raemd.source_files import files_below
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.execution.progress import progress
 from nnunetv2_raemd.scans.series_choice import ChosenSeries, Wanted, choose_series
 from nnunetv2_raemd.scans.series_volume import series_image
 from nnunetv2_raemd.scans.single_image import case_name, is_image_file, read_single_image
 from nnunetv2_raemd.scans.zip_archive import unpack
+from nnunetv2_raemd.source_files import files_below
 
 # Formats of volumes that SimpleITK writes; of others, such as PNG, no CT can be made.
 VOLUME_ENDINGS = (".nii.gz", ".nii", ".mha", ".nrrd")
@@ -66,7 +66,9 @@ class Staging:
 
     def __post_init__(self) -> None:
         if self.file_ending not in VOLUME_ENDINGS:
-            raise UserError(f"the model predicts {self.file_ending} files, and no scans can be made into these")
+            raise UserError(
+                f"the model predicts {self.file_ending} files, and no scans can be made into these"
+            )
 
     @property
     def images(self) -> Path:
@@ -142,5 +144,3 @@ def _write(image: sitk.Image, case_id: str, staging: Staging) -> Path:
     except RuntimeError as error:
         raise UserError(f"{file} cannot be written: {' '.join(str(error).split())}") from error
     return file
-
-
