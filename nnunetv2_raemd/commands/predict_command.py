@@ -28,8 +28,8 @@ def predict(
         typer.Option(
             "-i",
             metavar="FOLDER|FILE|URL",
-            help="Folder of images named CASE_0000.nii.gz etc.; folder of DICOM of any depth, or a .zip of it; "
-            "one image (.nii.gz, .mha, .nrrd); or https://HOST/dicom-web/studies/UID[/series/UID].",
+            help="Folder of images named CASE_0000.nii.gz etc.; folder of DICOM of any depth, or a .zip of "
+            "it; one image (.nii.gz, .mha, .nrrd); or https://HOST/dicom-web/studies/UID[/series/UID].",
         ),
     ],
     output: Annotated[

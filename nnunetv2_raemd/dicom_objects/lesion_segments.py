@@ -14,7 +14,7 @@ from nnunetv2_raemd.dicom_objects.segmented_series import Segment
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.lesions.measured_lesion import MeasuredLesion
 from nnunetv2_raemd.lesions.measurement import Measured, lesion_masks, measure_lesions
-from nnunetv2_raemd.nnunet_files.labels import Target
+from nnunetv2_raemd.nnunet_files.label_set import Target
 
 _MOST_NUMBERS = int(np.iinfo(np.uint16).max)
 
@@ -66,8 +66,9 @@ def segments_of(
             numbering.of_segment[target.name] = present
             names.append((target.name, target, None))
             continue
-        lesions = measure_lesions(mask, measured, label=target.name)
-        for lesion, voxels in zip(lesions, lesion_masks(mask), strict=True):
+        masks = lesion_masks(mask)
+        lesions = measure_lesions(masks, measured, label=target.name)
+        for lesion, voxels in zip(lesions, masks, strict=True):
             name = f"{target.name} {lesion.number}"
             numbering.split(name, voxels.box, voxels.mask)
             names.append((name, target, lesion))

@@ -52,9 +52,9 @@ class Segment:
 
 
 class SliceMask(NamedTuple):
-    """Pixels of one slice: its index, the row and column where `mask` begins, and what is in."""
+    """Pixels of one slice: its number from 0, the row and column where `mask` begins, and what is in."""
 
-    index: int
+    slice_number: int
     start: tuple[int, int]
     mask: np.ndarray
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -94,12 +95,16 @@ def read_source(series: CtSeries) -> SourceSeries:
         UserError: if a file cannot be read, or lacks what ties an object to it: the UIDs of its study and of
             its frame of reference.
     """
-    headers = [_read(image.path) for image in series.slices]
-    remarks = dict.fromkeys(remark for header in headers for remark in _clean(header))
-    return SourceSeries(tuple(headers), series.stack, tuple(remarks))
+    headers, remarks = zip(*(read_header(image.path) for image in series.slices), strict=True)
+    return SourceSeries(headers, series.stack, tuple(dict.fromkeys(itertools.chain(*remarks))))
 
 
-def _read(path: Path) -> Dataset:
+def read_header(path: Path) -> tuple[Dataset, tuple[str, ...]]:
+    """What objects need of the header of an image, and what of it cannot be taken over.
+
+    Raises:
+        UserError: as `read_source`.
+    """
     tags = [*PATIENT_AND_STUDY, *DEIDENTIFIED, *_IMAGE]
     with reading(path):
         header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=tags, force=True)
@@ -107,7 +112,7 @@ def _read(path: Path) -> Dataset:
             if not header.get(keyword):
                 raise UserError(f"it lacks {keyword}, without which no object can say what it belongs to")
         header.decode()
-    return header
+        return header, tuple(_clean(header))
 
 
 def _clean(header: Dataset) -> list[str]:

@@ -58,14 +58,14 @@ def reaching(service: str, what: str) -> Iterator[None]:
     try:
         yield
     except requests.HTTPError as error:
-        status = error.response.status_code
-        raise UserError(f"{service} answered {status} {_meaning(status)} when asked to {what}") from None
+        status = 0 if error.response is None else error.response.status_code
+        raise UserError(f"{service} answered {status}{_meaning(status)} when asked to {what}") from None
     except RetryError:
         raise UserError(f"{service} is overloaded: it refused {ATTEMPTS} times to {what}") from None
     except requests.exceptions.SSLError:
         raise UserError(
-            f"{service} has no certificate that can be verified; set REQUESTS_CA_BUNDLE to a file with the one "
-            "of its authority"
+            f"the certificate of {service} cannot be verified; set REQUESTS_CA_BUNDLE to a file with that of "
+            "its authority"
         ) from None
     except (requests.RequestException, OSError) as error:
         raise UserError(
@@ -93,4 +93,4 @@ def _meaning(status: int) -> str:
         409: "(it refused the objects)",
         413: "(too large)",
     }
-    return meanings.get(status, "")
+    return f" {meanings[status]}" if status in meanings else ""

@@ -25,9 +25,8 @@ def store(files: Sequence[Path], service: str) -> None:
         taken = answer.get("ReferencedSOPSequence", ())
         confirmed = {str(item.ReferencedSOPInstanceUID) for item in taken}
         reasons = {_reason(item) for item in answer.get("FailedSOPSequence", ())}
-    missing = [
-        file for file, d in zip(files, datasets, strict=True) if str(d.SOPInstanceUID) not in confirmed
-    ]
+    sent = zip(files, datasets, strict=True)
+    missing = [file for file, dataset in sent if str(dataset.SOPInstanceUID) not in confirmed]
     if missing:
         why = f" ({', '.join(sorted(reasons))})" if reasons else ""
         raise UserError(

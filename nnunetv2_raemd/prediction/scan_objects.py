@@ -91,7 +91,7 @@ class ObjectWriter:
 
 
 def algorithm_of(model: Model, **settings: object) -> Algorithm:
-    """What the objects say made them: the model by nnU-Net's names, its weights by their digest, and the settings."""
+    """What made the objects: the model by nnU-Net's names, its weights by their digest, and the settings."""
     folder = model.folder()
     digest = hashlib.sha256()
     for fold in model.folds:

@@ -158,7 +158,7 @@ class _Run:
         return stage_folder(fetched, staging)
 
     def _is_done(self, one: ChosenSeries) -> bool:
-        """Whether nothing is left to do: results are in the folder, or where they are to be sent, in the archive."""
+        """Whether all results are in the folder or, where they are to be sent, in the archive."""
         if self.batch.overwrite:
             return False
         if self.request.store and self.writer is not None:

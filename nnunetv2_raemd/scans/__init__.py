@@ -1,1 +1,1 @@
-"""Scans as users have them (DICOM folders, zip files, single images) made into images that nnU-Net predicts."""
+"""Scans as users have them (DICOM, zip files, single images), made into images that nnU-Net predicts."""

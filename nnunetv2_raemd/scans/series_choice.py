@@ -1,9 +1,9 @@
 """Which CT series of a folder are predicted.
 
 The rule: of each study one series, unless series are named. It must be a CT of at least two images across the
-patient's long axis (no localizers, no reformats along it). Of those that cover most of the longest one's length,
-the one whose slices are spaced most like those of the training; of equals the one with the most images, then
-the lowest series UID.
+patient's long axis (no localizers, no reformats along it). Among those that cover most of the length of the
+longest, it is the one whose slices are spaced most like those of the training; of equals the one with the
+most images, then the one with the lowest UID.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ def series_image(series: CtSeries) -> tuple[sitk.Image, tuple[str, ...]]:
 
 
 def on_own_slices(values: np.ndarray, grid: sitk.Image, stack: SliceStack) -> np.ndarray:
-    """Values (z, y, x) on the grid of `series_image` at the pixels of the series' own slices, (S, rows, columns).
+    """Values (z, y, x) on the grid of `series_image` at the pixels of the series' slices, (S, rows, columns).
 
     Each pixel takes the value of the nearest voxel, and 0 beyond the grid. For an even series these are the
     values themselves.

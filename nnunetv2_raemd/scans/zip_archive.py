@@ -14,7 +14,7 @@ from nnunetv2_raemd.execution.progress import progress
 # Far above any study, far below what fills a disk unnoticed.
 MOST_FILES = 100_000
 MOST_BYTES = 32 * 2**30
-# Scans shrink to a third, a whole volume of air to a thousandth; beyond this for all files together it is a bomb.
+# Scans shrink to a third, slices of nothing but air to a thousandth; a whole file beyond this is a bomb.
 HIGHEST_RATIO = 200
 _SMALL = 100 * 2**20  # what is smaller than this once unpacked does no harm at any ratio
 
@@ -25,7 +25,7 @@ def unpack(file: Path, folder: Path) -> list[Path]:
     Links become plain files, and archives within the archive are not opened.
 
     Raises:
-        UserError: if the file is no zip file or is damaged, is encrypted, or holds too many or too large files.
+        UserError: if the file is no zip file, damaged or encrypted, or holds too many or too large files.
     """
     try:
         with zipfile.ZipFile(file) as archive:
