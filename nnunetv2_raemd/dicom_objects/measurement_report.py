@@ -21,7 +21,7 @@ MM, MM3 = codes.UCUM.Millimeter, codes.UCUM.CubicMillimeter
 HU, PERCENT = Code("[hnsf'U]", "UCUM", "Hounsfield unit"), Code("%", "UCUM", "Percent")
 # No scheme of DICOM's has a code for the diameter of the ball of the same volume.
 SCHEME = "99RAEMD"
-EQUIVALENT_DIAMETER = Code("equivalent-diameter", SCHEME, "Equivalent spherical diameter")
+EQUIVALENT_DIAMETER = Code("EQUIV_DIAMETER", SCHEME, "Equivalent spherical diameter")
 
 
 def measurement_report(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import datetime
-import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -92,19 +91,29 @@ def read_source(series: CtSeries) -> SourceSeries:
     """The headers of an ordered series.
 
     Raises:
+        UserError: as `source_of_files`.
+    """
+    return source_of_files([image.path for image in series.slices], series.stack)
+
+
+def source_of_files(files: Sequence[Path], stack: SliceStack) -> SourceSeries:
+    """A series of single images, a file for each slice of `stack`.
+
+    Raises:
         UserError: if a file cannot be read, or lacks what ties an object to it: the UIDs of its study and of
             its frame of reference.
     """
-    headers, remarks = zip(*(read_header(image.path) for image in series.slices), strict=True)
-    return SourceSeries(headers, series.stack, tuple(dict.fromkeys(itertools.chain(*remarks))))
+    headers = tuple(map(_read, files))
+    remarks = dict.fromkeys(remark for header in headers for remark in _clean(header))
+    for header in headers:
+        if not header.get("SliceThickness"):
+            # which an object must give, and a CT may leave open
+            header.SliceThickness = f"{stack.usual_distance_mm:.6g}"
+            remarks["SliceThickness is absent: the distance of slices is given in its place"] = None
+    return SourceSeries(headers, stack, tuple(remarks))
 
 
-def read_header(path: Path) -> tuple[Dataset, tuple[str, ...]]:
-    """What objects need of the header of an image, and what of it cannot be taken over.
-
-    Raises:
-        UserError: as `read_source`.
-    """
+def _read(path: Path) -> Dataset:
     tags = [*PATIENT_AND_STUDY, *DEIDENTIFIED, *_IMAGE]
     with reading(path):
         header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=tags, force=True)
@@ -112,7 +121,7 @@ def read_header(path: Path) -> tuple[Dataset, tuple[str, ...]]:
             if not header.get(keyword):
                 raise UserError(f"it lacks {keyword}, without which no object can say what it belongs to")
         header.decode()
-        return header, tuple(_clean(header))
+    return header
 
 
 def _clean(header: Dataset) -> list[str]:

@@ -42,15 +42,16 @@ def write_objects(
     shutil.rmtree(unfinished, ignore_errors=True)  # left by a run that was killed
     try:
         unfinished.mkdir(parents=True)
+        names = []
         with discreet_reading():
             for name, dataset in _objects(series, kinds, probabilities):
-                file = unfinished / f"{case_id}.{name}.dcm"
-                pydicom.dcmwrite(file, dataset, enforce_file_format=True)
+                names.append(f"{case_id}.{name}.dcm")
+                pydicom.dcmwrite(unfinished / names[-1], dataset, enforce_file_format=True)
         for kind in kinds:
             for ending in (".dcm", "-*.dcm"):
                 for old in folder.glob(f"{case_id}.{kind.value}{ending}"):
                     old.unlink()
-        return [file.replace(folder / file.name) for file in sorted(unfinished.iterdir())]
+        return [(unfinished / name).replace(folder / name) for name in names]
     except OSError as error:
         raise UserError(f"the DICOM objects of {case_id} cannot be written: {error}") from error
     finally:

@@ -10,7 +10,7 @@ from dicom_patient import DicomPatient, save
 
 from nnunetv2_raemd.dicom_objects.coded_terms import finding_of
 from nnunetv2_raemd.dicom_objects.segmented_series import Algorithm, Segment, SegmentedSeries
-from nnunetv2_raemd.dicom_objects.source_series import SourceSeries, read_header
+from nnunetv2_raemd.dicom_objects.source_series import SourceSeries, source_of_files
 from nnunetv2_raemd.lesions.measured_lesion import MeasuredLesion
 from nnunetv2_raemd.rasterize.contours import SliceStack
 
@@ -42,8 +42,7 @@ def make_source(
     stack = SliceStack(
         np.array(positions), patient.column_axis * 1.5, patient.row_axis * 2.0, patient.stored.shape[1:]
     )
-    headers, remarks = zip(*(read_header(folder / f"{i}.dcm") for i in range(len(positions))), strict=True)
-    return SourceSeries(headers, stack, remarks[0])
+    return source_of_files([folder / f"{i}.dcm" for i in range(len(positions))], stack)
 
 
 def awkward_numbers(shape: tuple[int, int, int] = (8, 12, 16)) -> np.ndarray:

@@ -1,0 +1,87 @@
+"""dciodvfy, of Debian's dicom3tools, on every kind of object: no error."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from object_series import ALGORITHM, POSITIONS, with_segments
+
+from nnunetv2_raemd.dicom_objects.coded_terms import finding_of
+from nnunetv2_raemd.dicom_objects.object_kinds import ObjectKind
+from nnunetv2_raemd.dicom_objects.segmented_series import Segment, SegmentedSeries
+from nnunetv2_raemd.dicom_objects.source_series import SourceSeries
+from nnunetv2_raemd.dicom_objects.written_objects import write_objects
+
+DCIODVFY = shutil.which("dciodvfy")
+SOURCES: dict[str, dict[str, Any]] = {
+    "usual": {},
+    "no date of birth, no sex": {"changes": {"PatientBirthDate": None}},
+    "identity removed": {"changes": {"PatientIdentityRemoved": "YES"}},
+    "Chinese": {"changes": {"SpecificCharacterSet": "GB18030", "PatientName": "Wang^XiaoDong=王^小东"}},
+    "Latin 1": {"changes": {"SpecificCharacterSet": "ISO_IR 100", "PatientName": "Müller^Jürgen"}},
+    "wrong values": {
+        "changes": {"PatientBirthDate": "01.02.1950", "PatientSex": "male", "StudyTime": "noon"}
+    },
+    **{name: POSITIONS[name] for name in ("oblique", "irregular", "tilted")},
+}
+
+
+def errors(file: Path) -> list[str]:
+    """What dciodvfy calls an error, by the standard of its date and by the newest it knows."""
+    if DCIODVFY is None:
+        pytest.skip("dciodvfy is absent (Debian: apt-get install dicom3tools)")
+    told = ""
+    for options in ([], ["-new"]):
+        finished = subprocess.run(
+            [DCIODVFY, *options, str(file)], capture_output=True, check=False, timeout=60
+        )
+        told += finished.stderr.decode(errors="replace")
+    assert any(kind in told for kind in ("Segmentation", "RTStructureSet", "Comprehensive3DSR")), told
+    return [line for line in told.splitlines() if line.startswith("Error")]
+
+
+def of_all_kinds(series: SegmentedSeries, folder: Path) -> list[Path]:
+    probabilities = np.random.default_rng(0).random((1, *series.numbers.shape))
+    label = (Segment("nodule", finding_of("nodule"), (1,), "1.2.3.8"),)
+    return write_objects(series, list(ObjectKind), folder, "case", (label, probabilities))
+
+
+@pytest.mark.parametrize("source", list(SOURCES))
+def test_objects_of_all_kinds_are_valid(
+    make_ct: Callable[..., SourceSeries], tmp_path: Path, source: str
+) -> None:
+    series = with_segments(make_ct(**SOURCES[source]))
+    lung = Segment("lung", finding_of("lung"), (1, 2, 3), "1.2.3.9")
+    files = of_all_kinds(replace(series, segments=(*series.segments, lung)), tmp_path / "out")
+    assert len(files) == 5
+    assert {file.name: errors(file) for file in files} == {file.name: [] for file in files}
+
+
+def test_objects_of_nothing_are_valid(make_ct: Callable[..., SourceSeries], tmp_path: Path) -> None:
+    nothing = np.zeros((8, 12, 16), np.uint16)
+    label = (Segment("nodule", finding_of("nodule"), (), "1.2.3.7"),)
+    series = SegmentedSeries(make_ct(), nothing, label, ALGORITHM)
+    kinds = [ObjectKind.SEG, ObjectKind.RTSTRUCT, ObjectKind.SR]
+    files = write_objects(series, kinds, tmp_path / "out", "case")
+    assert {file.name: errors(file) for file in files} == {file.name: [] for file in files}
+    empty = replace(series, segments=())
+    files = write_objects(empty, [ObjectKind.SR], tmp_path / "none", "case")
+    assert [errors(file) for file in files] == [[]]
+
+
+def test_the_validator_does_find_errors(make_ct: Callable[..., SourceSeries], tmp_path: Path) -> None:
+    """Else the tests above could not fail."""
+    import pydicom  # noqa: PLC0415
+
+    file = of_all_kinds(with_segments(make_ct()), tmp_path / "out")[0]
+    broken = pydicom.dcmread(file)
+    del broken.StudyInstanceUID
+    broken.save_as(file)
+    assert errors(file)
