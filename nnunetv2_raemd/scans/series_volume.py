@@ -16,11 +16,15 @@ def series_image(series: CtSeries) -> tuple[sitk.Image, tuple[str, ...]]:
     Raises:
         UserError: naming a file that cannot be read.
     """
+    notes = []
+    if series.is_tilted:
+        notes.append(f"{series.describe_tilt()}: slices moved in their plane onto an upright grid")
     if series.is_even:
-        return to_image(read_hu(series), series, series.mean_distance_mm), ()
-    grid = even_grid(series.stack.heights_mm)
+        return to_image(read_hu(series), series, series.mean_distance_mm), tuple(notes)
+    grid = even_grid(series.upright.heights_mm)
+    notes.append(f"resampled to {grid.spacing_mm:.3f} mm: {series.describe_gaps()}")
     image = to_image(resample_hu(read_hu(series), grid), series, grid.spacing_mm)
-    return image, (f"resampled to {grid.spacing_mm:.3f} mm: {series.describe_gaps()}",)
+    return image, tuple(notes)
 
 
 def on_own_slices(values: np.ndarray, grid: sitk.Image, stack: SliceStack) -> np.ndarray:

@@ -114,7 +114,7 @@ def test_a_localizer_alone_is_named(folder: Path, add_series: AddSeries) -> None
     uid = add_series("scout", changes={"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]})
     choice = choose(folder)
     assert not choice.chosen
-    assert choice.problems == (f"series {uid}: the CT series has no images but localizers",)
+    assert choice.problems == (f"series {uid}: the CT series has no images but localizers and pages",)
 
 
 def test_without_ct_what_there_is_is_named(folder: Path, add_series: AddSeries) -> None:
