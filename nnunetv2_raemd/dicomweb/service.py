@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,6 +44,7 @@ def connect(service: str) -> DICOMwebClient:
     Raises:
         UserError: if credentials would be sent without protection.
     """
+    logging.getLogger("retrying").setLevel(logging.CRITICAL)  # it prints a traceback of every attempt
     session = requests.Session()
     session.auth = _credentials(service)
     if session.auth is not None and not is_protected(service):
