@@ -115,7 +115,8 @@ def predict(
     from nnunetv2_raemd.prediction.model_loading import Model, torch_device
     from nnunetv2_raemd.prediction.pipeline import Processes
     from nnunetv2_raemd.prediction.prediction_batch import Batch
-    from nnunetv2_raemd.prediction.scan_prediction import ScanRequest, predict_any
+    from nnunetv2_raemd.prediction.scan_prediction import predict_any
+    from nnunetv2_raemd.prediction.scan_request import ScanRequest
 
     if part_id >= num_parts:
         raise typer.BadParameter(f"-part_id {part_id} must be below -num_parts {num_parts}")

@@ -91,8 +91,12 @@ def read_source(series: CtSeries) -> SourceSeries:
     """The headers of an ordered series.
 
     Raises:
-        UserError: as `source_of_files`.
+        UserError: as `source_of_files`; for an enhanced CT, whose frames objects would have to refer to.
     """
+    if series.slices[0].frame is not None:
+        raise UserError(
+            f"{series.slices[0].path} is an enhanced CT: DICOM objects are not written for these yet"
+        )
     return source_of_files([image.path for image in series.slices], series.stack)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import is_zipfile
 
 import SimpleITK as sitk
 
@@ -14,7 +15,7 @@ from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.execution.progress import progress
 from nnunetv2_raemd.scans.series_choice import ChosenSeries, Wanted, choose_series
 from nnunetv2_raemd.scans.series_volume import series_image
-from nnunetv2_raemd.scans.single_image import case_name, is_image_file, read_single_image
+from nnunetv2_raemd.scans.single_image import ENDINGS, case_name, is_image_file, read_single_image
 from nnunetv2_raemd.scans.zip_archive import unpack
 from nnunetv2_raemd.source_files import files_below
 
@@ -93,6 +94,10 @@ def stage(source: Path, staging: Staging) -> StagedScans:
         raise UserError(f"{source} does not exist")
     if source.is_dir():
         return stage_folder(source, staging)
+    if not is_zipfile(source):
+        raise UserError(
+            f"{source} is neither a zip file nor an image ({', '.join(ENDINGS)}); of DICOM, give the folder"
+        )
     unpacked = staging.folder / "unpacked"
     unpacked.mkdir()
     unpack(source, unpacked)
