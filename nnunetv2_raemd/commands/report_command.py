@@ -42,6 +42,10 @@ def report(
         int, typer.Option(min=0, help="Cases in the slice viewer: best, median and worst, a third each.")
     ] = 9,
     trust_checkpoint: Annotated[bool, trust_option] = False,
+    title: Annotated[
+        str | None,
+        typer.Option(help="Heading of the page. By default it names the trainers and the dataset."),
+    ] = None,
     workers: Annotated[
         int, typer.Option("--workers", "-np", min=1, help="Worker processes, if cases are to be evaluated.")
     ] = DEFAULT_WORKERS,
@@ -71,7 +75,7 @@ def report(
 
     found = find_dataset(dataset)
     models = find_models(found, model_names(trainers, plans, configuration), folds)
-    subject = Subject(found, models, configuration, baseline_of(models, against), cases)
+    subject = Subject(found, models, configuration, baseline_of(models, against), cases, title or "")
     file = output or found.results / f"report__{configuration}.html"
     read = read_trusted_checkpoint if trust_checkpoint else read_checkpoint
     raise typer.Exit(report_terminal.report(make_page(subject, workers=workers, read=read), file))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import Enum
 
@@ -36,3 +37,23 @@ class EvaluationOptions:
 
 
 DEFAULT_OPTIONS = EvaluationOptions()
+
+
+def in_words(settings: Mapping[str, str]) -> str:
+    """The settings of `EvaluationOptions.described`, of this version or an earlier one, in sentences."""
+    overlap = float(settings.get("min_lesion_overlap", 0))
+    share = f"{overlap:.0%} of it is" if overlap else "at least one of its voxels is"
+    sentences = [f"A lesion counts as detected if {share} predicted."]
+    if settings.get("froc") == str(True):
+        score = {"max": "maximum", "mean": "mean"}.get(settings["candidate_score"], "score")
+        hit = {"overlap": "overlaps it", "centre": "has its centre within the lesion's radius"}
+        sentences.append(
+            f"FROC: a candidate is a component above a probability of {settings['candidate_threshold']}, "
+            f"scored by its {score} probability; "
+            f"it hits a lesion if it {hit.get(settings['hit_rule'], 'touches it')}."
+        )
+    if settings.get("surface_distances") == str(False):
+        sentences.append("HD95 and ASSD were not measured, because MONAI is not installed.")
+    if "version" in settings:
+        sentences.append(f"Evaluated by nnunetv2-raemd {settings['version']}.")
+    return " ".join(sentences)

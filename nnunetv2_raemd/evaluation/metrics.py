@@ -28,6 +28,16 @@ class Metric:
     digits: int = 3
 
     @property
+    def meaning(self) -> str:
+        """What it is, spelled out."""
+        return _MEANINGS[self.key]
+
+    @property
+    def is_share(self) -> bool:
+        """Whether it always lies between 0 and 1; continuity may exceed 1."""
+        return self.better == "higher" and self.key != "continuity"
+
+    @property
     def title(self) -> str:
         """Heading with unit."""
         return f"{self.heading} ({self.unit})" if self.unit else self.heading
@@ -39,6 +49,33 @@ _NO_PREDICTION = "NaN where the prediction is empty"
 _DISTANCE = f"{_NO_VOXELS}, infinite where one of them is"
 _NO_LESION = "NaN where the reference has no lesion"
 _NONE_FOUND = "NaN where no lesion is detected"
+
+_MEANINGS = {
+    "dice": "Dice similarity coefficient, 2 TP / (2 TP + FP + FN), counted in voxels",
+    "iou": "Intersection over union (Jaccard index), TP / (TP + FP + FN)",
+    "precision": "Share of predicted voxels that the reference contains, TP / (TP + FP)",
+    "recall": "Share of reference voxels that are predicted (sensitivity), TP / (TP + FN)",
+    "f1": "Harmonic mean of precision and recall; in voxels, F1 equals Dice",
+    "fpr": "False-positive rate, the share of background voxels that are predicted, FP / (FP + TN)",
+    "specificity": "Share of background voxels that are not predicted, TN / (FP + TN)",
+    "hd95_mm": "95th percentile of the Hausdorff distance between the two surfaces",
+    "assd_mm": "Average symmetric surface distance",
+    "volume_error_ml": "Predicted volume minus reference volume",
+    "absolute_volume_error_ml": "Difference between the two volumes, without its sign",
+    "lesion_sensitivity": "Share of the lesions in the reference that are detected",
+    "lesion_precision": "Detected lesions / (detected lesions + false lesions)",
+    "lesion_f1": "Harmonic mean of lesion sensitivity and lesion precision",
+    "false_lesions": "Predicted components that touch no lesion of the reference",
+    "lesion_dice": "Mean Dice of the detected lesions",
+    "one_piece": "Share of detected lesions that are predicted as one component",
+    "continuity": "Dice of neighbouring slices in the prediction, relative to the reference; mean of lesions",
+    "tp": "True-positive voxels",
+    "fp": "False-positive voxels",
+    "fn": "False-negative voxels",
+    "tn": "True-negative voxels",
+    "n_pred": "Predicted voxels",
+    "n_ref": "Voxels of the reference",
+}
 
 METRICS: tuple[Metric, ...] = (
     Metric("dice", "Dice", "higher", _NO_VOXELS),

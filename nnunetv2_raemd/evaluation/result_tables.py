@@ -169,11 +169,12 @@ def _measured(systems: Sequence[TargetSummary], metrics: Sequence[Metric]) -> li
 
 
 def _best(means: Sequence[float], metric: Metric) -> list[int]:
-    """Positions of the best mean, ties as shown included; none for a single system."""
+    """Positions of the best mean, ties as shown included; none where all systems are equal."""
     cost = {"higher": lambda v: -v, "lower": lambda v: v, "zero": abs}[metric.better]
     costs = [math.inf if math.isnan(mean) else round(cost(mean), metric.digits) for mean in means]
     least = min(costs, default=math.inf)
-    return [row for row, c in enumerate(costs) if c == least < math.inf] if len(means) > 1 else []
+    best = [row for row, c in enumerate(costs) if c == least < math.inf]
+    return best if len(best) < len(means) else []
 
 
 def _spread_note(systems: Sequence[TargetSummary]) -> str:

@@ -18,10 +18,15 @@ DISPLAYED = "LPS"  # columns grow to the patient's left, rows to the back, slice
 
 @dataclass(frozen=True)
 class Volume:
-    """Voxels (z, y, x) and their spacing in that order."""
+    """Voxels (z, y, x) and their spacing in that order.
+
+    Attributes:
+        sides: of the patient, to the left and to the right of a slice; empty where they are unknown.
+    """
 
     voxels: NDArray[Any]
     spacing_mm: tuple[float, float, float]
+    sides: tuple[str, ...] = ()
 
 
 def read_volume(file: Path, reader: str = SIMPLE_ITK) -> Volume:
@@ -51,7 +56,7 @@ def _with_simple_itk(file: Path) -> Volume:
         return Volume(sitk.GetArrayFromImage(image)[None], (1.0, y, x))
     turned = sitk.DICOMOrient(image, DISPLAYED)
     x, y, z = turned.GetSpacing()
-    return Volume(sitk.GetArrayFromImage(turned), (z, y, x))
+    return Volume(sitk.GetArrayFromImage(turned), (z, y, x), ("R", "L"))
 
 
 def _with_nnunet(file: Path, reader: str) -> Volume:

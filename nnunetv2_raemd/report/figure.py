@@ -25,6 +25,10 @@ _AXIS = {
 }
 
 
+SHARE_AXIS: dict[str, Any] = {"range": [-0.02, 1.02], "tickvals": [0, 0.2, 0.4, 0.6, 0.8, 1]}
+"""For what lies between 0 and 1: the same in all plots, with room for the points at its ends."""
+
+
 @dataclass(frozen=True)
 class Plot:
     """A figure as Plotly's JSON, and what is to be said below it."""

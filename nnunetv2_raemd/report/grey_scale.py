@@ -29,6 +29,7 @@ class GreyScale:
     values: tuple[float, ...]
     levels: tuple[float, ...]
     windows: tuple[Window, ...]
+    unit: str = ""
 
     def grey(self, image: NDArray[Any]) -> NDArray[np.uint8]:
         """Grey levels of an image of any shape; values beyond the ends are cut off, NaN is black."""
@@ -37,7 +38,7 @@ class GreyScale:
 
 LUNG = Window("Lung", -1350, 150)  # centre -600 HU, width 1500
 MEDIASTINUM = Window("Mediastinum", -160, 240)  # centre 40 HU, width 400
-CT_SCALE = GreyScale((LUNG.low, MEDIASTINUM.low, MEDIASTINUM.high), (0, 103, 255), (LUNG, MEDIASTINUM))
+CT_SCALE = GreyScale((LUNG.low, MEDIASTINUM.low, MEDIASTINUM.high), (0, 103, 255), (LUNG, MEDIASTINUM), "HU")
 
 
 def scale_of(image: NDArray[Any], channel: str) -> GreyScale:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from nnunetv2_raemd.evaluation.case_results import Evaluation, SystemResult
 from nnunetv2_raemd.evaluation.metrics import Metric
-from nnunetv2_raemd.report.figure import Plot, as_json, go, new_figure, plottable
+from nnunetv2_raemd.report.figure import SHARE_AXIS, Plot, as_json, go, new_figure, plottable
 from nnunetv2_raemd.report.roles import Look
 
 _ALL_POINTS = 150  # more of them hide the box: then only outliers are drawn
@@ -56,11 +57,15 @@ def _case_name(case_id: str, fold: str | None) -> str:
     return case_id if fold is None else f"{case_id} (fold {fold})"
 
 
+def _range(metric: Metric) -> dict[str, Any]:
+    return SHARE_AXIS if metric.is_share else {}
+
+
 def _box_plot(
     systems: Sequence[SystemResult], target: str, metric: Metric, looks: Mapping[str, Look]
 ) -> Plot:
     figure = new_figure(
-        yaxis={"title": {"text": metric.title}},
+        yaxis={"title": {"text": metric.title}, **_range(metric)},
         showlegend=False,
         height=380,
         boxgap=0.35,
@@ -96,8 +101,8 @@ def _paired_plot(
 ) -> Plot:
     reference = next(system for system in systems if system.name == baseline).values(target, metric.key)
     figure = new_figure(
-        xaxis={"title": {"text": f"{metric.title}, {baseline}"}},
-        yaxis={"title": {"text": f"{metric.title}, other systems"}},
+        xaxis={"title": {"text": f"{metric.title}, {baseline}"}, **_range(metric)},
+        yaxis={"title": {"text": f"{metric.title}, other systems"}, **_range(metric)},
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
         showlegend=True,
         height=380,
@@ -113,7 +118,7 @@ def _paired_plot(
         kept = [value for pair in finite for value in pair if math.isfinite(value)]
         counts.append(f"{system.name} {len(kept) // 2}")
         shown += kept
-    _add_diagonal(figure, shown)
+    _add_diagonal(figure, [0, 1] if metric.is_share and shown else shown)
     return Plot(as_json(figure), _paired_caption(metric, baseline, counts))
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from nnunetv2_raemd.evaluation.metrics import RATED_METRICS
+from nnunetv2_raemd.evaluation.evaluation_options import in_words
 from nnunetv2_raemd.evaluation.result_tables import all_tables
 from nnunetv2_raemd.evaluation.summary import check_against, summarize
 from nnunetv2_raemd.nnunet_files.checkpoint import ReadCheckpoint, read_checkpoint
@@ -30,6 +32,7 @@ class Subject:
     Attributes:
         baseline: name of the model that the others are compared with.
         n_cases: how many cases to show.
+        title: heading of the page; by default it names the trainers and the dataset.
     """
 
     dataset: NnunetDataset
@@ -37,6 +40,7 @@ class Subject:
     configuration: str
     baseline: str
     n_cases: int
+    title: str = ""
 
     @property
     def names(self) -> list[str]:
@@ -64,6 +68,7 @@ def make_page(subject: Subject, *, workers: int = 1, read: ReadCheckpoint = read
     Raises:
         UserError: if there are no references.
     """
+    made_on = datetime.now().astimezone().strftime("%d %B %Y, %H:%M %Z").lstrip("0")
     logs = {model.name: read_logs(model, read) for model in subject.models}
     curves = {name: found for name, (found, _) in logs.items()}
     looks = looks_of(subject.names, subject.baseline)
@@ -71,6 +76,8 @@ def make_page(subject: Subject, *, workers: int = 1, read: ReadCheckpoint = read
     ranking = _ranking_system(subject, evaluated)
     panels = make_panels(evaluated, ranking, subject.n_cases) if evaluated and ranking else []
     return Page(
+        title=subject.title or _title(subject),
+        made_on=made_on,
         facts=_facts(subject, evaluated),
         missing=[
             *missing_folds(subject.models),
@@ -88,6 +95,14 @@ def make_page(subject: Subject, *, workers: int = 1, read: ReadCheckpoint = read
     )
 
 
+def _title(subject: Subject) -> str:
+    if len(subject.models) == 1:
+        return f"{subject.baseline} on {subject.dataset.name}"
+    return (
+        f"{proposed_of(subject.names, subject.baseline)} against {subject.baseline} on {subject.dataset.name}"
+    )
+
+
 def _facts(subject: Subject, evaluated: Evaluated | None) -> dict[str, str]:
     facts = {
         "Dataset": subject.dataset.name,
@@ -99,11 +114,10 @@ def _facts(subject: Subject, evaluated: Evaluated | None) -> dict[str, str]:
     }
     if evaluated is None:
         return facts | {"Evaluation": "No fold of any trainer is validated yet."}
-    settings = ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in evaluated.evaluation.settings.items())
     cases = (f"{system.name}: {len(system.cases)}" for system in evaluated.evaluation.systems)
     return facts | {
         "Cases evaluated": "; ".join(cases),
-        "Evaluation": f"{evaluated.origin} Settings: {settings}.",
+        "Evaluation": f"{evaluated.origin} {in_words(evaluated.evaluation.settings)}",
     }
 
 

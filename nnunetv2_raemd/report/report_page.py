@@ -12,6 +12,7 @@ import jinja2
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from nnunetv2_raemd.evaluation.metrics import RATED_METRICS
 from nnunetv2_raemd.evaluation.result_tables import Table
 from nnunetv2_raemd.report.case_panels import CasePanel
 from nnunetv2_raemd.report.figure import Plot
@@ -37,13 +38,17 @@ class Page:
     """All parts of a report.
 
     Attributes:
-        facts: short statements about what the report is about, by name; "Dataset" is its heading.
+        title: heading of the page.
+        made_on: when the page was made, as text.
+        facts: short statements about what the report is about, by name.
         missing: what is not there and why, a sentence each.
         case_names: names of the cases of each system, in the order of the plots' points.
         looks: of the reference and all systems, in the order of their switches.
         ranked: how the cases were chosen, in a sentence.
     """
 
+    title: str
+    made_on: str
     facts: Mapping[str, str]
     missing: Sequence[str]
     targets: Sequence[TargetSection]
@@ -62,6 +67,7 @@ def render(page: Page) -> str:
     )
     environment.filters["embedded"] = _embedded
     environment.filters["shortened"] = _shortened
+    environment.globals["metrics"] = RATED_METRICS
     environment.filters["looks"] = lambda looks: [asdict(look) for look in looks]
     template = environment.from_string(_asset("page.html"))
     return template.render(

@@ -116,6 +116,8 @@ def _frame(reference: Volume, scale: GreyScale) -> dict[str, Any]:
         "depth": len(reference.voxels),
         "values": scale.values,
         "levels": scale.levels,
+        "unit": scale.unit,
+        "sides": reference.sides,
         "windows": [[window.name, window.low, window.high] for window in scale.windows],
     }
 

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 
 from plotly.subplots import make_subplots
 
-from nnunetv2_raemd.report.figure import Plot, as_json, go, plottable, style
+from nnunetv2_raemd.report.figure import SHARE_AXIS, Plot, as_json, go, plottable, style
 from nnunetv2_raemd.report.roles import Look
 from nnunetv2_raemd.report.training_log import QUANTITIES, TrainingLog
+from nnunetv2_raemd.training.overlap_log import MEAN_F1, MEAN_IOU
 
 _COLUMNS = 3
+_SHARES = {"mean_fg_dice", MEAN_IOU, MEAN_F1}
 
 
 def training_curves(logs: Mapping[str, Sequence[TrainingLog]], looks: Mapping[str, Look]) -> Plot | None:
@@ -33,9 +35,20 @@ def training_curves(logs: Mapping[str, Sequence[TrainingLog]], looks: Mapping[st
             for trace in _traces(curves, looks[name], in_legend=in_legend):
                 figure.add_trace(trace, row=i // _COLUMNS + 1, col=i % _COLUMNS + 1)
             in_legend = in_legend and not curves
+    figure.update_xaxes(tickformat="d", dtick=_epochs_per_tick(logs))
     figure.update_xaxes(title={"text": "Epoch", "standoff": 4}, row=2)
+    for i, key in enumerate(QUANTITIES):
+        if key in _SHARES:
+            figure.update_yaxes(**SHARE_AXIS, row=i // _COLUMNS + 1, col=i % _COLUMNS + 1)
     figure.update_yaxes(type="log", dtick="D2", exponentformat="e", row=2, col=3)
     return Plot(as_json(figure), _caption(logs))
+
+
+def _epochs_per_tick(logs: Mapping[str, Sequence[TrainingLog]]) -> int:
+    """A whole number of epochs: 1, 2 or 5 times a power of ten, for at most ten ticks."""
+    longest = max(log.n_epochs for folds in logs.values() for log in folds)
+    steps = (factor * 10**power for power in range(7) for factor in (1, 2, 5))
+    return next(step for step in steps if longest <= 10 * step)
 
 
 def _traces(curves: Sequence[Sequence[float]], look: Look, *, in_legend: bool) -> list[go.Scatter]:

@@ -8,13 +8,22 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from platform import python_version
+from statistics import median
 from typing import Any
 
 from nnunetv2_raemd.evaluation.result_tables import Table
 from nnunetv2_raemd.nnunet_files.trained_models import TrainedModel
+from nnunetv2_raemd.report.prediction_time import seconds_per_scan
 from nnunetv2_raemd.report.training_log import TrainingLog
 
 _UNKNOWN = "–"
+_LOSSES = {
+    "DC_and_CE_loss": "Dice + cross-entropy",
+    "DC_and_BCE_loss": "Dice + binary cross-entropy",
+    "DC_and_topk_loss": "Dice + top-k cross-entropy",
+    "RobustCrossEntropyLoss": "cross-entropy",
+    "MemoryEfficientSoftDiceLoss": "Dice",
+}
 _PACKAGES = ("nnunetv2-raemd", "nnunetv2", "torch", "numpy", "scipy", "SimpleITK", "monai", "plotly")
 
 
@@ -26,8 +35,9 @@ def settings_table(
     headings = ("Setting", *(model.name for model in models))
     rows = tuple((key, *(column[key] for column in columns)) for key in columns[0])
     note = (
-        "From plans.json of each model, and debug.json and checkpoints of its folds; debug.json is that of "
-        "the first fold that has one."
+        "From plans.json of each model, and debug.json, checkpoints and logs of its folds; debug.json is "
+        "that of the first fold that has one. Prediction: median over the validation cases, with mirroring, "
+        "without reading and writing files; compare it only between trainings on the same machine."
     )
     return Table("Training settings", headings, rows, note)
 
@@ -61,13 +71,15 @@ def _settings(model: TrainedModel, logs: Sequence[TrainingLog], configuration: s
         "Loss": _text(debug.get("loss"), _loss),
         "Optimiser": _text(debug.get("optimizer"), lambda text: str(text).split("(")[0].strip()),
         "Initial learning rate": _text(debug.get("initial_lr")),
-        "Recipe": _text(debug.get("recipe")),
+        "Learning-rate schedule": _recipe(debug, _schedule),
+        "Early stopping": _recipe(debug, _early_stopping),
         "Epochs planned": _text(debug.get("num_epochs")),
         "Iterations per epoch": _text(debug.get("num_iterations_per_epoch")),
         "Epochs trained": _by_fold(
             logs, lambda log: f"{log.n_epochs}{'' if log.finished else ' (unfinished)'}"
         ),
         "Hours of training": _by_fold(logs, lambda log: _text(log.hours, lambda hours: f"{hours:.2f}")),
+        "Prediction, seconds per scan": _seconds_per_scan(model),
         "Device": _text(debug.get("gpu_name", debug.get("device"))),
         "torch": _text(debug.get("torch_version")),
         "nnunetv2-raemd": _text(plans.get("raemd", {}).get("version")),
@@ -100,9 +112,34 @@ def _listed(values: Sequence[Any]) -> str:
 
 
 def _loss(text: str) -> str:
-    """The loss within nnU-Net's wrapper for deep supervision."""
+    """The loss within nnU-Net's wrapper for deep supervision, in words where its class is known."""
     wrapped = re.search(r"\(loss\): (\w+)", text)
-    return wrapped.group(1) if wrapped else text.split("(", maxsplit=1)[0].strip()
+    name = wrapped.group(1) if wrapped else text.split("(", maxsplit=1)[0].strip()
+    if re.search(r"\((ce|bce)\): Focal", text):
+        return "Dice + focal"
+    return _LOSSES.get(name, name)
+
+
+def _recipe(debug: Mapping[str, Any], shown: Callable[[Mapping[str, str]], str]) -> str:
+    """From what this package's trainers write into debug.json, as `Recipe(num_epochs=100, ...)`."""
+    values = dict(re.findall(r"(\w+)=([^,)]+)", str(debug.get("recipe", ""))))
+    try:
+        return shown(values)
+    except KeyError:  # another trainer, or another version's recipe
+        return _UNKNOWN
+
+
+def _schedule(recipe: Mapping[str, str]) -> str:
+    return f"× {recipe['lr_factor']} after {recipe['schedule_patience']} epochs without improvement"
+
+
+def _early_stopping(recipe: Mapping[str, str]) -> str:
+    return f"after {recipe['stop_patience']} epochs without improvement"
+
+
+def _seconds_per_scan(model: TrainedModel) -> str:
+    seconds = [s for fold in model.folds if (s := seconds_per_scan(model.fold_folder(fold))) is not None]
+    return f"{median(seconds):.3g}" if seconds else _UNKNOWN
 
 
 def _by_fold(logs: Sequence[TrainingLog], shown: Callable[[TrainingLog], str]) -> str:

@@ -38,6 +38,17 @@
     document.querySelectorAll("[data-figure]").forEach((element) => watcher.observe(element));
   }, 100));
 
+  // Paper shows everything: what is folded, and plots that were not in view yet.
+  window.addEventListener("beforeprint", () => {
+    document.querySelectorAll("details").forEach((details) => { details.open = true; });
+    if (!window.Plotly) return;
+    document.querySelectorAll("[data-figure]").forEach((element) => {
+      if (element.closest("[hidden]") || element.classList.contains("js-plotly-plot")) return;
+      watcher.unobserve(element);
+      draw(element);
+    });
+  });
+
   document.querySelectorAll("select.metric").forEach((select) => {
     select.addEventListener("change", () => {
       document.querySelectorAll(`.pair[data-target="${select.dataset.target}"]`).forEach((pair) => {

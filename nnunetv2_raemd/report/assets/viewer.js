@@ -146,6 +146,23 @@
     }
   }
 
+  // R at the patient's right and L at the left, as on a radiologist's screen.
+  function markSides(context) {
+    context.resetTransform();
+    const size = Math.round(canvas.width / 26);
+    context.font = `600 ${size}px system-ui, sans-serif`;
+    context.textBaseline = "middle";
+    context.lineWidth = size / 6;
+    context.strokeStyle = "#000000";
+    context.fillStyle = "#ffffff";
+    const places = [size * 0.5, canvas.width - size * 0.5];
+    current.sides.forEach((side, i) => {
+      context.textAlign = i ? "right" : "left";
+      context.strokeText(side, places[i], canvas.height / 2);
+      context.fillText(side, places[i], canvas.height / 2);
+    });
+  }
+
   async function draw() {
     drawing += 1;
     const mine = drawing;
@@ -160,6 +177,7 @@
     context.translate(-box.x, -box.y);
     if (picture) context.drawImage(picture, 0, 0);
     drawOutlines(context, slice, scale);
+    markSides(context);
     byId("slice").value = position;
     byId("place").value = `slice ${slice.number} of ${current.depth}`;
     byId("slice").setAttribute("aria-valuetext", byId("place").value);
@@ -185,7 +203,7 @@
     byId("windows").replaceChildren(...current.windows.map(([name, low, high]) => {
       const range = document.createElement("span");
       range.className = "role";
-      range.textContent = `${low.toPrecision(4) * 1} to ${high.toPrecision(4) * 1}`;
+      range.textContent = `${low.toPrecision(4) * 1} to ${high.toPrecision(4) * 1} ${current.unit}`.trim();
       return choice("radio", "window", name, [name, " ", range], name === windowName);
     }));
   }
