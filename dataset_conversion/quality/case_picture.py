@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -18,12 +19,33 @@ from scipy import ndimage
 from nnunetv2_raemd.dataset_conversion.case import LESION
 
 MOST_LESIONS = 6
-# The usual lung window, centre -600 HU, width 1500.
-LUNG_WINDOW_HU = (-1350, 150)
+
+
+@dataclass(frozen=True)
+class Window:
+    """CT numbers from black to white."""
+
+    name: str
+    low_hu: int
+    high_hu: int
+
+
+LUNG = Window("lung", -1350, 150)  # centre -600, width 1500
+MEDIASTINUM = Window("mediastinum", -160, 240)  # centre 40, width 400
 _OUTLINE_COLOURS = {LESION: "#ff453a", 2: "#40c8ff", 3: "#ffd60a", 4: "#30d158"}
 _OTHER_COLOUR = "#bf5af2"
 _CLOSE_UP_MM, _MARGIN_MM = 60.0, 15.0
 _PANEL_IN, _TITLE_IN, _DPI = 2.6, 0.26, 100
+_COLUMNS = 7
+# axis across which a slice is taken, width of outlines, window
+_CLOSE_UPS = (
+    (0, 0.0, LUNG),
+    (0, 1.0, LUNG),
+    (0, 0.0, MEDIASTINUM),
+    (0, 1.0, MEDIASTINUM),
+    (1, 1.0, LUNG),
+    (2, 1.0, LUNG),
+)
 _ANY_NEIGHBOUR = np.ones((3, 3, 3), dtype=bool)
 
 
@@ -45,6 +67,11 @@ class Scan:
         point = self.turned.TransformIndexToPhysicalPoint([int(i) for i in reversed(index)])
         return int(self.stored.TransformPhysicalPointToIndex(point)[2]) + 1
 
+    @property
+    def first_end(self) -> str:
+        """The end of the patient at which the file's first slice lies."""
+        return "feet" if self.stored.GetDirection()[8] > 0 else "head"
+
 
 @dataclass(frozen=True)
 class Lesion:
@@ -59,13 +86,16 @@ def draw_case(image: sitk.Image, label: sitk.Image, title: str, *, comment: str 
     """The picture as a JPEG file; `comment` is kept in it.
 
     The largest `MOST_LESIONS` lesions have a row each: the whole axial slice, then close-ups: axial without
-    and with outline, coronal, sagittal. A case without lesions shows its middle slices.
+    and with outline, the same in the mediastinal window, coronal, sagittal. A case without lesions shows its
+    middle slices.
     """
     scan = _turn(image, label)
     lesions = find_lesions(scan.labels)
     shown = lesions[:MOST_LESIONS]
     rows = max(len(shown), 1)
-    figure = Figure((5 * _PANEL_IN, rows * (_PANEL_IN + _TITLE_IN) + _TITLE_IN), dpi=_DPI, facecolor="black")
+    figure = Figure(
+        (_COLUMNS * _PANEL_IN, rows * (_PANEL_IN + _TITLE_IN) + _TITLE_IN), dpi=_DPI, facecolor="black"
+    )
     canvas = FigureCanvasAgg(figure)
     more = f", the largest {len(shown)} shown" if len(lesions) > len(shown) else ""
     _write(figure, figure.get_figheight() - _TITLE_IN, f"{title}    lesions: {len(lesions)}{more}", "white")
@@ -127,11 +157,11 @@ def _draw_lesion(figure: Figure, scan: Scan, lesion: Lesion, row: int, name: str
     ml = lesion.voxels * float(np.prod(scan.spacing_mm)) / 1000
     diameter_mm = (6000 * ml / np.pi) ** (1 / 3)
     depth = scan.stored.GetSize()[2]
-    place = f"slice {scan.stored_slice(lesion.largest_slices)} of {depth}"
+    place = f"slice {scan.stored_slice(lesion.largest_slices)} of {depth} (1 is at the {scan.first_end})"
     _write(
         figure,
         bottom + _PANEL_IN,
-        f"{name}: {ml:.3g} ml, as a ball {diameter_mm:.1f} mm, {place}",
+        f"{name}: {ml:.3g} ml, equivalent diameter {diameter_mm:.1f} mm, {place}",
         colour_of(LESION),
     )
     centre = np.array([(s.start + s.stop - 1) / 2 for s in lesion.box]) * scan.spacing_mm
@@ -139,9 +169,15 @@ def _draw_lesion(figure: Figure, scan: Scan, lesion: Lesion, row: int, name: str
     half_mm = max(_CLOSE_UP_MM, float(extent.max()) + 2 * _MARGIN_MM) / 2
     whole = _panel(figure, scan, 0, lesion.largest_slices, place=(0, bottom))
     _frame(whole, centre[[2, 1]], half_mm)
-    for column, (axis, outlined) in enumerate(((0, False), (0, True), (1, True), (2, True)), start=1):
+    for column, (axis, outline_width, window) in enumerate(_CLOSE_UPS, start=1):
         axes = _panel(
-            figure, scan, axis, lesion.largest_slices, place=(column, bottom), outline_width=1.0 * outlined
+            figure,
+            scan,
+            axis,
+            lesion.largest_slices,
+            place=(column, bottom),
+            outline_width=outline_width,
+            window=window,
         )
         _zoom(axes, np.delete(centre, axis)[::-1], half_mm)
 
@@ -161,6 +197,7 @@ def _panel(
     *,
     place: tuple[int, float],
     outline_width: float = 0.7,
+    window: Window = LUNG,
 ) -> Axes:
     """The slice across `axis` at `index` (z, y, x) in millimetres, `place` is column and inches up."""
     rows_mm, columns_mm = np.delete(scan.spacing_mm, axis)
@@ -173,15 +210,27 @@ def _panel(
     axes.set_facecolor("black")
     axes.set_axis_off()
     extent = _pixel_edges(hu.shape[1], columns_mm) + _pixel_edges(hu.shape[0], rows_mm)
-    low, high = LUNG_WINDOW_HU
-    axes.imshow(hu, cmap="gray", vmin=low, vmax=high, origin="lower", extent=extent, aspect="equal")
+    grey: dict[str, Any] = {"cmap": "gray", "vmin": window.low_hu, "vmax": window.high_hu}
+    axes.imshow(hu, **grey, origin="lower", extent=extent, aspect="equal")
     if axis == 0:
         axes.invert_yaxis()  # the front of the patient is up
     if outline_width:
         _draw_outlines(axes, labels, (columns_mm, rows_mm), outline_width)
-    side = "R" if axis != 2 else "A"
-    axes.text(0.02, 0.5, side, color="#8e8e93", fontsize=8, transform=axes.transAxes, va="center")
+    _mark(axes, ("R", "L") if axis != 2 else ("A", "P"), window)
     return axes
+
+
+def _mark(axes: Axes, sides: tuple[str, str], window: Window) -> None:
+    """The patient's sides at the edges of a panel, and its window below."""
+    style: dict[str, Any] = {
+        "color": "#d1d1d6",
+        "fontsize": 8,
+        "transform": axes.transAxes,
+        "bbox": {"facecolor": "black", "alpha": 0.5, "pad": 1, "linewidth": 0},
+    }
+    axes.text(0.02, 0.5, sides[0], va="center", **style)
+    axes.text(0.98, 0.5, sides[1], va="center", ha="right", **style)
+    axes.text(0.02, 0.02, window.name, **style)
 
 
 def _draw_outlines(axes: Axes, labels: np.ndarray, pixel_mm: tuple[float, float], line_width: float) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from PIL import Image
 
 from nnunetv2_raemd.dataset_conversion.dataset_folder import DatasetFolder
-from nnunetv2_raemd.dataset_conversion.quality.case_picture import LUNG_WINDOW_HU, colour_of
+from nnunetv2_raemd.dataset_conversion.quality.case_picture import LUNG, MEDIASTINUM, colour_of
 from nnunetv2_raemd.dataset_conversion.quality.quality_pictures import page, picture
 from nnunetv2_raemd.whole_files import write_text
 
@@ -78,7 +78,7 @@ def _facts(row: Mapping[str, Any]) -> str:
     if row["status"] == "in dataset":
         facts += [f"lesions: {row.get('lesions')}", f"{row.get('volume_ml', 0):.3g} ml"]
         if row.get("diameter_mm"):
-            facts.append(f"largest as a ball {row['diameter_mm']:.1f} mm")
+            facts.append(f"largest: equivalent diameter {row['diameter_mm']:.1f} mm")
     return " · ".join(escape(str(fact)) for fact in facts if fact)
 
 
@@ -120,10 +120,10 @@ def _legend(labels: Mapping[str, int]) -> str:
     marks = " ".join(
         f'<b style="color:{colour_of(value)}">{escape(name)}</b>' for name, value in labels.items()
     )
-    low, high = LUNG_WINDOW_HU
+    windows = ", ".join(f"{w.name} {w.low_hu} to {w.high_hu} HU" for w in (LUNG, MEDIASTINUM))
     return (
-        f"<p>Outlines: {marks}. Grey from {low} to {high} HU. A row for each lesion: the whole slice in "
-        "which it is largest, its close-up without and with the outline, coronal, sagittal.</p>"
+        f"<p>Outlines: {marks}. Windows: {windows}. Each lesion has a row: the whole axial slice in which it "
+        "is largest; its close-up without and with the outline, in both windows; coronal; sagittal.</p>"
     )
 
 
@@ -142,7 +142,7 @@ _STYLE = (
     "header{position:sticky;top:0;background:#1c1c1e;padding:.4em 1em;border-bottom:1px solid #333}"
     "header p{margin:.2em 0}h1{font-size:1.2em;margin:0}h2{margin:1em 0 .3em;scroll-margin-top:9em}"
     "main{padding:0 1em}a{color:#8ab4f8}input{width:24em;max-width:100%;font:inherit}"
-    "article{background:#000;border-left:4px solid #3a3a3c;margin:0 0 1em;padding:.4em .8em;max-width:1310px}"
+    "article{background:#000;border-left:4px solid #3a3a3c;margin:0 0 1em;padding:.4em .8em;max-width:1840px}"
     "article.failed{border-color:#ff453a}article.excluded{border-color:#8e8e93}"
     "article.noted{border-color:#ffd60a}h3{margin:0;font-size:1em;overflow-wrap:anywhere}article p{margin:0}"
     "ul{margin:.2em 0;padding-left:1.2em}article.failed li{color:#ff8a80}article.noted li{color:#ffe082}"

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from nnunetv2_raemd.evaluation.metrics import RATED_METRICS
 from nnunetv2_raemd.evaluation.evaluation_options import in_words
+from nnunetv2_raemd.evaluation.metrics import RATED_METRICS
 from nnunetv2_raemd.evaluation.result_tables import all_tables
 from nnunetv2_raemd.evaluation.summary import check_against, summarize
 from nnunetv2_raemd.nnunet_files.checkpoint import ReadCheckpoint, read_checkpoint

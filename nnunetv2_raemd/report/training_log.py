@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from nnunetv2_raemd.errors import UserError, reason_of
 from nnunetv2_raemd.nnunet_files.checkpoint import ReadCheckpoint, read_checkpoint
 from nnunetv2_raemd.nnunet_files.trained_models import TrainedModel
@@ -34,12 +36,14 @@ class TrainingLog:
         curves: by key of `QUANTITIES`, a value an epoch; keys that were not logged are absent.
         finished: whether training came to its end.
         hours: time spent in epochs; None if it was not logged.
+        n_parameters: weights of the network; None if the checkpoint holds none.
     """
 
     fold: str
     curves: Mapping[str, tuple[float, ...]]
     finished: bool
     hours: float | None
+    n_parameters: int | None = None
 
     @property
     def n_epochs(self) -> int:
@@ -65,7 +69,7 @@ def read_log(fold_folder: Path, read: ReadCheckpoint = read_checkpoint) -> Train
         if log.get(DICE):
             log = with_overlaps(log)
         curves = {key: tuple(map(float, log[key])) for key in QUANTITIES if log.get(key)}
-        return TrainingLog(fold, curves, finished, _hours(log))
+        return TrainingLog(fold, curves, finished, _hours(log), _parameters(content))
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise UserError(f"{found[0]} holds no log of nnU-Net's: {reason_of(error)[:200]}") from error
 
@@ -88,3 +92,13 @@ def _hours(log: Mapping[str, list[Any]]) -> float | None:
     if not ends:
         return None
     return float(sum(end - start for start, end in zip(starts, ends, strict=False))) / 3600
+
+
+def _parameters(content: Mapping[str, Any]) -> int | None:
+    """Numbers in the weights; networks of nnU-Net's list those of the encoder twice, which count once."""
+    weights = content.get("network_weights")
+    if not isinstance(weights, Mapping):
+        return None
+    tensors = [value for value in weights.values() if isinstance(value, Tensor)]
+    sizes = {(t.untyped_storage().data_ptr(), t.storage_offset()): t.numel() for t in tensors}
+    return sum(sizes.values()) or None

@@ -64,15 +64,15 @@ def _settings(model: TrainedModel, logs: Sequence[TrainingLog], configuration: s
         "Plans and configuration": " ".join(parts[1:]) or _UNKNOWN,
         "Network": _text(network.get("network_class_name"), lambda name: str(name).rsplit(".", 1)[-1]),
         "Features by stage": _text(arguments.get("features_per_stage"), _listed),
+        "Parameters (millions)": _by_fold(logs, lambda log: _text(log.n_parameters, _millions)),
         "Patch (voxels)": _text(plan.get("patch_size"), lambda size: " × ".join(map(str, size))),
         "Batch size": _text(debug.get("batch_size", plan.get("batch_size"))),
         "Spacing (mm)": _text(plan.get("spacing"), lambda s: " × ".join(f"{mm:.3g}" for mm in s)),
         "Normalisation": _text(plan.get("normalization_schemes"), _listed),
-        "Loss": _text(debug.get("loss"), _loss),
+        "Loss": _text(debug.get("loss"), loss_in_words),
         "Optimiser": _text(debug.get("optimizer"), lambda text: str(text).split("(")[0].strip()),
         "Initial learning rate": _text(debug.get("initial_lr")),
-        "Learning-rate schedule": _recipe(debug, _schedule),
-        "Early stopping": _recipe(debug, _early_stopping),
+        "Schedule": schedule_in_words(debug),
         "Epochs planned": _text(debug.get("num_epochs")),
         "Iterations per epoch": _text(debug.get("num_iterations_per_epoch")),
         "Epochs trained": _by_fold(
@@ -111,30 +111,29 @@ def _listed(values: Sequence[Any]) -> str:
     return ", ".join(map(str, values))
 
 
-def _loss(text: str) -> str:
+def _millions(number: int) -> str:
+    return f"{number / 1e6:.3g}"
+
+
+def loss_in_words(text: str) -> str:
     """The loss within nnU-Net's wrapper for deep supervision, in words where its class is known."""
     wrapped = re.search(r"\(loss\): (\w+)", text)
     name = wrapped.group(1) if wrapped else text.split("(", maxsplit=1)[0].strip()
     if re.search(r"\((ce|bce)\): Focal", text):
-        return "Dice + focal"
+        return "Dice + focal loss"
     return _LOSSES.get(name, name)
 
 
-def _recipe(debug: Mapping[str, Any], shown: Callable[[Mapping[str, str]], str]) -> str:
+def schedule_in_words(debug: Mapping[str, Any]) -> str:
     """From what this package's trainers write into debug.json, as `Recipe(num_epochs=100, ...)`."""
-    values = dict(re.findall(r"(\w+)=([^,)]+)", str(debug.get("recipe", ""))))
+    recipe = dict(re.findall(r"(\w+)=([^,)]+)", str(debug.get("recipe", ""))))
     try:
-        return shown(values)
+        return (
+            f"learning rate × {recipe['lr_factor']} after {recipe['schedule_patience']} epochs without "
+            f"improvement, stop after {recipe['stop_patience']}"
+        )
     except KeyError:  # another trainer, or another version's recipe
         return _UNKNOWN
-
-
-def _schedule(recipe: Mapping[str, str]) -> str:
-    return f"× {recipe['lr_factor']} after {recipe['schedule_patience']} epochs without improvement"
-
-
-def _early_stopping(recipe: Mapping[str, str]) -> str:
-    return f"after {recipe['stop_patience']} epochs without improvement"
 
 
 def _seconds_per_scan(model: TrainedModel) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from datetime import datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 from nnunetv2_raemd.cli import app
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.evaluation.evaluation_json import load_results
+from nnunetv2_raemd.evaluation.metrics import RATED_METRICS
 from nnunetv2_raemd.evaluation.overlap import count_overlap, overlap_metrics
 
 UID = "1.3.6.1.4.1.14519.5.2.1.6279.6001.105756658031515062000744821260"
@@ -135,7 +137,45 @@ def test_results_that_are_up_to_date_are_read(folders: TrainedFolders) -> None:
     content["settings"]["candidate_threshold"] = "0.321"
     saved.write_text(json.dumps(content), encoding="utf-8")
     _, parsed = report_of(folders)
-    assert "Read from" in parsed.text and "candidate threshold 0.321" in parsed.text
+    assert "Read from" in parsed.text and "a probability of 0.321" not in parsed.text
+    content["settings"]["froc"] = "True"
+    saved.write_text(json.dumps(content), encoding="utf-8")
+    _, parsed = report_of(folders)
+    assert "Read from" in parsed.text and "a component above a probability of 0.321" in parsed.text
+
+
+def test_the_page_says_what_it_is_in_words(three_trainers: TrainedFolders, page: Path) -> None:
+    parsed = ParsedPage(page.read_text(encoding="utf-8"))
+    assert "TrainerOurs against TrainerBase on Dataset702_Report" in parsed.text
+    today = datetime.now().astimezone()
+    assert f"{today.day} {today:%B %Y}" in parsed.text
+    for metric in RATED_METRICS:
+        assert parsed.text.count(metric.meaning) == 1
+    assert "Dice + cross-entropy" in parsed.text and "DC_and_CE" not in parsed.text
+    assert "at least one of its voxels is predicted" in parsed.text
+    for python in ("True", "False", "None", "Recipe(", "{'", "_loss"):
+        assert python not in parsed.text
+
+
+def test_a_title_of_ones_own(folders: TrainedFolders) -> None:
+    _, parsed = report_of(folders, "--title", "Nodules & <more>")
+    assert "Nodules & <more>" in parsed.text
+
+
+def test_plots_of_shares_run_from_0_to_1_and_epochs_are_whole(page: Path) -> None:
+    figures = ParsedPage(page.read_text(encoding="utf-8")).json
+    for metric, found in enumerate(RATED_METRICS):
+        for figure, axes in (("box", ["yaxis"]), ("paired", ["xaxis", "yaxis"])):
+            layout = json.loads(figures[f"figure-{figure}-0-{metric}"])["layout"]
+            for axis in axes:
+                assert layout[axis].get("range") == ([-0.02, 1.02] if found.is_share else None), found.key
+    curves = json.loads(figures["figure-curves"])["layout"]
+    assert all(curves[axis]["dtick"] == 1 for axis in ("xaxis", "xaxis2", "xaxis6"))
+    assert [curves[axis].get("range") for axis in ("yaxis", "yaxis3", "yaxis4")] == [
+        None,
+        [-0.02, 1.02],
+        [-0.02, 1.02],
+    ]
 
 
 @pytest.mark.parametrize("change", ["newer prediction", "other trainers", "damaged"])

@@ -11,6 +11,7 @@ from PIL import Image
 
 from nnunetv2_raemd.dataset_conversion.quality.case_picture import (
     MOST_LESIONS,
+    _turn,
     draw_case,
     find_lesions,
     outline,
@@ -123,3 +124,31 @@ def test_whole_slice_shows_the_lesion_where_the_patient_has_it() -> None:
     whole = red(draw_case(*scan(lesions_at((5, 40, 50))), "case"))[52:, :260]
     rows, columns = np.nonzero(whole)
     assert rows.mean() > 0.7 * whole.shape[0] and columns.mean() > 0.7 * whole.shape[1]
+
+
+@pytest.mark.parametrize(("direction", "end"), [(1.0, "feet"), (-1.0, "head")])
+def test_the_end_at_which_slices_begin(direction: float, end: str) -> None:
+    """z grows to the head in DICOM's patient coordinates."""
+    image = sitk.Image(4, 4, 4, sitk.sitkInt16)
+    image.SetDirection((1, 0, 0, 0, 1, 0, 0, 0, direction))
+    label = sitk.Image(4, 4, 4, sitk.sitkUInt8)
+    label.CopyInformation(image)
+    assert _turn(image, label).first_end == end
+
+
+def test_soft_tissue_is_told_apart_in_the_mediastinal_window() -> None:
+    """A mass of 60 HU beside atelectasis of 0 HU: 10 of 255 grey levels apart for the lung, 38 here."""
+    hu = np.full((20, 60, 60), -800, np.int16)
+    hu[:, 20:40, 10:30], hu[:, 20:40, 30:50] = 60, 0
+    mask = np.zeros(hu.shape, np.uint8)
+    mask[5:15, 20:40, 10:30] = 1
+    grey = pixels(draw_case(*(sitk.GetImageFromArray(a) for a in (hu, mask)), "case")).mean(axis=2)
+    panel = grey.shape[1] // 7
+
+    def share(column: int, level: float) -> float:
+        """Of the pixels in a panel that have that grey."""
+        return float((abs(grey[-panel:, column * panel : (column + 1) * panel] - level) < 3).mean())
+
+    for column, low, high in ((1, -1350, 150), (3, -160, 240)):
+        for value in (60, 0):
+            assert share(column, 255 * (value - low) / (high - low)) > 0.05, (column, value)
