@@ -1,6 +1,7 @@
 # make demo    install into .venv, then show the whole way from scans to a trained network
 # make test    install into .venv with the developers' tools, then every check
 # make lint    the quick ones of these checks
+# make docs    build the documentation into site/, which opens without a server
 # make clean   remove everything that the above made
 #
 # Another Python:           make test PYTHON=python3.12
@@ -10,19 +11,22 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/raemd demo
 
 # A worker per core, each with one thread: torch's threads wait busily and would only be in each other's way.
-test: lint
+test: lint docs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --no-loadscope-reorder --cov
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy -p nnunetv2_raemd
+
+docs: $(VENV)/.installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
 
 # The stamps say when the environment last agreed with the metadata. Both installs are editable, so that
 # neither target replaces what the other installed, and the code that runs is always the checkout's.
@@ -39,6 +43,6 @@ $(BIN)/pip:
 	$(PYTHON) -m venv $(VENV)
 
 clean:
-	rm -rf .venv build dist *.egg-info .coverage .coverage.* htmlcov demo_output
+	rm -rf .venv build dist *.egg-info .coverage .coverage.* htmlcov demo_output site
 	rm -rf .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

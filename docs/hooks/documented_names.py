@@ -35,6 +35,10 @@ def _public(found: Any) -> list[Any]:
     names = [found]
     if found.is_class or found.is_module:
         for member in found.members.values():
-            if not member.is_alias and (member.is_function or member.is_class) and not member.name.startswith("_"):
+            if (
+                not member.is_alias
+                and (member.is_function or member.is_class)
+                and not member.name.startswith("_")
+            ):
                 names += _public(member)
     return names

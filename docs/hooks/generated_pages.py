@@ -1,8 +1,9 @@
-"""Writes the page commands.md from the command line itself: what `--help` says of every command."""
+"""Pages made from what they describe: the commands from `--help`, the plan keys from plans/README.md."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
@@ -12,12 +13,14 @@ from typer.testing import CliRunner
 
 from nnunetv2_raemd.cli import app
 
-PAGE = "commands.md"
+PLANS = Path(__file__).resolve().parents[2] / "plans" / "README.md"
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """MkDocs' event: add the generated page."""
-    files.append(File.generated(config, PAGE, content=command_reference()))
+    """MkDocs' event: add the generated pages."""
+    plan_keys = PLANS.read_text(encoding="utf-8").replace("# Network plans", "# Plan keys", 1)
+    for page, content in {"commands.md": command_reference(), "plan-keys.md": plan_keys}.items():
+        files.append(File.generated(config, page, content=content))
     return files
 
 
