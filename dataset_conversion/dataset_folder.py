@@ -195,20 +195,16 @@ def dataset_folder(dataset_id: int, name: str) -> DatasetFolder:
     or the number is taken by a dataset of another name.
     """
     if not nnUNet_raw:
-        raise UserError(
-            "The environment variable nnUNet_raw is not set; set it to nnU-Net's raw data folder."
-        )
+        raise UserError("nnUNet_raw is not set: run `export nnUNet_raw=FOLDER`")
     if not 1 <= dataset_id <= MAX_DATASET_ID:
-        raise UserError(f"--dataset-id {dataset_id} is not between 1 and {MAX_DATASET_ID}.")
+        raise UserError(f"--dataset-id {dataset_id} is not between 1 and {MAX_DATASET_ID}")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
-        raise UserError(f"--name {name!r} may hold only letters, digits, '-' and '_'.")
+        raise UserError(f"--name {name!r} may hold only letters, digits, '-' and '_'")
     raw = Path(nnUNet_raw).absolute()  # workers may have another working directory
     folder = raw / f"Dataset{dataset_id:03d}_{name}"
     taken = [other.name for other in raw.glob(f"Dataset{dataset_id:03d}_*") if other != folder]
     if taken:
-        raise UserError(
-            f"Dataset number {dataset_id} is taken by {taken[0]} in {raw}; choose another number."
-        )
+        raise UserError(f"dataset number {dataset_id} is taken by {taken[0]} in {raw}; choose another number")
     return DatasetFolder(folder)
 
 

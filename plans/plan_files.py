@@ -23,7 +23,7 @@ def preprocessed_folder(dataset: str) -> Path:
         UserError: if nnUNet_preprocessed is not set or nnU-Net knows no such dataset.
     """
     if not nnUNet_preprocessed.get():
-        raise UserError("nnUNet_preprocessed is not set: export it as nnU-Net's set-up describes")
+        raise UserError("nnUNet_preprocessed is not set: run `export nnUNet_preprocessed=FOLDER`")
     try:
         name = str(maybe_convert_to_dataset_name(dataset))
     except (RuntimeError, ValueError) as error:

@@ -57,13 +57,13 @@ def load_preset(name_or_path: str | Path = DEFAULT_PRESET) -> Preset:
         content = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:  # not JSON, or no text at all
         raise UserError(
-            f"{file}: not valid JSON ({error}). Compare it with the presets in {PRESET_FOLDER}."
+            f"{file}: not valid JSON ({error}). Compare it with the presets in {PRESET_FOLDER}"
         ) from error
     try:
         return Preset(**_checked(content))
     except ValueError as error:
         raise UserError(
-            f"{file}: {error}. Every key is documented in {PRESET_FOLDER / 'README.md'}."
+            f"{file}: {error}. Every key is documented in {PRESET_FOLDER / 'README.md'}"
         ) from error
 
 

@@ -67,13 +67,13 @@ def read_mapping(file: Path, folder: DatasetFolder, *, overwrite: bool) -> CaseM
     """
     file = file.resolve()
     if file.is_relative_to(folder.path.resolve()):
-        raise UserError(f"--mapping {file} would lie in the dataset folder and be shared with it.")
+        raise UserError(f"--mapping {file} would lie in the dataset folder and be shared with it")
     mapping = _parse(file) if file.exists() else CaseMapping(file)
     unknown = set(folder.recorded_cases()).difference(mapping.cases.values())
     if unknown and not overwrite:
         raise UserError(
             f"{folder.path} holds {len(unknown)} cases that {file} does not name: give the mapping file that "
-            "they were made with (--mapping), or --overwrite to convert everything anew."
+            "they were made with (--mapping), or --overwrite to convert everything again"
         )
     return mapping
 
@@ -88,11 +88,11 @@ def _parse(file: Path) -> CaseMapping:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{file} cannot be read: {error}") from error
     except KeyError as error:
-        raise UserError(f"{file} lacks the column {error}; expected {','.join(_COLUMNS)}.") from error
+        raise UserError(f"{file} lacks the column {error}; expected {','.join(_COLUMNS)}") from error
     if not all(row["case"] and row["patient"] and row["original_patient"] is not None for row in rows):
-        raise UserError(f"{file} has rows that are cut off; restore it from a copy.")
+        raise UserError(f"{file} has rows that are cut off; restore it from a copy")
     if len(set(cases.values())) < len(rows) or len(set(patients.values())) < len(patients):
-        raise UserError(f"{file} gives one name to several cases or patients, or names one twice.")
+        raise UserError(f"{file} gives one name to several cases or patients, or names one twice")
     return CaseMapping(file, cases, patients, patient_of_case)
 
 

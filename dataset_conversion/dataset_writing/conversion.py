@@ -136,7 +136,7 @@ def _prepare(folder: DatasetFolder, settings: Mapping[str, Any], *, overwrite: b
     if foreign:
         raise UserError(
             f"{folder.path} holds {len(foreign)} images that this command did not write, as {foreign[0]}; "
-            "choose another --dataset-id or remove them."
+            "choose another --dataset-id or remove them"
         )
     folder = folder.prepare()
     if overwrite:
@@ -145,7 +145,7 @@ def _prepare(folder: DatasetFolder, settings: Mapping[str, Any], *, overwrite: b
     if folder.recorded_cases() and _read_json(settings_file) != dict(settings):
         raise UserError(
             f"{folder.path} was converted with other settings, see {settings_file}; "
-            "give --overwrite to convert everything anew, or choose another --dataset-id."
+            "give --overwrite to convert everything again, or choose another --dataset-id"
         )
     write_json(settings_file, dict(settings))
     return folder

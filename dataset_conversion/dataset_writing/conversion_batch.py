@@ -91,6 +91,6 @@ def _fingerprint_or_reason(case: Case) -> str:
 
 def _left_out(case: Case, folder: DatasetFolder, status: Status, reason: str) -> Outcome:
     if not folder.is_current:
-        raise UserError(f"Another run of the converter has taken over {folder.path}; this one stops.")
+        raise UserError(f"another run of the converter has taken over {folder.path}; this one stops")
     folder.discard(case.case_id)
     return Outcome(case.case_id, status, reason, case.patient_id)

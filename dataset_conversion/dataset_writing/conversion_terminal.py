@@ -60,8 +60,8 @@ def run(
         return INTERRUPTED
     except OSError as error:
         raise UserError(
-            f"The conversion into {folder.path} stopped: {error}. "
-            "When that is mended, the same command continues."
+            f"the conversion into {folder.path} stopped: {error}. "
+            "Run the same command again once that is solved"
         ) from error
     _print_result(console, result, options)
     whole = not result.failed and not result.undrawn and any(o.in_dataset for o in result.outcomes)
@@ -77,7 +77,7 @@ def _print_result(console: Console, result: ConversionResult, options: RunOption
     _explain(console, [o for o in result.outcomes if not o.in_dataset])
     noted = sum(bool(o.record.get("checks")) for o in result.outcomes)
     if noted:
-        console.print(f"Note: {noted} cases have something in the column 'checks' of the report")
+        console.print(f"Note: {noted} cases have remarks in the column 'checks' of the report")
     for remark in result.remarks:
         console.print(f"Note: {remark}")
     _list(console, [f"{case}: no picture: {reason}" for case, reason in result.undrawn.items()])

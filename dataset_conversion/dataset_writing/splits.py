@@ -66,7 +66,9 @@ class GroupedFolds:
         patients = {case: known.patients[case] for case in training}
         folds = grouped_folds(patients, folds=self.folds, seed=self.seed)
         if not folds:
-            return Shares([], ("all cases are of one patient: no splits_final.json; train with fold 'all'",))
+            return Shares(
+                [], ("all cases belong to one patient: no splits_final.json; train with fold 'all'",)
+            )
         fewer = len(folds) < self.folds
         return Shares(folds, (f"only {len(folds)} folds, one per patient",) if fewer else ())
 
@@ -86,7 +88,7 @@ class ArchiveSubsets:
         if homeless:
             raise UserError(
                 f"--split subsets needs every scan below a folder subset0 ... subset9; {len(homeless)} of "
-                f"{len(known.patients)} are not, as {homeless[0]}. Use --split folds."
+                f"{len(known.patients)} are not, as {homeless[0]}. Use --split folds"
             )
         return frozenset()
 
@@ -137,7 +139,7 @@ class Holdout:
         number = max(1, round(HELD_OUT_SHARE * len(patients)))
         if len(patients) < 3:
             raise UserError(
-                f"--split holdout needs at least 3 patients, there are {len(patients)}. Use --split folds."
+                f"--split holdout needs at least 3 patients, there are {len(patients)}. Use --split folds"
             )
         return set(patients[:number]), set(patients[number : 2 * number])
 

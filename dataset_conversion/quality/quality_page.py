@@ -18,9 +18,9 @@ from nnunetv2_raemd.whole_files import write_text
 # group of a case, its heading, in the order of the page
 _GROUPS = {
     "failed": "Failed",
-    "excluded": "Left out on purpose",
-    "noted": "Something to know",
-    "fine": "Nothing noticed",
+    "excluded": "Excluded",
+    "noted": "With remarks",
+    "fine": "No findings",
 }
 _SHOWN_ELSEWHERE = ("case", "status", "reason", "checks")
 

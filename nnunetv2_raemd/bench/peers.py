@@ -128,4 +128,6 @@ def _maker(name: str) -> Callable[[Sizes], Peer]:
     if name.endswith(".json"):
         return lambda sizes: raemd_peer(name, Path(name).stem, load_preset(name), sizes)
     known = ", ".join(PEER_NAMES)
-    raise UserError(f"there is no peer {name}: choose among {known}, or give the JSON file of a preset")
+    raise UserError(
+        f"there is no network called {name}: choose among {known}, or give the JSON file of a preset"
+    )

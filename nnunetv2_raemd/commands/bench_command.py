@@ -13,7 +13,7 @@ from rich.console import Console
 def bench(
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     threads: Annotated[
-        int | None, typer.Option(min=1, help="CPU threads; by default as many as torch takes.")
+        int | None, typer.Option(min=1, help="CPU threads; by default torch's choice.")
     ] = None,
     peers: Annotated[
         list[str] | None,
@@ -26,7 +26,7 @@ def bench(
     size: Annotated[int, typer.Option(help="Rows and columns of a slice.")] = 96,
     slices: Annotated[int, typer.Option(help="Slices of a training step, in all.")] = 16,
     sequence: Annotated[int, typer.Option(help="Slices of a sequence of RAEMD-Net (T).")] = 8,
-    features: Annotated[int, typer.Option(help="Features of the first stage; nnU-Net takes 32.")] = 16,
+    features: Annotated[int, typer.Option(help="Features of the first stage; nnU-Net uses 32.")] = 16,
     patch_3d: Annotated[
         list[int] | None,
         typer.Option(
@@ -37,7 +37,7 @@ def bench(
         ),
     ] = None,
     rounds: Annotated[
-        int, typer.Option(min=1, help="How often everything is timed; scans half as often.")
+        int, typer.Option(min=1, help="How often everything is timed; scans are timed half as often.")
     ] = 5,
     whole_scan: Annotated[
         bool,

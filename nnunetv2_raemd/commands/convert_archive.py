@@ -64,7 +64,7 @@ def _case_mapping(folder: DatasetFolder, chosen: ConvertOptions) -> CaseMapping 
         file = chosen.mapping or default_mapping_file(folder)
         return read_mapping(file, folder, overwrite=chosen.overwrite)
     if chosen.mapping is not None:
-        raise UserError("--mapping is for --anonymize; give both.")
+        raise UserError("--mapping is for --anonymize; give both")
     return None
 
 

@@ -25,14 +25,14 @@ def convert_luna16(
     annotations: Annotated[
         Path | None,
         typer.Option(
-            exists=True, dir_okay=False, help="annotations.csv, where it is not below the input folder."
+            exists=True, dir_okay=False, help="annotations.csv, if it is not below the input folder."
         ),
     ] = None,
     masks: Annotated[
         LunaMasks,
         typer.Option(
-            help="contours: what LIDC's readers agree on. sphere: balls of the annotated diameter, whose "
-            "mean Dice to the contours is 0.786."
+            help="contours: what LIDC's readers agree on. sphere: spheres of the annotated diameter, with a "
+            "mean Dice of 0.786 to the contours."
         ),
     ] = LunaMasks.CONTOURS,
     xml: Annotated[
@@ -45,7 +45,7 @@ def convert_luna16(
         ),
     ] = None,
     consensus: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of a nodule's readers that must have marked a voxel.")
+        float, typer.Option(min=0, max=1, help="Fraction of a nodule's readers who must have marked a voxel.")
     ] = 0.5,
     min_readers: Annotated[
         int, typer.Option(min=1, help="A nodule that fewer readers marked is uncertain; LUNA16 has 3.")
@@ -73,11 +73,11 @@ def convert_luna16(
             exists=True,
             file_okay=False,
             callback=absolute,
-            help="Folder of the lung masks, where it is elsewhere.",
+            help="Folder of the lung masks, if it is not below the input folder.",
         ),
     ] = None,
     lungs_margin: Annotated[
-        float, typer.Option(min=0, help="Millimetres that --lungs crop leaves round the lungs on each side.")
+        float, typer.Option(min=0, help="Margin in mm that --lungs crop leaves on each side of the lungs.")
     ] = 10.0,
 ) -> None:
     """LUNA16 (.mhd scans and annotations.csv) to $nnUNet_raw/DatasetXXX_NAME.
@@ -92,9 +92,9 @@ def convert_luna16(
     from nnunetv2_raemd.dataset_conversion.archives.luna16.scan_masks import ContourChoice
 
     if xml is not None and masks is LunaMasks.SPHERE:
-        raise UserError("--xml says where the contours are; --masks sphere does not use them.")
+        raise UserError("--xml says where the contours are; --masks sphere does not use them")
     if lungs_dir is not None and lungs is None:
-        raise UserError("--lungs-dir says where the lung masks are; say what to do with them by --lungs.")
+        raise UserError("--lungs-dir says where the lung masks are; say what to do with them with --lungs")
     kind: MaskKind = Spheres()
     if masks is LunaMasks.CONTOURS:
         xml = xml or xml_beside(chosen.input_folder)

@@ -27,7 +27,7 @@ def convert_nsclc_radiomics(
     source: Annotated[
         MaskSource,
         typer.Option(
-            help="Where masks come from; auto: RTSTRUCT, and SEG for patients of whom no RTSTRUCT will do."
+            help="Where masks come from; auto: RTSTRUCT, or SEG for patients without a usable RTSTRUCT."
         ),
     ] = MaskSource.AUTO,
     roi: Annotated[

@@ -51,10 +51,11 @@ class ConvertOptions:
     ] = None
     limit: Annotated[int | None, typer.Option(min=1, help="Convert only the first N cases.")] = None
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Convert anew what an earlier run finished.")
+        bool, typer.Option("--overwrite", help="Convert again what an earlier run finished.")
     ] = False
     strict: Annotated[
-        bool, typer.Option("--strict", help="Stop at the first bad case; by default the rest goes on.")
+        bool,
+        typer.Option("--strict", help="Stop at the first bad case instead of continuing with the others."),
     ] = False
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done and write nothing.")] = (
         False
@@ -94,7 +95,7 @@ class ConvertOptions:
         Path | None,
         typer.Option(
             dir_okay=False,
-            help="CSV file of the names that --anonymize gives; read where it is there. "
+            help="CSV file of the names that --anonymize gives; read if it exists. "
             "By default mapping_DatasetXXX_NAME.csv beside the dataset folder.",
         ),
     ] = None

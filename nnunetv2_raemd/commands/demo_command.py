@@ -14,7 +14,7 @@ def demo(
         Path, typer.Option("--output", "-o", help="Folder for all files of the demonstration.")
     ] = Path("demo_output"),
     restart: Annotated[
-        bool, typer.Option("--restart", help="Begin anew instead of continuing an earlier run.")
+        bool, typer.Option("--restart", help="Start over instead of continuing an earlier run.")
     ] = False,
 ) -> None:
     """Show the whole way on a CPU: make phantom scans, convert, plan, train, validate, predict, compare.

@@ -37,7 +37,7 @@ PhantomVessels = Annotated[
 ]
 PhantomNoise = Annotated[float, typer.Option(min=0, help="Standard deviation of the noise in HU.")]
 PhantomOverwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace a phantom that is there; never anything else.")
+    bool, typer.Option("--overwrite", help="Replace an existing phantom; never anything else.")
 ]
 
 

@@ -41,7 +41,7 @@ def determine(
         Path | None, typer.Option("-ref", file_okay=False, help="... and one with their references.")
     ] = None,
     objective: Annotated[
-        Objective, typer.Option(help="What is to grow: Dice, or also the F1 of whole lesions.")
+        Objective, typer.Option(help="What to maximize: Dice, or the mean of Dice and lesion F1.")
     ] = Objective.DICE,
     workers: Processes = DEFAULT_WORKERS,
 ) -> None:

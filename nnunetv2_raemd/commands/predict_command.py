@@ -35,7 +35,9 @@ def predict(
     output: Annotated[
         Path, typer.Option("-o", file_okay=False, help="Folder for the segmentations; made if absent.")
     ],
-    dataset: Annotated[str, typer.Option("-d", help="Number or name of the dataset the model is of.")],
+    dataset: Annotated[
+        str, typer.Option("-d", help="Number or name of the dataset that the model was trained on.")
+    ],
     configuration: Annotated[str, typer.Option("-c", help="Configuration, such as 2d.")],
     trainer: Annotated[str, typer.Option("-tr", help="Trainer of the model.")] = "nnUNetTrainerRAEMD",
     plans: Annotated[str, typer.Option("-p", help="Plan of the model.")] = "nnUNetPlans",

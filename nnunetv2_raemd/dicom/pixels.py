@@ -90,9 +90,9 @@ def _stored(dataset: Dataset, frame: int) -> np.ndarray:
 def _check_description(dataset: Dataset) -> None:
     """Refuse what is no grey image, and bits that lie where decoders do not agree on their meaning."""
     if dataset.SamplesPerPixel != 1 or dataset.PhotometricInterpretation not in _GREY:
-        raise UserError("it holds colours, not HU")
+        raise UserError("it contains colors, not HU")
     if dataset.HighBit != dataset.BitsStored - 1:
-        raise UserError("its bits are not stored as DICOM has it: HighBit is not BitsStored - 1")
+        raise UserError("its bits are not stored as DICOM requires: HighBit is not BitsStored - 1")
 
 
 def _decoded(dataset: Dataset, frame: int) -> np.ndarray:

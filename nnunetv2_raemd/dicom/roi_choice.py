@@ -35,11 +35,9 @@ class RoiChoice:
         chosen = matching if self.merge else by_name or matching
         names = ", ".join(roi.title for roi in rois) or "none at all"
         if not chosen:
-            raise UserError(f"no ROI is called like {self.pattern!r}; there are: {names}")
+            raise UserError(f"no ROI matches {self.pattern!r}; there are: {names}")
         if len(chosen) > 1 and not self.merge:
-            raise UserError(
-                f"{len(chosen)} ROIs are called like {self.pattern!r}, of {names}: merge or narrow"
-            )
+            raise UserError(f"{len(chosen)} ROIs match {self.pattern!r}, of {names}: merge or narrow")
         return chosen
 
     def _matches(self, name: str) -> bool:

@@ -85,7 +85,7 @@ def _validation_folders(
     wanted = folds or sorted(filter(str.isdecimal, present), key=int)
     if not wanted:
         raise UserError(
-            f"{folder} holds no fold_X/validation: let nnUNetv2_train finish, or run it with --val"
+            f"{folder} contains no fold_X/validation: let nnUNetv2_train finish, or run it with --val"
         )
     return tuple(_validation_folder(folder, fold, splits, reference) for fold in dict.fromkeys(wanted))
 

@@ -53,7 +53,7 @@ def _description(
             return read_dataset_json(folder / "dataset.json")
     if not labels:
         raise UserError(
-            f"which labels are there? No dataset.json lies in {prediction}, {reference} or "
+            f"the labels are unknown: there is no dataset.json in {prediction}, {reference} or "
             f"{reference.parent}: give one with -djfile, or labels with -l"
         )
     return {"file_ending": _common_ending(reference)}
@@ -67,5 +67,5 @@ def _common_ending(folder: Path) -> str:
         if not name.endswith(_NO_IMAGES) and Path(name).suffix
     )
     if not endings:
-        raise UserError(f"{folder} holds no segmentations")
+        raise UserError(f"{folder} contains no segmentations")
     return endings.most_common(1)[0][0]

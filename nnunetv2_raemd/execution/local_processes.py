@@ -61,7 +61,7 @@ class LocalProcesses:
                         yield submit(pool, job, waiting[0]).result()
                         waiting.popleft()
             except BrokenProcessPool:
-                reason = "the worker process died, most often for want of memory; try fewer --workers"
+                reason = "the worker process died, usually out of memory; try fewer --workers"
                 yield job.gave_up(waiting.popleft(), reason)
 
     def _pooled(
@@ -108,9 +108,7 @@ def process_map(workers: int, *, at_a_time: int = 1) -> Iterator[Map]:
         try:
             yield run
         except BrokenProcessPool as error:
-            raise UserError(
-                "A worker process died, most often for want of memory; try fewer --workers."
-            ) from error
+            raise UserError("a worker process died, usually out of memory; try fewer --workers") from error
 
 
 @contextmanager

@@ -63,14 +63,14 @@ class Scheduler:
             from distributed import Client  # noqa: PLC0415 - an extra that most users do without
         except ImportError as error:
             raise UserError(
-                '--scheduler needs distributed, here and on workers: pip install "nnunetv2-raemd[cluster]".'
+                '--scheduler needs distributed, here and on workers: pip install "nnunetv2-raemd[cluster]"'
             ) from error
         try:
             client = Client(self.address, timeout=CONNECT_S, set_as_default=False)
         except (OSError, ValueError) as error:
             raise UserError(
-                f"There is no scheduler at {self.address}: {error}. Give the address that `dask scheduler` "
-                "prints, as tcp://host:8786."
+                f"there is no scheduler at {self.address}: {error}. Give the address that `dask scheduler` "
+                "prints, as tcp://host:8786"
             ) from error
         with client:
             yield client
@@ -115,10 +115,10 @@ def _ended_its_workers(future: Future) -> bool:
     from distributed import KilledWorker  # noqa: PLC0415
 
     if future.cancelled():
-        raise UserError("The scheduler was lost or the work cancelled there. The same command continues.")
+        raise UserError("the scheduler was lost or the work cancelled there. The same command continues")
     error = future.exception()
     if error is not None and not isinstance(error, (KilledWorker, UserError)):
-        raise UserError(f"A worker cannot do the work: {_describe(error)}") from error
+        raise UserError(f"a worker cannot do the work: {_describe(error)}") from error
     if isinstance(error, UserError):
         raise error
     return isinstance(error, KilledWorker)
@@ -129,7 +129,7 @@ def _alone(client: Client, job: Job[Item, Result], item: Item) -> Result:
         if not _ended_its_workers(future):
             result: Result = future.result()
             return result
-    return job.gave_up(item, "the workers that tried it died, most often for want of memory")
+    return job.gave_up(item, "the workers that tried it died, usually out of memory")
 
 
 def _call() -> Callable[[bytes], Any]:
@@ -166,7 +166,7 @@ def _check_workers(client: Client, job: Job[Item, Any], item: Item) -> None:
         if isinstance(answer, OSError):
             continue  # it has left
         if isinstance(answer, Exception):
-            raise UserError(f"The worker {address} cannot do the work: {_describe(answer)}") from answer
+            raise UserError(f"the worker {address} cannot do the work: {_describe(answer)}") from answer
         _check_same(address, answer, expected)
 
 

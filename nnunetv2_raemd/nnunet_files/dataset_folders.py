@@ -30,7 +30,7 @@ def find_dataset(dataset: str) -> NnunetDataset:
     folders = {"raw": nnUNet_raw, "preprocessed": nnUNet_preprocessed, "results": nnUNet_results}
     for kind, folder in folders.items():
         if not folder.get():
-            raise UserError(f"nnUNet_{kind} is not set: export it as nnU-Net's set-up describes")
+            raise UserError(f"nnUNet_{kind} is not set: run `export nnUNet_{kind}=FOLDER`")
     try:
         name = str(maybe_convert_to_dataset_name(dataset))
     except (RuntimeError, ValueError) as error:

@@ -26,7 +26,7 @@ def read_dataset_json(file: Path) -> DatasetJson:
         raise UserError(f"{file} cannot be read: {error}") from error
     for key in ("labels", "file_ending"):
         if key not in content:
-            raise UserError(f"{file} is no dataset.json of nnU-Net's: it has no {key!r}")
+            raise UserError(f"{file} is not a dataset.json of nnU-Net: it has no {key!r}")
     return content
 
 

@@ -94,7 +94,7 @@ def check_same_grid(reference: Path, prediction: Path, expected: Geometry, found
 def _with_simple_itk(file: Path) -> Segmentation:
     image = sitk.ReadImage(str(file))
     if image.GetNumberOfComponentsPerPixel() != 1 or image.GetDimension() not in (2, 3):
-        raise UserError(f"{file} is no segmentation: it must hold one image of two or three dimensions")
+        raise UserError(f"{file} is not a segmentation: it must contain one image of two or three dimensions")
     labels, spacing = sitk.GetArrayFromImage(image), [abs(s) for s in image.GetSpacing()[::-1]]
     if labels.ndim == 2:
         labels, spacing = labels[None], [max(spacing) * 999, *spacing]  # nnU-Net's spacing for 2D images
@@ -113,7 +113,7 @@ def _with_nnunet(reader: str) -> Callable[[Path], Segmentation]:
 
 def _geometry(labels: Labels, spacing: Any, origin: Any, direction: Any) -> Geometry:
     if labels.ndim != 3:
-        raise UserError(f"an array of {labels.ndim} dimensions is no segmentation")
+        raise UserError(f"an array of {labels.ndim} dimensions is not a segmentation")
     depth, height, width = labels.shape
     z, y, x = map(float, spacing)
     return Geometry((depth, height, width), (z, y, x), origin, direction)

@@ -32,10 +32,10 @@ def list_cases(folder: Path, file_ending: str) -> list[str]:
     """The cases that have a file in that folder, in order.
 
     Raises:
-        UserError: if it is no folder.
+        UserError: if it is not a folder.
     """
     if not folder.is_dir():
-        raise UserError(f"{folder} is no folder")
+        raise UserError(f"{folder} is not a folder")
     names = sorted(file.name for file in folder.iterdir() if not file.name.startswith("."))
     return [name.removesuffix(file_ending) for name in names if name.endswith(file_ending)]
 
@@ -49,5 +49,5 @@ def find_references(folder: Path, description: DatasetJson) -> ReferenceFolder:
     ending = str(description["file_ending"])
     case_ids = list_cases(folder, ending)
     if not case_ids:
-        raise UserError(f"{folder} holds no reference that ends with {ending}")
+        raise UserError(f"{folder} contains no reference that ends with {ending}")
     return ReferenceFolder(folder, ending, reader_name(description, folder / f"{case_ids[0]}{ending}"))

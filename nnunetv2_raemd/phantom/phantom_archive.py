@@ -89,7 +89,7 @@ def check_archive(folder: Path, settings: dict[str, Any]) -> None:
     if settings_file.is_file():
         _check_same(settings_file, settings)
     elif folder.is_dir() and any(folder.iterdir()):
-        raise UserError(f"{folder} is not empty and holds no phantom: choose another --output")
+        raise UserError(f"{folder} is not empty and does not contain a phantom: choose another --output")
 
 
 def remove_archive(folder: Path) -> None:
@@ -103,7 +103,9 @@ def remove_archive(folder: Path) -> None:
     if (folder / SETTINGS_FILE).is_file():
         shutil.rmtree(folder)
     elif not folder.is_dir() or any(folder.iterdir()):
-        raise UserError(f"{folder} holds no phantom and is not overwritten: choose another --output")
+        raise UserError(
+            f"{folder} does not contain a phantom and is not overwritten: choose another --output"
+        )
 
 
 def _check_same(settings_file: Path, settings: dict[str, Any]) -> None:

@@ -108,14 +108,15 @@ def _plan(source: Path, output: Path, settings: Sequence[LabelSettings]) -> Post
     labels, ending = labels_of(description), str(description["file_ending"])
     case_ids = list_cases(source, ending)
     if not case_ids:
-        raise UserError(f"{source} holds no prediction that ends with {ending}")
+        raise UserError(f"{source} contains no prediction that ends with {ending}")
     if source.resolve() == output.resolve():
         raise UserError(f"{output} holds the predictions themselves: choose another folder for -o")
     by_values = {label.target.values: label for label in settings}
     missing = [target.name for target in labels.targets if target.values not in by_values]
     if missing or len(by_values) != len(labels.targets):
         raise UserError(
-            f"the settings are of other labels than {source / 'dataset.json'}: determine them for it"
+            f"the settings were chosen for other labels than those of {source / 'dataset.json'}: "
+            "run raemd postprocess determine for it"
         )
     has_regions = any(len(target.values) > 1 for target in labels.targets)
     return PostprocessingJob(

@@ -52,7 +52,7 @@ def determine(material: Material, objective: Objective, *, workers: int = 1) -> 
         case_ids, problems = run_on_cases("Reading cases", job, cases, workers=workers)
         if not case_ids:
             reason = problems[0].reason if problems else f"{material.reference.path} holds none"
-            raise UserError(f"there is no case to choose a post-processing on: {reason}")
+            raise UserError(f"there are no cases to choose post-processing from: {reason}")
         labels = []
         for target in material.labels.targets:
             position = material.labels.targets.index(target)

@@ -65,7 +65,7 @@ def load_settings(file: Path) -> list[LabelSettings]:
     except OSError as error:
         raise UserError(f"{file} cannot be read ({error}): run raemd postprocess determine first") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{file} holds no settings of raemd postprocess: {error!r}") from error
+        raise UserError(f"{file} contains no settings of raemd postprocess: {error!r}") from error
 
 
 def _label(label: dict[str, Any]) -> LabelSettings:

@@ -58,7 +58,9 @@ def find_cases(folder: Path, file_ending: str) -> list[InputCase]:
     segmentations = {f"{case_id}{file_ending}" for case_id in images}
     images |= {name: [] for name in unnumbered - segmentations}
     if not images:
-        raise UserError(f"{folder} holds no image that ends with {file_ending}, as those of the training do")
+        raise UserError(
+            f"{folder} contains no image that ends with {file_ending}, as those of the training do"
+        )
     return [InputCase(case_id, tuple(images[case_id])) for case_id in sorted(images)]
 
 

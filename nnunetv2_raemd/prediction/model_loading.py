@@ -37,20 +37,18 @@ class Model(NamedTuple):
     def folder(self) -> Path:
         """Its folder in `nnUNet_results`; raises `UserError` where there is none, or a checkpoint lacks."""
         if not nnUNet_results:
-            raise UserError(
-                "The environment variable nnUNet_results is not set; set it to nnU-Net's results."
-            )
+            raise UserError("nnUNet_results is not set: run `export nnUNet_results=FOLDER`")
         try:
             path = get_output_folder(self.dataset, self.trainer, self.plans, self.configuration)
         except (RuntimeError, ValueError) as error:
             raise UserError(f"Dataset {self.dataset}: {error}") from error
         folder = Path(path)
         if not (folder / "plans.json").is_file():
-            raise UserError(f"There is no trained model in {folder}; check -d, -tr, -p and -c, or train it.")
+            raise UserError(f"there is no trained model in {folder}; check -d, -tr, -p and -c, or train it")
         for fold in self.folds:
             checkpoint = folder / f"fold_{fold}" / self.checkpoint
             if not checkpoint.is_file():
-                raise UserError(f"{checkpoint} is missing: train fold {fold}, or choose folds with -f.")
+                raise UserError(f"{checkpoint} is missing: train fold {fold}, or choose folds with -f")
         return folder
 
 
@@ -93,9 +91,9 @@ def load_model(model: Model, *, trust_checkpoint: bool = False, **settings: Any)
 def torch_device(name: str) -> torch.device:
     """The device, with torch's threads as nnU-Net sets them; raises `UserError` where there is none."""
     if name == "cuda" and not torch.cuda.is_available():
-        raise UserError("torch finds no CUDA device; give -device cpu, or see `raemd info`.")
+        raise UserError("torch finds no CUDA device; give -device cpu, or see `raemd info`")
     if name == "mps" and not torch.backends.mps.is_available():
-        raise UserError("torch finds no MPS device; give -device cpu.")
+        raise UserError("torch finds no MPS device; give -device cpu")
     if name == "cpu":
         torch.set_num_threads(os.cpu_count() or 1)
     elif name == "cuda":

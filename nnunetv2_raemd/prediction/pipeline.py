@@ -25,7 +25,7 @@ Preprocessed = Future[tuple[np.ndarray, dict[str, Any]]]
 
 WAITING_EXPORTS = 2  # as many as nnU-Net lets wait: each holds the logits of a scan
 WORKER_DIED = (
-    "the cases that were not done yet: a worker process died, most often for want of memory. Go on with "
+    "the cases that were not done yet: a worker process died, usually out of memory. Go on with "
     "--continue_prediction and fewer processes (-npp, -nps)"
 )
 

@@ -74,11 +74,11 @@ def _check_previous_stage(predictor: nnUNetPredictor, batch: Batch) -> None:
     previous = predictor.configuration_manager.previous_stage_name
     if previous is not None and batch.previous_stage is None:
         raise UserError(
-            f"the model is of a cascade: predict with its configuration {previous} first, and give the "
+            f"the model belongs to a cascade: predict with its configuration {previous} first, and give the "
             "folder of these predictions with -prev_stage_predictions"
         )
     if previous is None and batch.previous_stage is not None:
-        raise UserError("the model is of no cascade: leave out -prev_stage_predictions")
+        raise UserError("the model does not belong to a cascade: leave out -prev_stage_predictions")
 
 
 def _work(predictor: nnUNetPredictor, batch: Batch) -> CaseWork:

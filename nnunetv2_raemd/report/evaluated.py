@@ -93,7 +93,7 @@ def _saved_evaluation(file: Path, material: Material) -> Evaluation:
     """The saved evaluation of the material's systems; `UserError` if it is not of them as they are now."""
     saved = load_results(file)
     if saved.labels != material.labels:
-        raise UserError(f"{file} is of other labels")
+        raise UserError(f"{file} was made for other labels")
     if saved.settings.get("surface_distances") == str(False) and has_monai():
         raise UserError(f"{file} has no HD95 and ASSD")
     written = file.stat().st_mtime
@@ -113,7 +113,7 @@ def _check_up_to_date(result: SystemResult, files: Sequence[CaseFiles], written:
     evaluated = {(case.case_id, case.fold) for case in result.cases}
     known = evaluated | {(problem.case_id, problem.fold) for problem in result.problems}
     if not evaluated <= expected <= known:
-        raise UserError(f"{file} is of other folds or cases of {result.name}")
+        raise UserError(f"{file} was made from other folds or cases of {result.name}")
     present = (path for case in files for path in (case.prediction, case.reference) if path.is_file())
     if any(path.stat().st_mtime > written for path in present):
         raise UserError(f"{file} is older than predictions of {result.name} or their references")

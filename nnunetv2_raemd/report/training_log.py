@@ -61,7 +61,7 @@ def read_log(fold_folder: Path, read: ReadCheckpoint = read_checkpoint) -> Train
     """
     found = [fold_folder / name for name in _CHECKPOINTS if (fold_folder / name).exists()]
     if not found:
-        raise UserError(f"{fold_folder} holds no checkpoint")
+        raise UserError(f"{fold_folder} contains no checkpoint")
     content = read(found[0])
     fold, finished = fold_folder.name.removeprefix("fold_"), found[0].name == FINAL
     try:
@@ -71,7 +71,7 @@ def read_log(fold_folder: Path, read: ReadCheckpoint = read_checkpoint) -> Train
         curves = {key: tuple(map(float, log[key])) for key in QUANTITIES if log.get(key)}
         return TrainingLog(fold, curves, finished, _hours(log), _parameters(content))
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
-        raise UserError(f"{found[0]} holds no log of nnU-Net's: {reason_of(error)[:200]}") from error
+        raise UserError(f"{found[0]} contains no log of nnU-Net: {reason_of(error)[:200]}") from error
 
 
 def read_logs(

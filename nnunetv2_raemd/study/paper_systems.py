@@ -33,6 +33,6 @@ def models_of_table(number: int, plans: str, configuration: str) -> list[str]:
         UserError: if there is no comparison in that table.
     """
     if number not in TABLES:
-        raise UserError(f"--table {number}: the tables to be had are {' and '.join(map(str, TABLES))}")
+        raise UserError(f"--table {number}: choose {' and '.join(map(str, TABLES))}")
     models = [f"{trainer}__{plans}__{own or configuration}" for trainer, own in TABLES[number]]
     return list(dict.fromkeys(models))

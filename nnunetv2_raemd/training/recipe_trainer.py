@@ -187,13 +187,13 @@ class nnUNetTrainerRecipe(nnUNetTrainer):
         if cases := self._cases_not_finite():
             raise UserError(self._explain_not_finite(cases))
         if not all(weight.isfinite().all() for weight in self.network.parameters()):
-            raise UserError("the weights are not finite any more: lower the learning rate of the recipe")
+            raise UserError("the weights are no longer finite: lower the learning rate of the recipe")
         self.print_to_log_file(f"{losses} of this epoch are not finite, but images and weights are: going on")
 
     def _explain_not_finite(self, cases: list[str]) -> str:
         return (
             f"the loss is not finite because of NaN or infinite voxels in {', '.join(cases)} "
-            f"({self.preprocessed_dataset_folder}): mend the images in nnUNet_raw and preprocess again"
+            f"({self.preprocessed_dataset_folder}): correct the images in nnUNet_raw and preprocess again"
         )
 
     def _cases_not_finite(self) -> list[str]:
@@ -240,7 +240,7 @@ class nnUNetTrainerRecipe(nnUNetTrainer):
         except Exception as error:  # what reading any bytes as a checkpoint raises cannot be listed
             raise UserError(
                 f"{filename_or_checkpoint}: this checkpoint is damaged or of another network or plan "
-                f"({error!r}). Train anew without --c, or give the checkpoint of this trainer and plan"
+                f"({error!r}). Train again without --c, or give the checkpoint of this trainer and plan"
             ) from error
         self._replay_validation_history()
 

@@ -139,7 +139,7 @@ def test_tables_and_picture_hold_every_network(finished: tuple[dict[str, Any], s
     ("arguments", "complaint"),
     [
         (("--device", "tpu"), "--device tpu is unknown: choose cpu or cuda"),
-        (("--peers", "unet"), "there is no peer unet: choose among nnunet-2d, nnunet-3d"),
+        (("--peers", "unet"), "there is no network called unet: choose among nnunet-2d, nnunet-3d"),
         (("--peers", "absent.json"), "no preset 'absent.json'"),
         (("--slices", "12"), "--slices 12 do not make whole sequences"),
         (("--size", "100"), "nnU-Net would make patches of 112 x 112"),

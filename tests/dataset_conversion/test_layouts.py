@@ -311,7 +311,7 @@ def test_luna16_without_its_lungs(luna_of_ten, nnunet_folders: Path, monkeypatch
     options = ["luna16", "-i", luna_of_ten.path, "-d", 501, "--masks", "sphere", "--lungs", "crop"]
     (luna_of_ten.path / "seg-lungs-LUNA16" / "1.4.mhd").unlink()
     assert raemd_convert(monkeypatch, *options) == 1
-    assert "1.4: failed: there must be one lung mask 1.4.mhd, there is none" in capsys.readouterr().out
+    assert "1.4: failed: expected one lung mask 1.4.mhd, found none" in capsys.readouterr().out
     assert "1.4" not in files(nnunet_folders / "Dataset501_LUNA16")["imagesTr"]
 
 

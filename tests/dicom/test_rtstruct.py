@@ -124,4 +124,4 @@ def test_description_on_several_lines_is_one_name(make_patient, save_dicom) -> N
     assert read_header(file).rois[0].names == ("GTV-1", "primary tumour")
     dataset.StructureSetROISequence[0].ROIDescription = "primary\x02tumour"
     save_dicom(dataset, file)
-    assert read_header(file).reason == "a text in its header holds other than text: the file is damaged"
+    assert read_header(file).reason == "a text in its header is not text: the file is damaged"

@@ -236,8 +236,8 @@ def test_two_folders_that_do_not_fit(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "c1.nii.gz does not exist" in result.output
     assert "surplus.nii.gz has no reference" in result.output
-    with pytest.raises(UserError, match="nowhere is no folder"):
+    with pytest.raises(UserError, match="nowhere is not a folder"):
         raemd("evaluate", "--pred", tmp_path / "nowhere", "--ref", reference, "-l", 1)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="empty holds no segmentations"):
+    with pytest.raises(UserError, match="empty contains no segmentations"):
         raemd("evaluate", "--pred", predicted, "--ref", tmp_path / "empty", "-l", 1)

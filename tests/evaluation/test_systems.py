@@ -84,7 +84,7 @@ def test_folders_that_are_absent_or_empty(tmp_path: Path) -> None:
     empty = PredictionFolder(tmp_path / "pred", frozenset())
     with pytest.raises(UserError, match="no case to evaluate"):
         evaluate_folders([System("A", (empty,))], reference, LABELS)
-    with pytest.raises(UserError, match="nowhere is no folder"):
+    with pytest.raises(UserError, match="nowhere is not a folder"):
         evaluate_folders([System("A", (empty,))], ReferenceFolder(tmp_path / "nowhere", ".nii.gz"), LABELS)
 
 

@@ -68,7 +68,7 @@ def test_an_item_that_ends_its_worker_is_given_up_and_costs_no_other(monkeypatch
     found = run_tracked("Squaring", Squares(), items, backend=LocalProcesses(2), failed=given_up)
     assert [result for result in found if not given_up(result)] == ["1", "4", "9", "16", "25", "36"]
     assert [i for i, result in enumerate(found) if given_up(result)] == [2, 4]
-    assert found[2].startswith("-1: the worker process died, most often for want of memory")
+    assert found[2].startswith("-1: the worker process died, usually out of memory")
     assert "Squaring 8/8, 2 failed" in log.getvalue()
 
 

@@ -84,7 +84,7 @@ def test_bad_scans_are_named_and_the_others_predicted(
     finished = workspace.attempt("raemd", "predict", *arguments)
     assert finished.returncode == 1
     assert {file.name for file in output.glob("*.nii.gz")} == {"a_good.nii.gz", "b_good.nii.gz"}
-    report = finished.stdout[finished.stdout.index("not predicted were") :]
+    report = finished.stdout[finished.stdout.index("not predicted:") :]
     for bad in ("no_image_0000.nii.gz", "unnumbered.nii.gz", "z_cut_off_0000.nii.gz is cut off"):
         assert bad in report
     assert "Traceback" not in finished.stdout

@@ -173,7 +173,7 @@ def test_without_nnunets_folder(dataset: Path, failing, monkeypatch: pytest.Monk
         monkeypatch.delenv("nnUNet_preprocessed")
     else:
         monkeypatch.setenv("nnUNet_preprocessed", "")
-    assert "nnUNet_preprocessed is not set: export it" in failing("-d", "501")
+    assert "nnUNet_preprocessed is not set: run `export nnUNet_preprocessed=" in failing("-d", "501")
 
 
 @pytest.mark.parametrize(

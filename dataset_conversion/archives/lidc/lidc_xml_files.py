@@ -64,7 +64,7 @@ class XmlFile:
             )
         except _UNREADABLE as error:
             raise UserError(
-                f"{self.path} is not a whole LIDC XML file ({error}); download it again."
+                f"{self.path} is not a whole LIDC XML file ({error}); download it again"
             ) from error
 
 
@@ -79,10 +79,10 @@ class XmlFolder:
         """The file of a series; raises `UserError` for none, or for several that differ."""
         files = self.files.get(series_uid, [])
         if not files:
-            raise UserError("no LIDC XML file is of this series")
+            raise UserError("no LIDC XML file belongs to this series")
         if any(file.read_bytes() != files[0].read_bytes() for file in files[1:]):
             raise UserError(
-                f"{len(files)} different LIDC XML files are of this series: {files[0]}, {files[1]}"
+                f"{len(files)} different LIDC XML files belong to this series: {files[0]}, {files[1]}"
             )
         return XmlFile(files[0])
 
@@ -107,7 +107,7 @@ def index_xml(folder: Path) -> XmlFolder:
             files[series_uid].append(file)
     if not files:
         raise UserError(
-            f"There is no LIDC XML file of a CT series below {folder}; unpack LIDC-XML-only.zip there."
+            f"there is no LIDC XML file of a CT series below {folder}; unpack LIDC-XML-only.zip there"
         )
     return XmlFolder(dict(files), unreadable)
 

@@ -124,7 +124,7 @@ def find_luna16_cases(folder: Path, kind: MaskKind, *, annotations: Path | None 
 def _refused(found: Sequence[Path]) -> str:
     if len(found) == 1:
         return ""
-    return f"the scan is there {len(found)} times: {found[0]}, {found[1]}; remove all but one"
+    return f"the scan was found {len(found)} times: {found[0]}, {found[1]}; remove all but one"
 
 
 def read_annotations(csv_file: Path) -> dict[str, list[Ball]]:
@@ -135,7 +135,7 @@ def read_annotations(csv_file: Path) -> dict[str, list[Ball]]:
             reader = csv.DictReader(stream)
             missing = [c for c in _COLUMNS if c not in (reader.fieldnames or ())]
             if missing:
-                raise UserError(f"{csv_file} lacks the column {missing[0]}; expected {','.join(_COLUMNS)}.")
+                raise UserError(f"{csv_file} lacks the column {missing[0]}; expected {','.join(_COLUMNS)}")
             for row in reader:
                 nodules[row["seriesuid"].strip()].append(_ball(row, f"{csv_file}, line {reader.line_num}"))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -147,9 +147,9 @@ def _ball(row: dict[str, str], place: str) -> Ball:
     try:
         x, y, z, diameter = (float(row[column]) for column in _COLUMNS[1:])
     except (TypeError, ValueError) as error:
-        raise UserError(f"{place}: coordinates and diameter must be numbers ({error}).") from error
+        raise UserError(f"{place}: coordinates and diameter must be numbers ({error})") from error
     if not all(map(math.isfinite, (x, y, z))) or not 0 < diameter < math.inf:
-        raise UserError(f"{place}: needs finite coordinates and a positive diameter, has {diameter}.")
+        raise UserError(f"{place}: needs finite coordinates and a positive diameter, has {diameter}")
     return Ball((x, y, z), diameter)
 
 
@@ -160,7 +160,7 @@ def _find_headers(folder: Path) -> dict[str, list[Path]]:
         if not any(part.lower().startswith(_NOT_SCANS) for part in header.relative_to(folder).parts):
             found[case_identifier(header.stem)].append(header)
     if not found:
-        raise UserError(f"There is no .mhd scan below {folder}; expected LUNA16's subset0 ... subset9.")
+        raise UserError(f"there is no .mhd scan below {folder}; expected LUNA16's subset0 ... subset9")
     return dict(found)
 
 
@@ -168,7 +168,7 @@ def _find_annotations(folder: Path) -> Path:
     found = files_below(folder, "annotations.csv")
     if len(found) != 1:
         raise UserError(
-            f"There are {len(found)} files annotations.csv below {folder}; "
-            "name the right one with --annotations."
+            f"there are {len(found)} files annotations.csv below {folder}; "
+            "name the right one with --annotations"
         )
     return found[0]

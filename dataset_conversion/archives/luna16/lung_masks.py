@@ -77,7 +77,7 @@ class CaseWithLungs:
         """The case with its lungs; raises `UserError` where there is not one lung mask that fits the scan."""
         if len(self.masks) != 1:
             found = " and ".join(map(str, self.masks)) or "none"
-            raise UserError(f"there must be one lung mask {self.case_id}.mhd, there is {found}")
+            raise UserError(f"expected one lung mask {self.case_id}.mhd, found {found}")
         loaded = self.case.load()
         lungs = read_lungs(self.masks[0], loaded.image)
         change = lung_class if self.choice.use is LungUse.CLASS else self._cropped
@@ -107,8 +107,8 @@ def find_lung_masks(folder: Path, *, anywhere: bool = False) -> dict[str, list[P
             found[case_identifier(mask.stem)].append(mask)
     if not found:
         raise UserError(
-            f"There is no lung mask below {folder}; --lungs needs LUNA16's folder seg-lungs-LUNA16 there, or "
-            "name it with --lungs-dir."
+            f"there is no lung mask below {folder}; --lungs needs LUNA16's folder seg-lungs-LUNA16 there, or "
+            "name it with --lungs-dir"
         )
     return dict(found)
 
@@ -129,7 +129,7 @@ def read_lungs(mask: Path, image: sitk.Image) -> np.ndarray:
     labels = sitk.GetArrayViewFromImage(lungs)
     inside = np.asarray((labels == left) | (labels == right))
     if not inside.any():
-        raise UserError(f"{mask} shows no lung: no voxel is labelled {left} or {right}")
+        raise UserError(f"{mask} shows no lung: no voxel is labeled {left} or {right}")
     return inside
 
 
@@ -155,7 +155,7 @@ def describe_lung_class(about: DatasetDescription) -> DatasetDescription:
     """
     classes = {k: v for k, v in about.labels.items() if k not in ("background", "ignore")}
     if list(classes.values()) != [LESION]:
-        raise UserError(f"--lungs class needs a dataset of one class, not {', '.join(classes)}.")
+        raise UserError(f"--lungs class needs a dataset of one class, not {', '.join(classes)}")
     lung = LESION + 1
     ignore = {"ignore": lung + 1} if "ignore" in about.labels else {}
     labels: dict[str, int | Sequence[int]] = {"background": 0, "lung": (LESION, lung), **classes, **ignore}

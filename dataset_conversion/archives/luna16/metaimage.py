@@ -42,28 +42,28 @@ def read_metaimage(header: Path) -> sitk.Image:
     try:
         reader.ReadImageInformation()
     except RuntimeError as error:
-        raise UserError(f"{header} is not a readable MetaImage header; download it again.") from error
+        raise UserError(f"{header} is not a readable MetaImage header; download it again") from error
     if reader.GetDimension() != 3 or reader.GetNumberOfComponents() != 1:
-        raise UserError(f"{header} is not a three-dimensional grey image.")
+        raise UserError(f"{header} is not a three-dimensional gray image")
     if reader.GetPixelID() not in _VOXEL_TYPES:
         raise UserError(
-            f"{header} holds voxels of type {sitk.GetPixelIDValueAsString(reader.GetPixelID())}, not HU."
+            f"{header} holds voxels of type {sitk.GetPixelIDValueAsString(reader.GetPixelID())}, not HU"
         )
     _check_voxels_present(header, reader)
     try:
         return reader.Execute()
     except RuntimeError as error:
-        raise UserError(f"{voxel_file(header)} cannot be read; download it again.") from error
+        raise UserError(f"{voxel_file(header)} cannot be read; download it again") from error
 
 
 def _check_voxels_present(header: Path, reader: sitk.ImageFileReader) -> None:
     voxels = voxel_file(header)
     if not voxels.is_file():
-        raise UserError(f"{voxels} is missing; download or unpack it again.")
+        raise UserError(f"{voxels} is missing; download or unpack it again")
     if voxels == header or str(header_field(header, "CompressedData")).lower() == "true":
         return
     bytes_each = sitk.Image([1] * 3, reader.GetPixelID()).GetSizeOfPixelComponent()
     expected = prod(reader.GetSize()) * bytes_each + max(int(header_field(header, "HeaderSize") or 0), 0)
     actual = voxels.stat().st_size
     if actual != expected:
-        raise UserError(f"{voxels} has {actual} bytes, the header promises {expected}; download it again.")
+        raise UserError(f"{voxels} has {actual} bytes, the header promises {expected}; download it again")

@@ -33,7 +33,7 @@ def find_nsclc_radiomics_cases(
     delineations = _by_patient(index)
     patients = sorted({*delineations, *(_patient(images[0]) for images in index.ct.values())})
     if not patients and not index.unreadable:
-        raise UserError("There are no CT images and no RTSTRUCT or SEG among the input files.")
+        raise UserError("there are no CT images and no RTSTRUCT or SEG among the input files")
     found: list[ContouredCt] = []
     rejected: list[Outcome] = []
     told: set[Unreadable] = set()
@@ -49,7 +49,7 @@ def find_nsclc_radiomics_cases(
     cases, namesakes = _apart_from_namesakes(found)
     files = (_unreadable(file) for file in index.unreadable if file not in told)
     strangers = sorted(set(excluded).difference(patients, KNOWN_EXCLUSIONS, [""]))
-    remarks = tuple(f"no patient to leave out is called {patient}" for patient in strangers)
+    remarks = tuple(f"there is no patient to leave out called {patient}" for patient in strangers)
     return FoundCases(tuple(cases), (*files, *rejected, *namesakes), remarks)
 
 

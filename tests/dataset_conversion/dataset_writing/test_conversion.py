@@ -129,7 +129,7 @@ def test_strict_stops_at_what_cannot_even_be_planned(luna_of_five, nnunet_folder
     copy = luna_of_five.path / "copy"
     copy.mkdir()
     (copy / "1.0.mhd").write_bytes(next(luna_of_five.path.rglob("1.0.mhd")).read_bytes())
-    with pytest.raises(UserError, match=r"1\.0: the scan is there 2 times.*--strict"):
+    with pytest.raises(UserError, match=r"1\.0: the scan was found 2 times.*--strict"):
         run(luna_of_five.path, strict=True)
     assert names(run(luna_of_five.path), Status.FAILED) == ["1.0"]
 
@@ -283,7 +283,7 @@ def test_process_of_an_earlier_run_can_do_nothing_more(luna_of_five, nnunet_fold
     case, bad = find_luna16_cases(luna_of_five.path, Spheres()).cases[:2]
     luna_of_five.voxels(bad.case_id).unlink()
     for each in (case, bad):
-        with pytest.raises(UserError, match="Another run of the converter has taken over"):
+        with pytest.raises(UserError, match="another run of the converter has taken over"):
             convert_case(each, earlier)
     assert not later.recorded_cases() and not list((later.path / "imagesTr").iterdir())
     assert convert_case(case, later).status is Status.CONVERTED

@@ -148,7 +148,7 @@ def test_worker_without_the_package_is_named(folder: DatasetFolder) -> None:
                 run([FakeCase("a"), FakeCase("b")], folder, cluster)
             with distributed.Client(cluster.scheduler_address, set_as_default=False) as client:
                 client.wait_for_workers(1)
-            with pytest.raises(UserError, match=r"The worker tcp://.*cannot do the work.*nnunetv2_raemd"):
+            with pytest.raises(UserError, match=r"the worker tcp://.*cannot do the work.*nnunetv2_raemd"):
                 run([FakeCase("a"), FakeCase("b")], folder, cluster)
         finally:
             worker.kill()

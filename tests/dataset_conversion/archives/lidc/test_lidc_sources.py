@@ -70,7 +70,7 @@ def test_files_that_are_no_ct_reading_are_passed_over(tmp_path: Path) -> None:
     (tmp_path / "3.xml").write_text("<html/>")
     index = index_xml(tmp_path)
     assert list(index.files) == ["1.2.3"] and not index.unreadable
-    with pytest.raises(UserError, match="no LIDC XML file is of this series"):
+    with pytest.raises(UserError, match="no LIDC XML file belongs to this series"):
         index.source_of("1.2.4")
 
 

@@ -217,7 +217,7 @@ def test_scan_that_the_source_does_not_know_fails_alone(luna, add) -> None:
     assert [case.case_id for case in made.cases] == ["1.1"]
     (rejected,) = made.rejected
     assert rejected.case_id == "1.2" and rejected.status is Status.FAILED
-    assert "no LIDC XML file is of this series" in rejected.reason
+    assert "no LIDC XML file belongs to this series" in rejected.reason
 
 
 def test_scan_without_nodules_is_a_negative_case(luna, add) -> None:

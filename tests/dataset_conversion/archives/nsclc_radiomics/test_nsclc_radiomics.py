@@ -275,7 +275,7 @@ def test_exclusion_of_nobody_is_mentioned(make_patient, tmp_path: Path) -> None:
     write(make_patient("A"))
     found = index_folder(tmp_path / "dicom")
     result = find_nsclc_radiomics_cases(found, choice=MaskChoice(), excluded={"a": "asked", "A": "asked"})
-    assert result.remarks == ("no patient to leave out is called a",) and not result.cases
+    assert result.remarks == ("there is no patient to leave out called a",) and not result.cases
     for nothing_to_say in ({"": "asked"}, KNOWN_EXCLUSIONS):
         assert not find_nsclc_radiomics_cases(found, choice=MaskChoice(), excluded=nothing_to_say).remarks
 
