@@ -126,14 +126,21 @@ def loss_in_words(text: str) -> str:
 
 def schedule_in_words(debug: Mapping[str, Any]) -> str:
     """From what this package's trainers write into debug.json, as `Recipe(num_epochs=100, ...)`."""
-    recipe = dict(re.findall(r"(\w+)=([^,)]+)", str(debug.get("recipe", ""))))
-    try:
-        return (
-            f"learning rate × {recipe['lr_factor']} after {recipe['schedule_patience']} epochs without "
-            f"improvement, stop after {recipe['stop_patience']}"
-        )
-    except KeyError:  # another trainer, or another version's recipe
+    text = str(debug.get("recipe", ""))
+    recipe = dict(re.findall(r"(\w+)=([^,)]+)", text))
+    if recipe.get("schedule") == "'cosine'":
+        warm_up = float(recipe.get("warm_up", 0))
+        return f"cosine, after a warm-up over {warm_up:.0%} of the training" if warm_up else "cosine"
+    if (
+        not {"lr_factor", "schedule_patience"} <= recipe.keys()
+    ):  # another trainer, or another version's recipe
         return _UNKNOWN
+    stop = recipe.get("stop_patience", "inf")
+    early = "" if stop == "inf" else f", stop after {stop}"
+    return (
+        f"learning rate × {recipe['lr_factor']} after {recipe['schedule_patience']} epochs without "
+        f"improvement{early}"
+    )
 
 
 def _seconds_per_scan(model: TrainedModel) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -84,6 +86,13 @@ def test_the_schedule_is_read_from_the_recipe_as_it_is_written() -> None:
     recipe = Recipe(lr_factor=0.5, schedule_patience=3, stop_patience=11)
     assert schedule_in_words({"recipe": str(recipe)}) == (
         "learning rate × 0.5 after 3 epochs without improvement, stop after 11"
+    )
+    assert schedule_in_words({"recipe": str(replace(recipe, stop_patience=math.inf))}) == (
+        "learning rate × 0.5 after 3 epochs without improvement"
+    )
+    assert schedule_in_words({"recipe": str(replace(recipe, schedule="cosine"))}) == "cosine"
+    assert schedule_in_words({"recipe": str(replace(recipe, schedule="cosine", warm_up=0.03))}) == (
+        "cosine, after a warm-up over 3% of the training"
     )
     assert schedule_in_words({"recipe": "Recipe(num_epochs=3)"}) == "–"
     assert schedule_in_words({}) == "–"
