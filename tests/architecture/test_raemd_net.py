@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from dynamic_network_architectures.architectures.unet import PlainConvUNet
+from dynamic_network_architectures.initialization.weight_init import InitWeights_He
 from torch import Tensor, nn
 
 from nnunetv2_raemd.architecture import RAEMDNet
@@ -303,3 +304,18 @@ def test_the_recurrence_begins_at_nothing_and_learns() -> None:
     network(sequence).square().mean().backward()
     optimizer.step()
     assert differs()
+
+
+@pytest.mark.parametrize(
+    "layer", [nn.Conv2d(8, 16, 3), nn.ConvTranspose2d(8, 16, 2), nn.Conv2d(4, 4, 1, bias=False)]
+)
+def test_convolutions_start_as_nnunets(layer: nn.Module) -> None:
+    """He initialization with the slope of nnU-Net's LeakyReLU, number by number."""
+    torch.manual_seed(3)
+    expected = copy.deepcopy(layer)
+    InitWeights_He(1e-2)(expected)
+    torch.manual_seed(3)
+    RAEMDNet.initialize(layer)
+    assert all(
+        torch.equal(one, other) for one, other in zip(layer.parameters(), expected.parameters(), strict=True)
+    )

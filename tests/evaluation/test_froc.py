@@ -11,6 +11,7 @@ from segmentations import block
 from sklearn.metrics import roc_curve
 
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.evaluation import candidates
 from nnunetv2_raemd.evaluation.candidates import find_candidates
 from nnunetv2_raemd.evaluation.case_results import Candidate, CaseResult, Lesion, TargetResult
 from nnunetv2_raemd.evaluation.evaluation_options import EvaluationOptions
@@ -179,3 +180,22 @@ def test_probabilities_that_break_off(tmp_path: Path) -> None:
 
 def test_the_rates_are_luna16s() -> None:
     assert list(LUNA16_RATES) == [2.0**power for power in range(-3, 4)]
+
+
+@pytest.mark.parametrize(("spacing_x_mm", "hit"), [(1.0, False), (0.999, True)])
+def test_the_rim_of_a_lesion_is_outside(
+    spacing_x_mm: float, hit: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LUNA16's evaluation compares with `<`: a center 3 mm off hits a lesion of 6 mm diameter no more."""
+    monkeypatch.setattr(candidates, "ball_diameter_mm", lambda volume: 6.0)
+    lesion = np.zeros((1, 1, 9), bool)
+    lesion[0, 0, 1] = True
+    probability = np.zeros(lesion.shape, np.float32)
+    probability[0, 0, 4] = 0.9
+    (found,) = find_candidates(
+        region_above(0.5, iter(probability), probability.shape),
+        find_components(lesion),
+        spacing_mm=(1, 1, spacing_x_mm),
+        options=EvaluationOptions(froc=True),
+    )
+    assert found.lesions == ((0,) if hit else ())

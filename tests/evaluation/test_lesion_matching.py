@@ -117,3 +117,14 @@ def test_components_and_shared_voxels_equal_scipys() -> None:
         assert np.allclose(sorted(places), sorted(expected))
         assert sorted(ours.sizes) == sorted(np.bincount(theirs.ravel())[1:])
     assert shared_voxels(*components).sum() == np.count_nonzero(first & second)
+
+
+@pytest.mark.parametrize(
+    ("share", "least", "detected"), [(48, 1.0, True), (47, 1.0, False), (24, 0.5, True), (23, 0.5, False)]
+)
+def test_a_lesion_is_detected_from_the_least_overlap_on(share: int, least: float, detected: bool) -> None:
+    """Of its 48 voxels, exactly the fraction asked for is enough: 1.0 is a lesion that is covered whole."""
+    reference = block(A)
+    prediction = np.zeros_like(reference)
+    prediction[tuple(axis[:share] for axis in np.nonzero(reference))] = True
+    assert matched(reference, prediction, min_overlap=least)[0][0].detected is detected

@@ -134,3 +134,14 @@ def test_a_single_system_is_compared_with_none() -> None:
 def test_an_unknown_system_to_compare_with() -> None:
     with pytest.raises(UserError, match=r"no system C .*there are: A, B"):
         summarize(Evaluation(LABELS, (system("A", {"a": 1}), system("B", {"a": 1}))), against="C")
+
+
+@pytest.mark.parametrize(
+    ("diameter_mm", "place"),
+    [(5.999, 0), (6, 1), (7.999, 1), (8, 2), (14.999, 2), (15, 3), (29.999, 3), (30, 4)],
+)
+def test_a_bin_begins_at_its_limit(diameter_mm: float, place: int) -> None:
+    """Lung-RADS v2022: from 6 mm on, from 8 mm on, from 15 mm on; a mass begins at 30 mm."""
+    cases = (case("a", None, (lesion(diameter_mm),)),)
+    found = summarize(Evaluation(LABELS, (SystemResult("A", cases),))).of("A", "nodule")
+    assert [b.n_lesions for b in found.lesions.by_diameter] == [int(i == place) for i in range(5)]

@@ -100,3 +100,30 @@ def test_noise_does_not_lower_the_learning_rate_while_the_loss_falls() -> None:
 def test_a_real_plateau_is_seen_despite_the_noise() -> None:
     epochs = [first_reduction(noisy_training(seed), Recipe()) for seed in range(200)]
     assert np.mean(np.array(epochs) < 100) > 0.9
+
+
+def test_an_improvement_must_exceed_the_least_one() -> None:
+    """0.875 falls by exactly the least improvement, which is none; 0.75 by twice that below the best."""
+    stopping = EarlyStopping(patience=5, min_improvement=0.125)
+    counts = []
+    for loss in (1.0, 0.875, 0.75, 0.625, 0.5):
+        stopping.observe(loss)
+        counts.append(stopping.epochs_without_improvement)
+    assert counts == [0, 1, 0, 1, 0]
+    assert stopping.best == 0.5
+
+
+def test_the_least_improvement_is_a_thousandth() -> None:
+    stopping = EarlyStopping(patience=5)
+    for loss in (0.5, 0.4995, 0.4991):
+        stopping.observe(loss)
+    assert (stopping.best, stopping.epochs_without_improvement) == (0.5, 2)
+    stopping.observe(0.4989)
+    assert (stopping.best, stopping.epochs_without_improvement) == (0.4989, 0)
+
+
+def test_training_stops_one_epoch_after_its_patience() -> None:
+    stopping = EarlyStopping(patience=2)
+    for stopped in (False, False, False, True):
+        stopping.observe(1.0)
+        assert stopping.stopped is stopped
