@@ -1,0 +1,77 @@
+"""The commands of docs/get-started.md, in their order, at toy size."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from nnunet_workspace import PREPROCESS, Workspace
+from nnunetv2.experiment_planning.plan_and_preprocess_entrypoints import plan_and_preprocess_entry
+from typer.testing import CliRunner
+
+from nnunetv2_raemd.cli import app
+
+pytestmark = pytest.mark.slow
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "get-started.md"
+TOY_SIZE = {
+    "-n 12 --shape 40 96 96": "-n 5 --shape 24 64 64",
+    "--spacing 2.5 2 2 --diameter 8 18": "--spacing 4 3 3 --diameter 10 16",
+    "nnUNetTrainerUNet_quick": "nnUNetTrainerAblation1UNet_tiny",
+    "nnUNetTrainerRAEMD_quick": "nnUNetTrainerRAEMD_tiny",
+}
+ON_CPU = {"study", "predict"}
+
+
+def commands() -> list[list[str]]:
+    """What a reader types, without the set-up of the environment."""
+    blocks = re.findall(r"^```bash\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    return [shlex.split(line) for line in lines if line.startswith(("raemd ", "nnUNetv2_"))]
+
+
+def at_toy_size(command: list[str]) -> list[str]:
+    line = shlex.join(command)
+    for usual, toy in TOY_SIZE.items():
+        line = line.replace(usual, toy)
+    return shlex.split(line)
+
+
+def test_the_page_has_the_whole_way() -> None:
+    assert [command[:2] for command in commands()] == [
+        ["raemd", "info"],
+        ["raemd", "phantom"],
+        ["raemd", "convert"],
+        ["nnUNetv2_plan_and_preprocess", "-d"],
+        ["raemd", "study"],
+        ["raemd", "report"],
+        ["raemd", "predict"],
+    ]
+    page = PAGE.read_text(encoding="utf-8")
+    assert all(usual in page for usual in TOY_SIZE)
+
+
+def test_its_commands_work_one_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nnunet = tmp_path / "nnunet"
+    workspace = Workspace(nnunet / "raw", nnunet / "preprocessed", nnunet / "results")
+    for folder in (workspace.raw, workspace.preprocessed, workspace.results):
+        folder.mkdir(parents=True)
+    for name, value in workspace.variables().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    for program, *arguments in map(at_toy_size, commands()):
+        if program == "nnUNetv2_plan_and_preprocess":
+            workspace.run_here(plan_and_preprocess_entry, *arguments, *PREPROCESS)
+            continue
+        on_cpu = ("-device", "cpu") if arguments[0] in ON_CPU else ()
+        done = CliRunner().invoke(app, [*arguments, *on_cpu])
+        assert done.exit_code == 0, (arguments, done.output, done.exception)
+    dataset = workspace.raw / "Dataset501_LUNA16"
+    assert (dataset / "qc" / "index.html").is_file()
+    assert "nnUNetTrainerRAEMD_tiny" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    predicted = {file.name for file in (tmp_path / "segmentations").glob("*.nii.gz")}
+    assert (
+        predicted == {file.name for file in (dataset / "labelsTr").glob("*.nii.gz")} and len(predicted) == 5
+    )
