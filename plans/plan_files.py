@@ -98,7 +98,7 @@ def _check_target(file: Path, name: str) -> None:
     # nnU-Net names folders TRAINER__PLANS__CONFIGURATION and takes the names apart again
     if not re.fullmatch(r"\w[\w.-]*", name) or "__" in name or name.endswith(".json"):
         raise UserError(
-            f"--name {name} is no name for a plan: use letters, digits, '-', '.' and single '_', and leave "
+            f"--name {name} is not a valid plan name: use letters, digits, '-', '.' and single '_', without "
             ".json out"
         )
     if file.exists() and "raemd" not in read_plan(file):

@@ -45,7 +45,7 @@ class Sizes:
             )
         if len(self.patch_3d) not in {0, 3}:
             raise UserError(
-                "--patch-3d takes slices, rows and columns, as in 96 160 160; given were "
+                "--patch-3d takes slices, rows and columns, as in 96 160 160; got "
                 f"{len(self.patch_3d)} numbers"
             )
         if not self.patch_3d:

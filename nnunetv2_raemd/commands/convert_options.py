@@ -80,7 +80,7 @@ class ConvertOptions:
     channel_name: Annotated[
         Channel,
         typer.Option(
-            help="Name of the channel, by which nnU-Net normalises: CT clips and standardises over the "
+            help="Name of the channel, by which nnU-Net normalizes: CT clips and standardizes over the "
             "dataset; rescale_to_0_1 maps each image to [0, 1], as the paper does.",
         ),
     ] = Channel.CT

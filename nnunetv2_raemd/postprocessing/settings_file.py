@@ -76,7 +76,7 @@ def _label(label: dict[str, Any]) -> LabelSettings:
         highest = 1.0 if name in NEED_PROBABILITIES else math.inf
         if not isinstance(value, int | float) or not 0 <= value <= highest or value == math.inf:
             raise ValueError(
-                f"{name} of {label['name']} is {value!r}, which is no number from 0 to {highest:g}"
+                f"{name} of {label['name']} is {value!r}, which is not a number from 0 to {highest:g}"
             )
     target = Target(str(label["name"]), tuple(int(value) for value in label["values"]))
     return LabelSettings(target, Postprocessing(**chosen))

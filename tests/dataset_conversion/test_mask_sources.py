@@ -117,7 +117,7 @@ def test_auto_says_why_the_rtstruct_was_not_taken(
     patient.write_rtstruct({"Heart": patient.box([2], rows=(3, 5), columns=(4, 9))})
     loaded = cases_in(tmp_path / "dicom", MaskSource.AUTO).cases[0].load()
     assert loaded.details["mask_source"] == "seg"
-    assert loaded.details["checks"][0].startswith("rt.dcm: no ROI is called like")
+    assert loaded.details["checks"][0].startswith("rt.dcm: no ROI matches")
 
 
 def test_without_highdicom_seg_is_refused_at_once_and_rtstruct_goes(

@@ -174,7 +174,7 @@ def test_bits_that_are_not_stored_do_not_count(make_patient, tmp_path: Path, syn
     ("changes", "reason"),
     [
         ({"HighBit": 15, "BitsStored": 12}, "HighBit is not BitsStored - 1"),
-        ({"PhotometricInterpretation": "PALETTE COLOR"}, "colours, not HU"),
+        ({"PhotometricInterpretation": "PALETTE COLOR"}, "colors, not HU"),
         ({"RescaleType": "Z_EFF"}, "RescaleType is Z_EFF"),
         ({"RescaleType": "HU_MOD"}, "RescaleType is HU_MOD"),
         ({"RescaleIntercept": None}, "lacks RescaleSlope or RescaleIntercept"),

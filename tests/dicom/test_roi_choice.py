@@ -34,7 +34,7 @@ def test_lung1_003_has_three_tumours_and_only_the_first_is_taken_unless_merged()
     assert RoiChoice(DEFAULT_ROI).of(found) == (found[0],)
     assert RoiChoice(DEFAULT_ROI, merge=True).of(found) == (found[0],)
     assert RoiChoice(r"gtv-\d", merge=True).of(found) == tuple(found[:3])
-    with pytest.raises(UserError, match="3 ROIs are called like"):
+    with pytest.raises(UserError, match="3 ROIs match"):
         RoiChoice(r"gtv-\d").of(found)
 
 

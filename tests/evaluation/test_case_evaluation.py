@@ -209,4 +209,4 @@ def test_missing_and_broken_files_are_named(tmp_path: Path) -> None:
     case.prediction.unlink()
     assert refused(case) == f"{case.prediction} does not exist"
     sitk.WriteImage(sitk.Image([4, 4, 4], sitk.sitkVectorUInt8, 3), str(case.prediction))
-    assert "is no segmentation" in refused(case)
+    assert "is not a segmentation" in refused(case)

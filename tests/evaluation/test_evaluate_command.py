@@ -191,7 +191,7 @@ def test_unset_folders_are_named(nnunet_folders: NnunetFolders, monkeypatch: pyt
 
 def test_a_model_without_validation(trained: NnunetFolders) -> None:
     (trained.results / "TrainerC__nnUNetPlans__2d" / "fold_0").mkdir(parents=True)
-    with pytest.raises(UserError, match="holds no fold_X/validation"):
+    with pytest.raises(UserError, match="contains no fold_X/validation"):
         raemd("evaluate", "-d", 701, "-tr", "TrainerC")
 
 
@@ -216,7 +216,7 @@ def test_two_folders_with_nnunets_dataset_json_beside_the_predictions(tmp_path: 
 
 def test_two_folders_with_labels_by_number(tmp_path: Path) -> None:
     predicted, reference = write_two_folders(tmp_path)
-    with pytest.raises(UserError, match=r"which labels are there.*-djfile.*-l"):
+    with pytest.raises(UserError, match=r"the labels are unknown.*-djfile.*-l"):
         raemd("evaluate", "--pred", predicted, "--ref", reference)
     result = raemd("evaluate", "--pred", predicted, "--ref", reference, "-l", 1, 2, "-np", 1)
     assert result.exit_code == 0

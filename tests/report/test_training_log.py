@@ -61,17 +61,17 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path, content: bytes) -> None:
 
 
 def test_no_log_at_all(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="holds no checkpoint"):
+    with pytest.raises(UserError, match="contains no checkpoint"):
         read_log(tmp_path)
     torch.save({"network_weights": {}}, tmp_path / "checkpoint_final.pth")
-    with pytest.raises(UserError, match="holds no log"):
+    with pytest.raises(UserError, match="contains no log"):
         read_log(tmp_path)
 
 
 @pytest.mark.parametrize("logging", [3, [1], {"lrs": 1}, {"lrs": ["a"]}, {"lrs": [10**400]}, {"lrs": [[]]}])
 def test_a_log_of_another_shape_is_named(tmp_path: Path, logging: object) -> None:
     torch.save({"logging": logging}, tmp_path / "checkpoint_final.pth")
-    with pytest.raises(UserError, match=r"checkpoint_final\.pth holds no log of nnU-Net's"):
+    with pytest.raises(UserError, match=r"checkpoint_final\.pth contains no log of nnU-Net: "):
         read_log(tmp_path)
 
 

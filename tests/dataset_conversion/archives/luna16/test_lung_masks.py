@@ -188,7 +188,7 @@ def test_missing_and_doubled_lung_masks_are_that_cases_failure(luna) -> None:
     file = write_lungs(luna, "1.1")
     plan = joined(luna, LungUse.CLASS)
     plan.cases[0].load()
-    with pytest.raises(UserError, match=r"one lung mask 1\.2\.mhd, there is none"):
+    with pytest.raises(UserError, match=r"one lung mask 1\.2\.mhd, found none"):
         plan.cases[1].load()
     (file.parent / "copy").mkdir()
     sitk.WriteImage(sitk.ReadImage(str(file)), str(file.parent / "copy" / file.name))
