@@ -26,7 +26,7 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/mypy -p nnunetv2_raemd
 
 docs: $(VENV)/.installed-dev
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
 
 # The stamps say when the environment last agreed with the metadata. Both installs are editable, so that
 # neither target replaces what the other installed, and the code that runs is always the checkout's.

@@ -39,6 +39,7 @@ def _public(found: Any) -> list[Any]:
                 not member.is_alias
                 and (member.is_function or member.is_class)
                 and not member.name.startswith("_")
+                and member.name != "forward"  # of torch modules: the class says what comes in and out
             ):
                 names += _public(member)
     return names
