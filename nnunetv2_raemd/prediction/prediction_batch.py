@@ -44,7 +44,7 @@ def predict_batch(predictor: nnUNetPredictor, batch: Batch, processes: Processes
             starts; if cases had to be left out, after all others are written.
     """
     if reasons := run_batch(predictor, batch, processes):
-        raise UserError("not predicted were\n" + "\n".join(f"  {reason}" for reason in reasons))
+        raise UserError("not predicted:\n" + "\n".join(f"  {reason}" for reason in reasons))
 
 
 def run_batch(predictor: nnUNetPredictor, batch: Batch, processes: Processes) -> list[str]:
