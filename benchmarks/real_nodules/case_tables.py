@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.stats import wilcoxon
+from worst_cases import draw_worst
 
 PROPOSED = "RAEMD-Net"
 DIAMETERS = ((0, 8, "< 8 mm"), (8, 15, "8-15 mm"), (15, np.inf, "> 15 mm"))
@@ -20,7 +21,7 @@ METRICS = {"dice": "Dice", "hd95_mm": "HD95, mm", "recall": "recall", "precision
 def write_tables(
     cases: Path, root: Path, models: Mapping[str, tuple[str, int]], nodules: Mapping[str, Mapping[str, Any]]
 ) -> None:
-    """Write `cases.csv` (a row per case and training) and `tables.md` to the study's folder, and print them.
+    """Write `cases.csv` (a row per case and training), `tables.md` and `worst.png` to the study's folder.
 
     `models` gives the system and seed of each model, `nodules` diameter and texture of each case.
     """
@@ -37,6 +38,7 @@ def write_tables(
     )
     (root / "tables.md").write_text(text + "\n", encoding="utf-8")
     print(text)
+    draw_worst(table, root, models, root / "worst.png")
 
 
 def read_cases(

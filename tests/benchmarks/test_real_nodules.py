@@ -1,0 +1,97 @@
+"""The study on real nodules: its folds, its budget and its statistics, worked out by hand."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "benchmarks" / "real_nodules"
+sys.path[:0] = [str(FOLDER), str(FOLDER / "trainers")]
+
+import case_tables  # noqa: E402
+import cubes_dataset  # noqa: E402
+import processor_time_trainers  # noqa: E402
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer  # noqa: E402
+
+from nnunetv2_raemd.training.trainer import nnUNetTrainerRAEMD  # noqa: E402
+
+
+def test_every_nodule_is_validated_once() -> None:
+    names = [f"{i}_nod" for i in range(103)]
+    folds = cubes_dataset.five_folds(names)
+    validated = [name for fold in folds for name in fold["val"]]
+    assert sorted(validated) == sorted(names)
+    for fold in folds:
+        assert sorted(fold["train"] + fold["val"]) == sorted(names)
+    assert folds == cubes_dataset.five_folds(names)
+
+
+@pytest.mark.parametrize(
+    ("name", "base"), [("nnUNetTrainer", nnUNetTrainer), ("nnUNetTrainerRAEMD", nnUNetTrainerRAEMD)]
+)
+def test_a_name_says_system_budget_and_seed(name: str, base: type) -> None:
+    trainer: Any = getattr(processor_time_trainers, f"{name}_150s_seed3")
+    assert issubclass(trainer, base)
+    assert (trainer.seconds, trainer.seed) == (150.0, 3)
+
+
+def test_other_names_are_not_found() -> None:
+    assert not hasattr(processor_time_trainers, "nnUNetTrainerRAEMD")
+
+
+def test_the_budget_counts_training_time_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([10.0, 13.0, 16.0, 16.0])
+    monkeypatch.setattr(processor_time_trainers.time, "process_time", lambda: next(clock))
+    trainer = SimpleNamespace(spent=20.0, seconds=50.0, running_since=None)
+    done = processor_time_trainers.ProcessorTimeBudget.epochs_done
+    assert done(trainer) == pytest.approx(0.4 * 1000)  # the clock stands: 20 of 50 s
+    trainer.running_since = 10.0
+    next(clock)
+    assert done(trainer) == pytest.approx((20 + 3) / 50 * 1000)
+    trainer.spent = 49.0
+    assert done(trainer) == 1000  # never more than all
+
+
+def test_holms_correction_by_hand() -> None:
+    # ordered 0.01 x 3, 0.03 x 2, 0.04 x 1, none below the one before
+    assert case_tables.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert case_tables.holm([0.5, 0.9]) == pytest.approx([1.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("diameter", "group"), [(7.99, "< 8 mm"), (8.0, "8-15 mm"), (14.9, "8-15 mm"), (15.0, "> 15 mm")]
+)
+def test_diameter_groups(diameter: float, group: str) -> None:
+    assert case_tables.diameter_group(diameter) == group
+
+
+def test_the_tables_of_two_systems(tmp_path: Path) -> None:
+    """Two systems on eight nodules: the first is better by 0.1 on all."""
+    models = {"A__P__2d": ("RAEMD-Net", 0), "B__P__3d": ("U-Net", 0)}
+    nodules = {f"n{i}": {"diameter_mm": 6.0 + 2 * i, "texture": "solid"} for i in range(8)}
+    file = tmp_path / "cases.csv"
+    with file.open("w", newline="") as stream:
+        keys = [*case_tables.METRICS, "continuity"]
+        writer = csv.DictWriter(stream, ["system", "case", "fold", *keys])
+        writer.writeheader()
+        for name, dice in (("A", 0.7), ("B", 0.6)):
+            for i in range(8):
+                row = dict.fromkeys(keys, dice + 0.01 * i)
+                writer.writerow({"system": name, "case": f"n{i}", "fold": i % 2} | row)
+    table = case_tables.read_cases(file, models, nodules)
+    text = case_tables.comparisons(table)
+    # the smallest p that eight pairs of one sign can give, two-sided: 2 / 2^8
+    assert "| U-Net | 8 | +0.100 | +0.100 to +0.100 | 8 |" in text
+    assert "0.0078" in text
+    assert f"{np.mean(0.7 + 0.01 * np.arange(8)):.3f}" in case_tables.main_table(table)
+    assert (
+        case_tables.by_group(table, "diameter")
+        .splitlines()[0]
+        .endswith("| < 8 mm (1) | 8-15 mm (4) | > 15 mm (3) |")
+    )
