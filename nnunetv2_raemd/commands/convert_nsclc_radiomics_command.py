@@ -15,6 +15,7 @@ from nnunetv2_raemd.dataset_conversion.archives.nsclc_radiomics.nsclc_radiomics_
     GantryTilt,
     Incomplete,
     Irregular,
+    SparseContours,
 )
 from nnunetv2_raemd.dicom.mask_source import MaskSource
 
@@ -55,6 +56,13 @@ def convert_nsclc_radiomics(
             "refuse it."
         ),
     ] = GantryTilt.RESAMPLE,
+    sparse_contours: Annotated[
+        SparseContours,
+        typer.Option(
+            help="What to do with contours drawn farther apart than the slices: count the patient as failed, "
+            "or interpolate the mask between them."
+        ),
+    ] = SparseContours.FAIL,
     exclude: Annotated[
         list[str] | None,
         typer.Option(
@@ -75,5 +83,5 @@ def convert_nsclc_radiomics(
     from nnunetv2_raemd.dicom.roi_choice import RoiChoice
 
     excluded = dict.fromkeys(exclude, "asked for by --exclude") if exclude else KNOWN_EXCLUSIONS
-    choice = MaskChoice(RoiChoice(roi, merge), irregular, source, incomplete, gantry_tilt)
+    choice = MaskChoice(RoiChoice(roi, merge), irregular, source, incomplete, gantry_tilt, sparse_contours)
     convert_archive(NsclcRadiomics(choice, excluded), chosen, name=name)

@@ -9,13 +9,16 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pydicom
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, MediaStorageDirectoryStorage
 
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.regular_file import check_is_regular
 
+_UNDEFINED = 0xFFFFFFFF  # length of a value that ends with a mark
 # Messages of these name tags and lengths. Others may quote a value, which in a damaged file may be anything,
 # a patient's name too.
 _QUOTE_NO_VALUES = (AttributeError, EOFError, FileNotFoundError, InvalidDicomError, PermissionError)
@@ -83,8 +86,10 @@ def reading(path: Path) -> Iterator[None]:
 
 def read_dataset(path: Path) -> Dataset:
     """A whole DICOM file; raises `UserError` naming it where it cannot be read."""
+    check_is_regular(path)
     with reading(path):
         dataset = pydicom.dcmread(path, force=True)
+        _check_not_cut_off(dataset)
     if "TransferSyntaxUID" not in dataset.file_meta:
         # Files without a preamble are little endian, and pydicom has found out which of two kinds.
         implicit = dataset.original_encoding[0]
@@ -93,7 +98,11 @@ def read_dataset(path: Path) -> Dataset:
 
 
 def read_tags(path: Path, tags: Sequence[str]) -> Dataset | None:
-    """The header with `tags` only; None for what is not DICOM. Raises for DICOM that is cut off."""
+    """The header with `tags` only; None for what is not DICOM. Raises for DICOM that is cut off.
+
+    And for what is no regular file, which is not opened.
+    """
+    check_is_regular(path)
     try:
         dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(tags))
     except InvalidDicomError:
@@ -102,15 +111,30 @@ def read_tags(path: Path, tags: Sequence[str]) -> Dataset | None:
             return None
         dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(tags), force=True)
     if "SOPClassUID" in dataset:
+        _check_not_cut_off(dataset)
         return dataset
     if dataset.file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
         return None
     raise UserError("not a DICOM file, or cut off in its header")
 
 
+def _check_not_cut_off(dataset: Dataset) -> None:
+    """pydicom takes what is left of a value at the end of a file, of a sequence the items that are left."""
+    if not len(dataset):
+        return
+    last = dataset.get_item(max(dataset.keys()))
+    if (
+        isinstance(last, RawDataElement)
+        and last.length != _UNDEFINED
+        and len(last.value or b"") < last.length
+    ):
+        raise UserError(f"it ends within the value of {last.tag}: it is cut off")
+
+
 def instance_uid_of_damaged(path: Path) -> str:
     """SOP instance UID from the first bytes of a file whose header cannot be read; "" where they lack it."""
     try:
+        check_is_regular(path)
         return str(read_file_meta_info(path).get("MediaStorageSOPInstanceUID", ""))
     except Exception:  # the file is damaged: nothing is sure to work
         return ""

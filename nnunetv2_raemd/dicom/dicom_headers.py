@@ -102,9 +102,20 @@ def _structure_set(path: Path, dataset: Dataset) -> Delineation:
         MaskSource.RTSTRUCT,
         **_identity(dataset),
         series=tuple(series for frame in frames for series in _series_of_frame(frame)),
-        frame_of_reference_uids=tuple(uid_of(frame.get("FrameOfReferenceUID")) for frame in frames),
+        frame_of_reference_uids=_frames_of_reference(dataset),
         rois=_rois(dataset),
     )
+
+
+def _frames_of_reference(dataset: Dataset) -> tuple[str, ...]:
+    """Those that a structure set lists; where it lists none, its own and those of its ROIs."""
+    listed = sequence(dataset, "ReferencedFrameOfReferenceSequence")
+    items = listed or [dataset]
+    uids = [uid_of(item.get("FrameOfReferenceUID")) for item in items]
+    if not listed:
+        rois = sequence(dataset, "StructureSetROISequence")
+        uids += [uid_of(roi.get("ReferencedFrameOfReferenceUID")) for roi in rois]
+    return tuple(dict.fromkeys(uid for uid in uids if uid))
 
 
 def _segmentation(path: Path, dataset: Dataset) -> Delineation:

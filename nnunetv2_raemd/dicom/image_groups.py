@@ -46,6 +46,7 @@ _DERIVED = (
     "CSA MPR",
 )
 _SHOWN = 6
+_MANY = 5  # images, so many that they are not just the slices with contours
 
 
 @dataclass(frozen=True)
@@ -258,25 +259,26 @@ def _listed_alone(group: _Group, references: References) -> _Group:
     others = [image for image in group if not _is_named(image, references.listed)]
     if len(listed) < 2 or not others or not is_even(_heights(listed)):
         return group
-    return listed if _is_other_pass(_heights(others), _heights(listed)) else group
+    is_other = _is_other_pass(_heights(others), _heights(listed), even=is_even(_heights(group)))
+    return listed if is_other else group
 
 
-def _is_other_pass(others: np.ndarray, listed: np.ndarray) -> bool:
+def _is_other_pass(others: np.ndarray, listed: np.ndarray, *, even: bool) -> bool:
     """Whether images can be none of the slices that a file lists for the contoured region alone.
 
-    They lie among slices that are listed from end to end, or off the grid of those listed.
+    They lie among slices that are listed from end to end; or among many where all together are not `even`; or
+    off the grid of those listed, or at their places.
     """
     step = (listed[-1] - listed[0]) / (len(listed) - 1)
     within = (others > listed[0] - UNEVEN_FRACTION * step) & (others < listed[-1] + UNEVEN_FRACTION * step)
     from_end_to_end = others[0] > listed[0] - step and others[-1] < listed[-1] + step
     of_half = (others - listed[0]) / (step / 2)
     off_grid = np.abs(of_half - np.rint(of_half)) > 2 * UNEVEN_FRACTION
-    at_same_place = within & (np.rint(of_half) % 2 == 0)
-    most_are_listed = len(listed) >= len(others)
+    at_same_place = np.rint(of_half) % 2 == 0
+    many = len(listed) >= _MANY and not even
     return bool(
-        (from_end_to_end and within.any())
-        or (within & (off_grid | at_same_place)).any()
-        or (most_are_listed and off_grid.any())
+        (within & (from_end_to_end | many | off_grid | at_same_place)).any()
+        or (len(listed) >= len(others) and off_grid.any())
     )
 
 

@@ -30,15 +30,19 @@ class RoiChoice:
 
     def of(self, rois: Sequence[Roi]) -> tuple[Roi, ...]:
         """The ROIs meant; raises `UserError` naming all there are where none matches, or too many."""
-        matching = tuple(roi for roi in rois if any(map(self._matches, roi.names)))
-        by_name = tuple(roi for roi in matching if self._matches(roi.names[0]))
-        chosen = matching if self.merge else by_name or matching
+        chosen = self.matching(rois)
         names = ", ".join(roi.title for roi in rois) or "none at all"
         if not chosen:
             raise UserError(f"no ROI matches {self.pattern!r}; there are: {names}")
         if len(chosen) > 1 and not self.merge:
             raise UserError(f"{len(chosen)} ROIs match {self.pattern!r}, of {names}: merge or narrow")
         return chosen
+
+    def matching(self, rois: Sequence[Roi]) -> tuple[Roi, ...]:
+        """The ROIs that are called so, however many."""
+        matching = tuple(roi for roi in rois if any(map(self._matches, roi.names)))
+        by_name = tuple(roi for roi in matching if self._matches(roi.names[0]))
+        return matching if self.merge else by_name or matching
 
     def _matches(self, name: str) -> bool:
         return re.fullmatch(self.pattern, name, re.IGNORECASE) is not None

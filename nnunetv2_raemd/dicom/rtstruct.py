@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,9 @@ from pydicom.dataset import Dataset
 
 from nnunetv2_raemd.dicom.dicom_files import describe, read_dataset, reading
 from nnunetv2_raemd.dicom.image_attributes import referenced_images
-from nnunetv2_raemd.dicom.index_entries import Roi
+from nnunetv2_raemd.dicom.index_entries import Delineation, Roi
+from nnunetv2_raemd.dicom.mask_source import MaskSource
+from nnunetv2_raemd.dicom.roi_choice import RoiChoice
 from nnunetv2_raemd.dicom.tag_values import sequence
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.rasterize.contours import (
@@ -25,8 +28,10 @@ from nnunetv2_raemd.rasterize.contours import (
 _INCLUSIVE, _EXCLUSIVE = "CLOSED_PLANAR", "CLOSEDPLANAR_XOR"
 
 
-def draw_rois(path: Path, rois: Sequence[Roi], stack: SliceStack) -> Rasterized:
+def draw_rois(path: Path, rois: Sequence[Roi], stack: SliceStack, *, bridge: bool = False) -> Rasterized:
     """Mask of the union of `rois` of the structure set in `path`; ROIs are found by number, not by order.
+
+    `bridge` interpolates between contours that are farther apart than slices, see `rasterize`.
 
     Raises `UserError` where the file cannot be read or coordinates are no triples.
     """
@@ -34,8 +39,25 @@ def draw_rois(path: Path, rois: Sequence[Roi], stack: SliceStack) -> Rasterized:
     with reading(path):
         dataset = read_dataset(path)
         for roi in rois:
-            union.unite(_draw(_contours(dataset, roi), roi, stack))
+            union.unite(_draw(_contours(dataset, roi), roi, stack, bridge=bridge))
     return union
+
+
+def without_empty_namesakes(delineation: Delineation, choice: RoiChoice) -> tuple[Delineation, list[str]]:
+    """The file without ROIs that are called like the one chosen but hold no contour, and what was left out.
+
+    Planning systems leave such behind. Where several are drawn, or none, all stay.
+    """
+    called_so = choice.matching(delineation.rois)
+    if len(called_so) < 2 or choice.merge or delineation.source is not MaskSource.RTSTRUCT:
+        return delineation, []
+    with reading(delineation.path):
+        dataset = read_dataset(delineation.path)
+        empty = [roi for roi in called_so if not _contours(dataset, roi)]
+    if len(called_so) - len(empty) != 1:
+        return delineation, []
+    notes = [f"ROI number {roi.number} is called {roi.title} too and holds no contour" for roi in empty]
+    return replace(delineation, rois=tuple(roi for roi in delineation.rois if roi not in empty)), notes
 
 
 def drawn_on(path: Path, rois: Sequence[Roi]) -> set[str]:
@@ -57,7 +79,7 @@ def _contours(dataset: Dataset, roi: Roi) -> list[Dataset]:
     return [contour for item in mine for contour in sequence(item, "ContourSequence")]
 
 
-def _draw(items: Sequence[Dataset], roi: Roi, stack: SliceStack) -> Rasterized:
+def _draw(items: Sequence[Dataset], roi: Roi, stack: SliceStack, *, bridge: bool) -> Rasterized:
     name = roi.names[0] if roi.names else f"ROI {roi.number}"
     contours: dict[str, list[Contour]] = {_INCLUSIVE: [], _EXCLUSIVE: []}
     not_closed: list[str] = []
@@ -67,8 +89,8 @@ def _draw(items: Sequence[Dataset], roi: Roi, stack: SliceStack) -> Rasterized:
             contours[kind].append(Contour(_points(item, label), label))
         else:
             not_closed.append(f"{label}: {kind} is not a closed contour")
-    result = rasterize(contours[_INCLUSIVE], stack)
-    result.unite(rasterize(contours[_EXCLUSIVE], stack, exclusive=True))
+    result = rasterize(contours[_INCLUSIVE], stack, bridge=bridge)
+    result.unite(rasterize(contours[_EXCLUSIVE], stack, exclusive=True, bridge=bridge))
     result.ignored[:0] = not_closed
     return result
 

@@ -45,12 +45,14 @@ def match_series(delineation: Delineation, rois: Sequence[Roi], index: DicomInde
     """The CT series that `rois` were drawn on.
 
     It is the one that the file names, of several the one whose images the contours of `rois` name; where it
-    names none that is there, the patient's only one in the same frame of reference. Raises `UserError` where
+    names none that is there, the patient's only one in the same frame of reference, or else the one whose
+    images the contours name. Raises `UserError` where
     there is no such series or an ROI is in another frame of reference, `DamagedSeriesError` where an image of
     it cannot be read.
     """
     named = [series for series in delineation.series if series.uid in index.ct]
-    series = _one_of(named or _in_same_frame(delineation, index), delineation, rois, index)
+    candidates = named or _in_same_frame(delineation, index) or _by_contours(delineation, rois, index)
+    series = _one_of(candidates, delineation, rois, index)
     images = index.ct[series.uid]
     absent = set(series.image_uids) - index.ct_image_uids
     damaged = [file for file in index.unreadable if _belongs(file, images, absent, index)]
@@ -58,7 +60,8 @@ def match_series(delineation: Delineation, rois: Sequence[Roi], index: DicomInde
         raise DamagedSeriesError(damaged)
     notes = _frame_notes(series, images[0].frame_of_reference_uid, rois)
     if not named:
-        notes = ("CT series taken by frame of reference: the one referenced is not there", *notes)
+        why = "the one referenced is not there" if delineation.series else "the file references none"
+        notes = (f"CT series taken by frame of reference or by the contours' images: {why}", *notes)
     return SeriesMatch(images, series.image_uids, len(absent), notes)
 
 
@@ -92,6 +95,14 @@ def _in_same_frame(delineation: Delineation, index: DicomIndex) -> list[Referenc
         if frame and frame in delineation.frame_of_reference_uids and same_patient:
             found.append(ReferencedSeries(uid, frame_of_reference_uid=frame))
     return [replace(found[0], image_uids=tuple(listed))] if len(found) == 1 else found
+
+
+def _by_contours(delineation: Delineation, rois: Sequence[Roi], index: DicomIndex) -> list[ReferencedSeries]:
+    """Series with images that the contours say they were drawn on."""
+    if delineation.source is not MaskSource.RTSTRUCT:
+        return []
+    drawn = drawn_on(delineation.path, rois)
+    return [ReferencedSeries(uid) for uid, images in index.ct.items() if drawn & _uids(images)]
 
 
 def _frame_notes(series: ReferencedSeries, ct_frame: str, rois: Sequence[Roi]) -> tuple[str, ...]:

@@ -1,1 +1,1 @@
-"""Planar contours to voxels; numpy only, and of use to others."""
+"""Planar contours to voxels; arrays only, and of use to others."""

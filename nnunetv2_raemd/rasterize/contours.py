@@ -1,26 +1,51 @@
 """Planar contours in world coordinates rasterized onto a stack of parallel slices.
 
-Generic and numpy only. Conventions, all of them binding for the masks made with it:
+Generic. Conventions, all of them binding for the masks made with it:
 
-- a contour belongs to the nearest slice by position along the slices' normal; farther than half the usual
-  distance of slices from every slice, it is refused;
+- a contour belongs to the plane at its height along the slices' normal, and only contours of one plane are
+  combined with each other, by `combine_contours`;
+- a plane belongs to the nearest slice; farther than half the usual distance of slices from every slice, its
+  contours are refused;
+- where planes are denser than slices, what lies in a slice is interpolated between them (`between_planes`);
+  where single slices have several planes, the nearest one counts, and of the others such parts as it does not
+  touch;
+- where planes are sparser than slices, the slices between stay empty unless they are to be bridged, and this
+  is told;
 - within the slice, the slice's own position, orientation and spacing turn millimetres into pixels;
 - a pixel is set where its centre is inside the polygon by the even-odd rule. An edge through a pixel centre
   counts half-open: on the edge towards lower row and column the pixel is inside, on the other it is outside,
-  so polygons that share an edge neither overlap nor leave a gap;
-- contours of one slice are combined by `combine_contours`.
+  so polygons that share an edge neither overlap nor leave a gap.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy import ndimage
 
-from nnunetv2_raemd.rasterize.polygons import combine_contours, symmetric_difference, without_repeated_points
+from nnunetv2_raemd.rasterize.between_planes import Spacing, shapes_at
+from nnunetv2_raemd.rasterize.contour_planes import (
+    SAME_PLANE_FRACTION,
+    ContourPlane,
+    are_denser,
+    are_sparser,
+    into_planes,
+    plane_distance_mm,
+    skipped_slices,
+)
+from nnunetv2_raemd.rasterize.polygons import (
+    apart_from,
+    combine_contours,
+    fill_window,
+    symmetric_difference,
+    without_repeated_points,
+)
 
+_Combine = Callable[[Sequence[np.ndarray], tuple[int, int]], np.ndarray]
+_BESIDE = 1e-3  # pixels; contours are drawn along the border, too
 MIN_POINTS = 3
 # Coordinates come as decimal text of at most 16 characters (DICOM DS); below this many mm they are noise,
 # and so a contour midway between two slices goes to the first of them on every machine.
@@ -82,20 +107,26 @@ class Rasterized:
     mask: (S, rows, columns), bool, in the order of the stack.
     drawn: how many contours are in it.
     ignored: contours that enclose nothing, and so are missed by no one.
+    outside: contours that lie wholly beside the image.
     in_gaps: contours that lie in a gap between two slices, where one is missing.
     lost: contours that should be in the mask and are not.
+    sparse: that contours are drawn on planes farther apart than the slices, which are empty between them.
+    notes: what else is worth knowing.
     """
 
     mask: np.ndarray
     drawn: int = 0
     ignored: list[str] = field(default_factory=list)
+    outside: list[str] = field(default_factory=list)
     in_gaps: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
+    sparse: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def problems(self) -> list[str]:
         """All that was left out, and why."""
-        return [*self.lost, *self.in_gaps, *self.ignored]
+        return [*self.lost, *self.in_gaps, *self.outside, *self.ignored]
 
     def unite(self, other: Rasterized) -> None:
         """Add the contours of another structure on the same stack; its mask may become ours."""
@@ -104,9 +135,8 @@ class Rasterized:
         elif other.drawn:
             self.mask |= other.mask
         self.drawn += other.drawn
-        self.ignored += other.ignored
-        self.in_gaps += other.in_gaps
-        self.lost += other.lost
+        for kind in ("ignored", "outside", "in_gaps", "lost", "sparse", "notes"):
+            getattr(self, kind).extend(getattr(other, kind))
 
 
 def nothing_drawn(stack: SliceStack) -> Rasterized:
@@ -114,24 +144,101 @@ def nothing_drawn(stack: SliceStack) -> Rasterized:
     return Rasterized(np.zeros((len(stack.positions_mm), *stack.shape), dtype=bool))
 
 
-def rasterize(contours: Sequence[Contour], stack: SliceStack, *, exclusive: bool = False) -> Rasterized:
+def rasterize(
+    contours: Sequence[Contour], stack: SliceStack, *, exclusive: bool = False, bridge: bool = False
+) -> Rasterized:
     """Draw `contours` into the slices of `stack`.
 
-    `exclusive` combines the contours of a slice by pure exclusive-or, as DICOM's CLOSEDPLANAR_XOR asks for
-    (PS3.3 C.8.8.6.3), instead of by `combine_contours`. What cannot be drawn is named in the result.
+    `exclusive` combines the contours of a plane by pure exclusive-or, as DICOM's CLOSEDPLANAR_XOR asks for
+    (PS3.3 C.8.8.6.3), instead of by `combine_contours`. `bridge` interpolates in slices between planes that
+    are sparser than slices. What cannot be drawn is named in the result.
     """
-    combine = symmetric_difference if exclusive else combine_contours
     result = nothing_drawn(stack)
-    for index, in_slice in _polygons_by_slice(contours, stack, result).items():
-        result.mask[index] = combine(in_slice, stack.shape)
-        result.drawn += len(in_slice)
+    planes = into_planes(_placed(contours, stack, result), stack.usual_distance_mm)
+    result.drawn = sum(len(plane.polygons) for plane in planes)
+    combine = symmetric_difference if exclusive else combine_contours
+    between = _has_one_frame(stack) and _is_between(planes, stack, result, bridge=bridge)
+    (_draw_between if between else _draw_nearest)(planes, stack, combine, result)
     return result
 
 
-def _polygons_by_slice(
+def _is_between(
+    planes: Sequence[ContourPlane], stack: SliceStack, result: Rasterized, *, bridge: bool
+) -> bool:
+    """Whether to interpolate between planes; says in `result` how these lie."""
+    slices_mm = stack.usual_distance_mm
+    planes_mm = plane_distance_mm(planes) or 0.0
+    lie = f"contours are drawn {planes_mm:.3g} mm apart, slices are {slices_mm:.3g} mm apart"
+    if are_denser(planes, slices_mm):
+        result.notes.append(f"{lie}: interpolated between the planes")
+        return True
+    if not are_sparser(planes, slices_mm):
+        return False
+    if bridge:
+        result.notes.append(f"{lie}: slices between are interpolated")
+    else:
+        result.sparse.append(lie)
+    return bridge
+
+
+def _draw_nearest(
+    planes: Sequence[ContourPlane], stack: SliceStack, combine: _Combine, result: Rasterized
+) -> None:
+    """Each plane into its nearest slice; of several in one slice the nearest counts."""
+    by_slice: dict[int, list[ContourPlane]] = defaultdict(list)
+    for plane in planes:
+        by_slice[plane.slice_index].append(plane)
+    for index, several in by_slice.items():
+        several.sort(key=lambda plane: abs(plane.height_mm - stack.heights_mm[index]))
+        mask = combine(several[0].polygons, stack.shape)
+        for plane in several[1:]:
+            mask |= apart_from(combine(plane.polygons, stack.shape), mask)
+        result.mask[index] = mask
+    crowded = sum(len(several) > 1 for several in by_slice.values())
+    if crowded:
+        result.notes.append(
+            f"{crowded} slices have contours at several heights: of those that overlap, the nearest count"
+        )
+    skipped = 0 if result.sparse else skipped_slices(planes, stack.heights_mm)
+    if skipped:
+        result.notes.append(f"{skipped} slices between contours have none and stay empty")
+
+
+def _draw_between(
+    planes: Sequence[ContourPlane], stack: SliceStack, combine: _Combine, result: Rasterized
+) -> None:
+    heights = np.array([plane.height_mm for plane in planes])
+    masks = np.stack([combine(plane.polygons, stack.shape) for plane in planes])
+    if not masks.any():
+        return
+    rows, columns = _window(np.asarray(masks.any(axis=0)))
+    spacing = Spacing(
+        (float(np.linalg.norm(stack.row_step_mm)), float(np.linalg.norm(stack.column_step_mm))),
+        plane_distance_mm(planes) or stack.usual_distance_mm,
+        SAME_PLANE_FRACTION * stack.usual_distance_mm,
+    )
+    result.mask[:, rows, columns] = shapes_at(stack.heights_mm, heights, masks[:, rows, columns], spacing)
+
+
+def _window(mask: np.ndarray) -> tuple[slice, slice]:
+    """Where the mask is, and some pixels round it."""
+    (found,) = ndimage.find_objects(mask.view(np.uint8))
+    rows, columns = (slice(max(part.start - 2, 0), part.stop + 2) for part in found)
+    return rows, columns
+
+
+def _has_one_frame(stack: SliceStack) -> bool:
+    """Whether slices lie straight above each other, so that a polygon has the same pixels in each."""
+    offsets = stack.positions_mm - stack.positions_mm[0]
+    sideways = offsets - np.outer(offsets @ stack.normal, stack.normal)
+    return bool(np.abs(sideways).max() <= POSITION_NOISE_MM)
+
+
+def _placed(
     contours: Sequence[Contour], stack: SliceStack, result: Rasterized
-) -> dict[int, list[np.ndarray]]:
-    polygons: dict[int, list[np.ndarray]] = defaultdict(list)
+) -> list[tuple[float, int, np.ndarray]]:
+    """Height, nearest slice, and polygon in its pixels, of each contour that can be drawn."""
+    placed = []
     for contour in contours:
         points = contour.points_mm
         if len(points) < MIN_POINTS or len(without_repeated_points(points)) < MIN_POINTS:
@@ -139,10 +246,26 @@ def _polygons_by_slice(
         elif not np.isfinite(points).all():
             result.lost.append(f"{contour.name}: coordinates that are not finite")
         elif (index := _nearest_slice(points, stack)) is not None:
-            polygons[index].append(_to_pixels(points, stack, index))
+            polygon = _to_pixels(points, stack, index)
+            if _is_drawable(contour, polygon, stack, result):
+                placed.append((float((points @ stack.normal).mean()), index, polygon))
         else:
             _refuse(contour, stack, result)
-    return polygons
+    return placed
+
+
+def _is_drawable(contour: Contour, polygon: np.ndarray, stack: SliceStack, result: Rasterized) -> bool:
+    """Whether it holds a voxel; says so where it does not, or lies beside the image in part or wholly."""
+    low, high, last = polygon.min(axis=0), polygon.max(axis=0), np.array(stack.shape) - 0.5
+    if np.any(high < -0.5) or np.any(low > last):
+        result.outside.append(f"{contour.name}: it lies beside the image")
+        return False
+    if not fill_window(polygon, stack.shape)[1].any():
+        result.ignored.append(f"{contour.name}: it encloses no voxel centre")
+        return False
+    if np.any(low < -0.5 - _BESIDE) or np.any(high > last + _BESIDE):
+        result.notes.append(f"{contour.name}: the part of it that lies beside the image is cut off")
+    return True
 
 
 def _nearest_slice(points_mm: np.ndarray, stack: SliceStack) -> int | None:

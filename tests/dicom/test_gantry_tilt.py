@@ -109,7 +109,7 @@ def test_nothing_of_the_slices_is_cut_off(make_patient, save_dicom, tmp_path: Pa
 def test_segments_move_with_their_slices(make_patient, save_dicom, tmp_path: Path) -> None:
     """Displaced by a whole row a slice, so that no pixel is between two."""
     pytest.importorskip("highdicom")
-    from test_dicom_seg import make_seg, two_masks  # noqa: PLC0415
+    from seg_files import make_seg, two_masks  # noqa: PLC0415
 
     degrees = float(np.degrees(np.arctan(2.0 / 3.0)))
     patient = write_tilted(make_patient, save_dicom, degrees=degrees, orientation=(1, 0, 0, 0, 1, 0))

@@ -33,6 +33,7 @@ def keyhole(outer: Points, hole: Points) -> list[tuple[float, float]]:
 ROUND, HOLE, ISLAND = disc(5.3, 7.1, 5.0), disc(5.3, 7.1, 3.0), disc(5.3, 7.1, 1.2)
 PAIR = (disc(4.0, 4.5, 3.1), disc(6.0, 8.5, 3.4))
 
+OUTSIDE, TINY = box(30, 30, 40, 40), disc(5.4, 7.5, 0.3)
 # the contours of one slice, and the pixels that are theirs
 SHAPES: dict[str, tuple[list[Points], np.ndarray]] = {
     "plain": ([ROUND], exact_mask(ROUND, SHAPE)),
@@ -57,14 +58,16 @@ SHAPES: dict[str, tuple[list[Points], np.ndarray]] = {
     "on the border's pixel centres": ([box(0, 0, 11, 14)], exact_mask(box(0, 0, 11, 14), SHAPE)),
     "leaving the volume": ([disc(1, 13, 4.3)], exact_mask(disc(1, 13, 4.3), SHAPE)),
     "around the volume": ([box(-20, -20, 40, 40)], np.ones(SHAPE, dtype=bool)),
-    "outside the volume": ([ROUND, box(30, 30, 40, 40)], exact_mask(ROUND, SHAPE)),
+    "outside the volume": ([ROUND, OUTSIDE], exact_mask(ROUND, SHAPE)),
     "disc of radius 1.5 pixels": ([disc(5, 7, 1.5)], exact_mask(disc(5, 7, 1.5), SHAPE)),
-    "smaller than a pixel": ([disc(5.4, 7.5, 0.3)], np.zeros(SHAPE, dtype=bool)),
+    "smaller than a pixel": ([TINY], np.zeros(SHAPE, dtype=bool)),
     "crossing itself": (
         [box(2, 2, 9, 9)[:2] + box(2, 2, 9, 9)[:1:-1]],
         exact_mask([(2, 2), (2, 9), (9, 2), (9, 9)], SHAPE),
     ),
 }
+
+SAID = [(OUTSIDE, "it lies beside the image"), (TINY, "it encloses no voxel centre")]
 
 OBLIQUE = ((0.36, 0.48, -0.8), (-0.8, 0.6, 0.0))
 EVEN = (0.0, 2.5, 5.0, 7.5)
@@ -98,7 +101,9 @@ def test_no_pixel_differs(
         drawn = rasterize(contours, stack)
         expected = np.zeros((len(heights), *SHAPE), dtype=bool)
         expected[index] = truth
-        assert np.count_nonzero(drawn.mask != expected) == 0 and not drawn.problems
+        assert np.count_nonzero(drawn.mask != expected) == 0
+        told = [reason for contour, reason in SAID if any(contour is polygon for polygon in polygons)]
+        assert [problem.split(": ")[1] for problem in drawn.problems] == told
 
 
 def _stack(axes: tuple[tuple[float, ...], ...], heights: tuple[float, ...], drift_mm: float) -> SliceStack:

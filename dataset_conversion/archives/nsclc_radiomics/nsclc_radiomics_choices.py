@@ -33,3 +33,10 @@ class GantryTilt(str, Enum):
 
     RESAMPLE = "resample"
     REFUSE = "refuse"
+
+
+class SparseContours(str, Enum):
+    """What to do with contours that are drawn farther apart than the slices of the CT."""
+
+    FAIL = "fail"
+    INTERPOLATE = "interpolate"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from nnunetv2_raemd.dataset_conversion.archives.nsclc_radiomics.nsclc_radiomics_
     GantryTilt,
     Incomplete,
     Irregular,
+    SparseContours,
 )
 from nnunetv2_raemd.dataset_conversion.case import CaseExcludedError, LoadedCase, files_digest
 from nnunetv2_raemd.dicom.ct_series import CtSeries, order_series, read_hu, to_image
@@ -43,6 +45,7 @@ class MaskChoice:
     source: MaskSource = MaskSource.AUTO
     incomplete: Incomplete = Incomplete.FAIL
     gantry_tilt: GantryTilt = GantryTilt.RESAMPLE
+    sparse_contours: SparseContours = SparseContours.FAIL
 
     def settings(self) -> dict[str, Any]:
         """The choices as the report and the dataset folder keep them."""
@@ -54,6 +57,7 @@ class MaskChoice:
             "irregular": self.irregular.value,
             "incomplete": self.incomplete.value,
             "gantry_tilt": self.gantry_tilt.value,
+            "sparse_contours": self.sparse_contours.value,
         }
 
 
@@ -71,9 +75,11 @@ class ContouredCt:
     def summary(self) -> str:
         return f"{len(self.ct.images)} CT images, {self.delineation.source.value} in {self.delineation.path}"
 
+    def sources(self) -> tuple[Path, ...]:
+        return self.delineation.path, *{image.path for image in self.ct.images}
+
     def fingerprint(self) -> str:
-        files = [self.delineation.path, *(image.path for image in self.ct.images)]
-        return files_digest(files, self.choice, self.ct.absent)
+        return files_digest(self.sources(), self.choice, self.ct.absent)
 
     def load(self) -> LoadedCase:
         """CT in HU (int16) and the mask of the ROI on its slices."""
@@ -90,7 +96,7 @@ class ContouredCt:
             "mask_source": self.delineation.source.value,
             "rois_used": [roi.title for roi in rois],
             "rois_found": [roi.title for roi in self.delineation.rois],
-            "checks": [*notes, *drawn.problems],
+            "checks": [*notes, *drawn.notes, *drawn.problems],
         }
         return LoadedCase(image, label, details)
 
@@ -103,7 +109,8 @@ class ContouredCt:
     def _draw(self, rois: Sequence[Roi], series: CtSeries) -> Rasterized:
         """The mask on the slices of `series.upright`."""
         if self.delineation.source is not MaskSource.SEG:
-            return draw_rois(self.delineation.path, rois, series.upright)
+            bridge = self.choice.sparse_contours is SparseContours.INTERPOLATE
+            return draw_rois(self.delineation.path, rois, series.upright, bridge=bridge)
         slices = CtSlices(series.stack, tuple(image.uid for image in series.slices))
         drawn = draw_segments(self.delineation.path, rois, slices)
         return replace(drawn, mask=mask_upright(drawn.mask, series.stack)) if series.is_tilted else drawn
@@ -144,10 +151,15 @@ class ContouredCt:
 
 
 def _check_drawn(drawn: Rasterized, choice: MaskChoice) -> None:
-    """Refuse an empty mask, and one that lacks contours unless such are to be kept."""
+    """Refuse an empty mask, and one that lacks contours or slices unless such are to be kept."""
     if not drawn.mask.any():
         reason = "; ".join(drawn.problems[:3]) or "it has no contours"
         raise UserError(f"the mask is empty: {reason}")
+    if drawn.sparse:
+        raise UserError(
+            f"{drawn.sparse[0]}: the mask would be empty between them (--sparse-contours interpolate "
+            "fills it)"
+        )
     total = drawn.drawn + len(drawn.in_gaps) + len(drawn.lost)
     left_out = [*drawn.lost, *drawn.in_gaps]
     too_many = bool(drawn.lost) or len(drawn.in_gaps) > MOST_IN_GAPS * total

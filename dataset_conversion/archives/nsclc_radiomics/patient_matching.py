@@ -14,6 +14,7 @@ from nnunetv2_raemd.dicom.dicom_index import DicomIndex
 from nnunetv2_raemd.dicom.dicom_seg import require_highdicom
 from nnunetv2_raemd.dicom.index_entries import CtInstance, Delineation, Unreadable
 from nnunetv2_raemd.dicom.mask_source import MaskSource
+from nnunetv2_raemd.dicom.rtstruct import without_empty_namesakes
 from nnunetv2_raemd.dicom.series_matching import DamagedSeriesError, SeriesMatch, match_series
 from nnunetv2_raemd.errors import UserError
 
@@ -80,24 +81,25 @@ def _apart_from_namesakes(found: Sequence[ContouredCt]) -> tuple[list[ContouredC
 def _match_patient(
     patient: str, delineations: Sequence[Delineation], index: DicomIndex, choice: MaskChoice
 ) -> ContouredCt:
-    usable: list[tuple[Delineation, SeriesMatch]] = []
+    usable: list[tuple[Delineation, SeriesMatch, list[str]]] = []
     refused: list[tuple[Delineation, UserError]] = []
-    for delineation in _preferred(delineations, choice.source):
-        if usable and usable[0][0].source is not delineation.source:
+    for file in _preferred(delineations, choice.source):
+        if usable and usable[0][0].source is not file.source:
             break
         try:
+            delineation, empty = without_empty_namesakes(file, choice.roi)
             rois = choice.roi.of(delineation.rois)
-            usable.append((delineation, match_series(delineation, rois, index)))
+            usable.append((delineation, match_series(delineation, rois, index), empty))
         except UserError as error:
-            refused.append((delineation, error))
+            refused.append((file, error))
     if not usable:
         nothing = UserError(_nothing_to_use(delineations, choice.source))
         raise _NothingUsableError(refused) if refused else nothing
     if len(usable) > 1:
-        files = ", ".join(str(delineation.path) for delineation, _ in usable)
+        files = ", ".join(str(delineation.path) for delineation, *_ in usable)
         raise UserError(f"{len(usable)} {usable[0][0].source.value} files have the ROI; keep one of {files}")
-    delineation, ct = usable[0]
-    notes = (*ct.notes, *(_refusal(*one) for one in refused))
+    delineation, ct, empty = usable[0]
+    notes = (*ct.notes, *empty, *(_refusal(*one) for one in refused))
     return ContouredCt(case_identifier(patient), patient, ct, delineation, choice, notes)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from nnunetv2_raemd.dataset_conversion.archives.nsclc_radiomics.nsclc_radiomics_
     KNOWN_EXCLUSIONS,
     Incomplete,
     Irregular,
+    SparseContours,
 )
 from nnunetv2_raemd.dataset_conversion.archives.nsclc_radiomics.patient_case import MaskChoice
 from nnunetv2_raemd.dataset_conversion.archives.nsclc_radiomics.patient_matching import (
@@ -534,3 +536,78 @@ def test_rt_utils_one_slice_series_is_refused(real_data: Path) -> None:
     index = index_folder(real_data / "dicom-odd" / "rt-utils" / "one_slice_data")
     with pytest.raises(UserError, match="only one slice"):
         order_series(next(iter(index.ct.values())))
+
+
+@pytest.mark.parametrize("left", ["all other links", "contours' images only", "frame of reference only"])
+def test_structure_set_without_referenced_frame_of_reference(make_patient, tmp_path: Path, left: str) -> None:
+    patient = make_patient()
+    write(patient)
+    file = patient.folder / "rt.dcm"
+    dataset = pydicom.dcmread(file)
+    del dataset.ReferencedFrameOfReferenceSequence
+    if left != "contours' images only":
+        dataset.FrameOfReferenceUID = patient.uids["frame"]
+        for roi in dataset.StructureSetROISequence:
+            roi.ReferencedFrameOfReferenceUID = patient.uids["frame"]
+    if left == "frame of reference only":
+        for roi in dataset.ROIContourSequence:
+            for contour in roi.ContourSequence:
+                del contour.ContourImageSequence
+    save(dataset, file)
+    (case,) = cases_in(tmp_path / "dicom").cases
+    loaded = case.load()
+    assert sitk.GetArrayFromImage(loaded.label).sum() == 36
+    assert any("the file references none" in note for note in loaded.details["checks"])
+
+
+@pytest.mark.parametrize("names", [("GTV-1", "GTV-1"), ("gtv1", "GTV-1")])
+def test_of_two_rois_called_so_the_one_that_is_drawn_counts(
+    make_patient, tmp_path: Path, names: tuple[str, str]
+) -> None:
+    patient = make_patient()
+    patient.write_ct()
+    drawn = patient.box([2, 3], rows=(3, 5), columns=(4, 9))
+    file = patient.write_rtstruct({"first": [], "second": drawn})
+    dataset = pydicom.dcmread(file)
+    for roi, name in zip(dataset.StructureSetROISequence, names, strict=True):
+        roi.ROIName = name
+    save(dataset, file)
+    (case,) = cases_in(tmp_path / "dicom").cases
+    loaded = case.load()
+    assert sitk.GetArrayFromImage(loaded.label).sum() == 36
+    assert any("holds no contour" in note for note in loaded.details["checks"])
+    contours = dataset.ROIContourSequence
+    contours[1].ContourSequence = contours[0].ContourSequence  # now both are drawn
+    save(dataset, file)
+    assert "2 ROIs are called like" in reasons(cases_in(tmp_path / "dicom"))["LUNG1-900"]
+
+
+def test_pipe_among_the_files_is_named_and_not_opened(make_patient, tmp_path: Path) -> None:
+    write(make_patient())
+    os.mkfifo(tmp_path / "dicom" / "pipe.dcm")
+    result = cases_in(tmp_path / "dicom")
+    assert len(result.cases) == 1 and "named pipe" in reasons(result)["pipe.dcm"]
+
+
+def test_contours_sparser_than_slices_fail_or_are_bridged(make_patient, tmp_path: Path) -> None:
+    patient = make_patient(heights_mm=[1.0 * i for i in range(20)])
+    write(patient, slices=[4, 9, 14])
+    (case,) = cases_in(tmp_path / "dicom").cases
+    with pytest.raises(UserError, match=r"drawn 5 mm apart, slices are 1 mm apart.*--sparse-contours"):
+        case.load()
+    (case,) = cases_in(tmp_path / "dicom", sparse_contours=SparseContours.INTERPOLATE).cases
+    loaded = case.load()
+    label = sitk.GetArrayFromImage(loaded.label)
+    assert (label[4:15, 3:6, 4:10] == 1).all() and label[4:15].sum() == 11 * 18
+    assert any("slices between are interpolated" in note for note in loaded.details["checks"])
+
+
+PUBLIC_MASKS = ["no-referenced-frame-of-reference"]
+
+
+@pytest.mark.parametrize("name", PUBLIC_MASKS)
+def test_public_cases_with_their_masks(real_data: Path, name: str) -> None:
+    folder = real_data / "public-cases" / name / "input"
+    (case,) = cases_in(folder).cases
+    truth = np.load(folder / "truth.npy")
+    assert np.array_equal(sitk.GetArrayFromImage(case.load().label) > 0, truth > 0)
