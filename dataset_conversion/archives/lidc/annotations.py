@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 # A contour of fewer points encloses no pixel. The database leaves most of them out, the XML files do not.
 MIN_POINTS = 3
+_LARGEST = 10_000  # columns, rows or millimetres; far above any CT
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,19 @@ class KnownAnnotations:
     def read(self) -> tuple[ReaderAnnotation, ...]:
         """The annotations."""
         return self.annotations
+
+
+def make_contour(z_mm: float, points: ArrayLike, *, inclusion: bool) -> ReaderContour:
+    """A contour from what a file says: points (N, 2); raises `ValueError` for coordinates that no CT has."""
+    try:
+        pixels = np.array(points, dtype=np.int64).reshape(-1, 2)
+    except OverflowError:
+        raise ValueError("a contour with coordinates of more than 64 bits") from None
+    if np.any(pixels < 0) or np.any(pixels >= _LARGEST):
+        raise ValueError(f"a contour with coordinates that are not those of a pixel (0 to {_LARGEST - 1})")
+    if not abs(z_mm) < _LARGEST:
+        raise ValueError(f"a contour at z = {z_mm:g} mm")
+    return ReaderContour(z_mm, pixels.astype(np.int32), inclusion)
 
 
 def make_annotation(nodule_id: str, contours: Sequence[ReaderContour]) -> ReaderAnnotation | None:

@@ -19,6 +19,7 @@ from nnunetv2_raemd.dataset_conversion.archives.lidc.annotations import (
     ReaderAnnotation,
     ReaderContour,
     make_annotation,
+    make_contour,
 )
 from nnunetv2_raemd.errors import UserError
 
@@ -67,7 +68,7 @@ def _read_annotations(database: sqlite3.Connection, wanted: set[str]) -> dict[st
     contours: dict[tuple[str, int, str], list[ReaderContour]] = defaultdict(list)
     for uid, annotation, nodule_id, z_mm, inclusion, points in database.execute(_CONTOURS):
         if uid in wanted:
-            contour = ReaderContour(float(z_mm), _points(points), bool(inclusion))
+            contour = make_contour(float(z_mm), _points(points), inclusion=bool(inclusion))
             contours[uid, annotation, str(nodule_id)].append(contour)
     found: dict[str, list[ReaderAnnotation]] = defaultdict(list)
     for (uid, _, nodule_id), drawn in contours.items():
@@ -79,4 +80,4 @@ def _read_annotations(database: sqlite3.Connection, wanted: set[str]) -> dict[st
 
 def _points(text: str) -> np.ndarray:
     """Points from lines of "column,row"."""
-    return np.array(text.replace("\n", ",").split(","), dtype=np.int32).reshape(-1, 2)
+    return np.array(text.replace("\n", ",").split(","), dtype=np.int64).reshape(-1, 2)

@@ -14,22 +14,24 @@ from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-import numpy as np
-
 from nnunetv2_raemd.dataset_conversion.archives.lidc.annotations import (
+    KnownAnnotations,
     ReaderAnnotation,
     ReaderContour,
     make_annotation,
+    make_contour,
 )
-from nnunetv2_raemd.dataset_conversion.case import files_digest
+from nnunetv2_raemd.dataset_conversion.case import contents_digest
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.regular_file import check_is_regular
 from nnunetv2_raemd.source_files import files_below
 
 XML_FOLDER = "lidc-xml"
 """The folder of the XML files beside the scans, as `raemd phantom luna16` lays them out."""
 
 # expat knows few encodings: of others it says ValueError or LookupError
-_UNREADABLE = (OSError, ElementTree.ParseError, ValueError, LookupError)
+_UNREADABLE = (OSError, UserError, ElementTree.ParseError, ValueError, LookupError)
+_MOST_BYTES = 50_000_000  # LIDC's have 3 MB at most
 _CT_ROOT = "LidcReadMessage"
 _SERIES = "seriesinstanceuid"  # written SeriesInstanceUid or SeriesInstanceUID
 
@@ -45,8 +47,8 @@ class XmlFile:
         return self.path.name
 
     def digest(self) -> str:
-        """SHA-256 over name, size and time of the file."""
-        return files_digest([self.path])
+        """SHA-256 of the file, which is small."""
+        return contents_digest([self.path])
 
     def read(self) -> tuple[ReaderAnnotation, ...]:
         """The nodules of 3 mm or more that each reader drew.
@@ -55,6 +57,7 @@ class XmlFile:
         `UserError` where the file cannot be understood.
         """
         try:
+            _check_size(self.path)
             root = ElementTree.parse(self.path).getroot()
             return tuple(
                 annotation
@@ -76,15 +79,28 @@ class XmlFolder:
     unreadable: dict[Path, str]
 
     def source_of(self, series_uid: str) -> XmlFile:
-        """The file of a series; raises `UserError` for none, or for several that differ."""
-        files = self.files.get(series_uid, [])
+        """The file of a series; raises `UserError` for none, or for several in which readers drew otherwise.
+
+        LIDC-IDRI has some files two to six times, with other attributes or spaces and the same annotations.
+        """
+        files = [XmlFile(file) for file in self.files.get(series_uid, [])]
         if not files:
             raise UserError("no LIDC XML file belongs to this series")
-        if any(file.read_bytes() != files[0].read_bytes() for file in files[1:]):
-            raise UserError(
-                f"{len(files)} different LIDC XML files belong to this series: {files[0]}, {files[1]}"
-            )
-        return XmlFile(files[0])
+        for other in files[1:]:
+            if not _are_alike(files[0], other):
+                raise UserError(
+                    f"the {len(files)} LIDC XML files of this series hold different annotations: "
+                    f"{files[0].path}, {other.path}; remove all but the right one"
+                )
+        return files[0]
+
+
+def _are_alike(one: XmlFile, other: XmlFile) -> bool:
+    """Whether readers drew the same in both."""
+    if one.path.read_bytes() == other.path.read_bytes():
+        return True
+    drawn = [KnownAnnotations(file.name, file.read()).digest() for file in (one, other)]
+    return drawn[0] == drawn[1]
 
 
 def xml_beside(archive: Path) -> Path | None:
@@ -114,6 +130,7 @@ def index_xml(folder: Path) -> XmlFolder:
 
 def _series_uid(file: Path) -> str | None:
     """The series of a CT reading; None for any other XML file. Reads no further than needed."""
+    _check_size(file)
     with file.open("rb") as stream:
         elements = ElementTree.iterparse(stream, events=("start", "end"))
         _, root = next(elements)
@@ -123,6 +140,12 @@ def _series_uid(file: Path) -> str | None:
             if event == "end" and _name(element).lower() == _SERIES:
                 return (element.text or "").strip() or None
     return None
+
+
+def _check_size(file: Path) -> None:
+    check_is_regular(file)
+    if file.stat().st_size > _MOST_BYTES:
+        raise ValueError("it is far larger than any LIDC XML file")
 
 
 def _annotation(nodule: Element) -> ReaderAnnotation | None:
@@ -138,7 +161,7 @@ def _contour(roi: Element) -> ReaderContour:
     if not math.isfinite(z_mm) or inclusion not in ("TRUE", "FALSE"):
         raise ValueError(f"a contour at z {z_mm} with inclusion {inclusion!r}")
     edge = [(int(_text(p, "xCoord")), int(_text(p, "yCoord"))) for p in _children(roi, "edgeMap")]
-    return ReaderContour(z_mm, np.array(edge, dtype=np.int32).reshape(-1, 2), inclusion == "TRUE")
+    return make_contour(z_mm, edge, inclusion=inclusion == "TRUE")
 
 
 def _children(element: Element, name: str) -> Iterator[Element]:

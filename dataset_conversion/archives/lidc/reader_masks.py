@@ -22,6 +22,7 @@ from nnunetv2_raemd.rasterize.polygons import fill_polygon
 # rounded. Farther off, the header's slices are not where the scan's were.
 MAX_OFF_SLICE = 0.25
 _MAX_TILT = 1e-3
+_LONGEST_OUTLINE = 10_000_000  # pixels
 
 
 @dataclass(frozen=True)
@@ -123,12 +124,14 @@ def draw_annotation(annotation: ReaderAnnotation, grid: AxialGrid) -> tuple[Voxe
     if not in_slice:
         return VoxelSet(np.zeros(3, dtype=int), np.zeros((0, 0, 0), dtype=bool)), problems
     outlines = np.concatenate([c.points[:, ::-1] for contours in in_slice.values() for c in contours])
-    low, high = outlines.min(axis=0), outlines.max(axis=0)
+    rows_and_columns = np.array(grid.size[1::-1])
+    low = np.clip(outlines.min(axis=0), 0, rows_and_columns)
+    high = np.clip(outlines.max(axis=0) + 1, low, rows_and_columns)
     first, last = min(in_slice), max(in_slice)
-    inside = np.zeros((last - first + 1, *(high - low + 1)), dtype=bool)
+    inside = np.zeros((last - first + 1, *(high - low)), dtype=bool)
     for index, contours in in_slice.items():
         _draw_slice(inside[index - first], contours, low)
-    return _within(VoxelSet(np.array([first, *low]), inside), grid), problems
+    return VoxelSet(np.array([first, *low]), inside), problems
 
 
 def _by_slice(
@@ -146,11 +149,17 @@ def _by_slice(
 
 
 def _draw_slice(inside: np.ndarray, contours: Sequence[ReaderContour], low: np.ndarray) -> None:
-    """Draw the contours of one slice, holes last, into the part of it that begins at (row, column) `low`."""
+    """Draw the contours of one slice, holes last, into the part of it that begins at (row, column) `low`.
+
+    What lies outside that part is left out.
+    """
     for contour in sorted(contours, key=lambda contour: not contour.inclusion):
         outline = contour.points[:, ::-1] - low
         start, filled, edge = fill_outline(outline)
-        part = inside[tuple(slice(a, a + n) for a, n in zip(start, filled.shape, strict=True))]
+        target = tuple(slice(max(a, 0), max(a + n, 0)) for a, n in zip(start, filled.shape, strict=True))
+        part = inside[target]
+        source = tuple(slice(max(-a, 0), max(-a, 0) + n) for a, n in zip(start, part.shape, strict=True))
+        filled, edge = filled[source], edge[source]
         if contour.inclusion:
             part |= filled & ~edge
         else:
@@ -173,14 +182,9 @@ def _pixels_on(outline: np.ndarray) -> np.ndarray:
     """The pixels whose centre is on the outline: its points, and any between points farther apart."""
     edges = np.roll(outline, -1, axis=0) - outline
     pixels = np.maximum(np.gcd(*edges.T), 1)
+    if pixels.sum() > _LONGEST_OUTLINE:
+        raise UserError("a contour is longer than any that a reader draws: the annotations are damaged")
     step = np.arange(pixels.sum()) - np.repeat(np.cumsum(pixels) - pixels, pixels)
     return np.repeat(outline, pixels, axis=0) + step[:, None] * np.repeat(
         edges // pixels[:, None], pixels, axis=0
     )
-
-
-def _within(voxels: VoxelSet, grid: AxialGrid) -> VoxelSet:
-    size = np.array(grid.size[::-1])
-    start, stop = np.clip(voxels.start, 0, size), np.clip(voxels.stop, 0, size)
-    cut = tuple(slice(a, b) for a, b in zip(start - voxels.start, stop - voxels.start, strict=True))
-    return VoxelSet(start, voxels.inside[cut])

@@ -6,15 +6,18 @@ nodules in computed tomography images: the LUNA16 challenge", Medical Image Anal
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import math
+import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from nnunetv2_raemd.dataset_conversion.archives.luna16.mask_sources import MaskKind, Spheres
-from nnunetv2_raemd.dataset_conversion.archives.luna16.metaimage import read_metaimage, voxel_file
+from nnunetv2_raemd.dataset_conversion.archives.luna16.metaimage import read_metaimage
+from nnunetv2_raemd.dataset_conversion.archives.luna16.metaimage_header import voxel_file
 from nnunetv2_raemd.dataset_conversion.archives.luna16.scan_masks import ScanMask
 from nnunetv2_raemd.dataset_conversion.archives.luna16.subsets import subset_number
 from nnunetv2_raemd.dataset_conversion.case import (
@@ -27,6 +30,7 @@ from nnunetv2_raemd.dataset_conversion.case import (
 )
 from nnunetv2_raemd.dataset_conversion.dataset_description import DatasetDescription
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.regular_file import check_is_regular
 from nnunetv2_raemd.source_files import files_below
 from nnunetv2_raemd.volumes.balls import Ball
 
@@ -40,6 +44,7 @@ DESCRIPTION = DatasetDescription(
 
 # lung masks, and the exact masks beside a phantom, carry the scans' names
 _NOT_SCANS = ("seg-lungs", "oracle")
+_LONG_UID = re.compile(r"\d+(?:\.\d+){7,}")
 _COLUMNS = ("seriesuid", "coordX", "coordY", "coordZ", "diameter_mm")
 
 
@@ -69,8 +74,11 @@ class Luna16Scan:
     def summary(self) -> str:
         return f"{self.mask.summary()}, {self.header}"
 
+    def sources(self) -> tuple[Path, ...]:
+        return self.header, voxel_file(self.header)
+
     def fingerprint(self) -> str:
-        return files_digest([self.header, voxel_file(self.header)], *self.mask.fingerprint())
+        return files_digest(self.sources(), *self.mask.fingerprint())
 
     def load(self) -> LoadedCase:
         """Array and geometry exactly as SimpleITK reads them; a scan without nodules has an empty mask."""
@@ -101,13 +109,14 @@ def find_luna16_cases(folder: Path, kind: MaskKind, *, annotations: Path | None 
     where there is no scan, no CSV or more than one, the CSV cannot be understood, or the masks' source is
     missing.
     """
-    headers = _find_headers(folder)
+    headers, copies = _without_copies(_find_headers(folder))
     csv_file = annotations or _find_annotations(folder)
     nodules = read_annotations(csv_file)
     masks = kind.find_masks({uid: tuple(nodules.get(uid, ())) for uid in sorted(headers)})
+    shared = _sharing_voxels(headers)
     cases, rejected = [], []
     for uid, found in sorted(headers.items()):
-        refused = _refused(found) or masks.refused.get(uid)
+        refused = _refused(found) or shared.get(uid) or masks.refused.get(uid)
         if refused:
             rejected.append(Outcome(uid, Status.FAILED, refused, patient_of(uid)))
         else:
@@ -115,10 +124,45 @@ def find_luna16_cases(folder: Path, kind: MaskKind, *, annotations: Path | None 
     absent = len(set(nodules).difference(headers))
     negative = sum(not case.mask.nodules for case in cases)
     remarks = [f"{negative} of {len(cases)} scans have no annotation (negative cases)", *masks.remarks]
+    remarks += [
+        f"{copy} is a copy of the header of {uid} and was passed over" for copy, uid in copies.items()
+    ]
     if absent:
         remarks.append(f"{absent} annotated scans of {csv_file.name} are not among the input")
     subsets = {u: n for u, found in headers.items() if (n := subset_number(found[0])) is not None}
     return FoundCases(tuple(cases), tuple(rejected), tuple(remarks), subsets)
+
+
+def _without_copies(headers: Mapping[str, list[Path]]) -> tuple[dict[str, list[Path]], dict[Path, str]]:
+    """The headers without copies, as browsers leave them beside a file that is there, and the copies.
+
+    The same header in the same folder names the same voxels.
+    """
+    kept: dict[str, list[Path]] = {}
+    copies: dict[Path, str] = {}
+    for uid, found in headers.items():
+        by_name = sorted(found, key=lambda file: (file.stem != uid, file))
+        kept[uid] = by_name[:1]
+        for file in by_name[1:]:
+            if file.parent == by_name[0].parent and file.read_bytes() == by_name[0].read_bytes():
+                copies[file] = uid
+            else:
+                kept[uid].append(file)
+    return kept, copies
+
+
+def _sharing_voxels(headers: Mapping[str, Sequence[Path]]) -> dict[str, str]:
+    """Why scans are refused whose headers name the voxels of another one."""
+    named: dict[Path, list[str]] = defaultdict(list)
+    for uid, found in headers.items():
+        with contextlib.suppress(UserError):  # which reading the scan will tell
+            named[voxel_file(found[0])].append(uid)
+    return {
+        uid: f"the headers of {len(uids)} scans name the same voxels, {file}"
+        for file, uids in named.items()
+        if len(uids) > 1
+        for uid in uids
+    }
 
 
 def _refused(found: Sequence[Path]) -> str:
@@ -129,6 +173,7 @@ def _refused(found: Sequence[Path]) -> str:
 
 def read_annotations(csv_file: Path) -> dict[str, list[Ball]]:
     """Nodules by series UID from LUNA16's `annotations.csv` (coordinates and diameter in mm)."""
+    check_is_regular(csv_file)
     nodules: dict[str, list[Ball]] = defaultdict(list)
     try:
         with csv_file.open(newline="", encoding="utf-8-sig") as stream:
@@ -137,7 +182,9 @@ def read_annotations(csv_file: Path) -> dict[str, list[Ball]]:
             if missing:
                 raise UserError(f"{csv_file} lacks the column {missing[0]}; expected {','.join(_COLUMNS)}")
             for row in reader:
-                nodules[row["seriesuid"].strip()].append(_ball(row, f"{csv_file}, line {reader.line_num}"))
+                nodules[(row["seriesuid"] or "").strip()].append(
+                    _ball(row, f"{csv_file}, line {reader.line_num}")
+                )
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{csv_file} cannot be read: {error}") from error
     return dict(nodules)
@@ -153,12 +200,18 @@ def _ball(row: dict[str, str], place: str) -> Ball:
     return Ball((x, y, z), diameter)
 
 
+def series_uid_of(file: Path) -> str:
+    """The series that a file is named by, also where something was added: "UID (1).mhd" is no other scan."""
+    uid = _LONG_UID.search(file.stem)
+    return uid[0] if uid else case_identifier(file.stem)
+
+
 def _find_headers(folder: Path) -> dict[str, list[Path]]:
     """The `.mhd` headers below `folder` by series UID, which is the file's name; lung masks are left out."""
     found: dict[str, list[Path]] = defaultdict(list)
     for header in files_below(folder, "*.mhd"):
         if not any(part.lower().startswith(_NOT_SCANS) for part in header.relative_to(folder).parts):
-            found[case_identifier(header.stem)].append(header)
+            found[series_uid_of(header)].append(header)
     if not found:
         raise UserError(f"there is no .mhd scan below {folder}; expected LUNA16's subset0 ... subset9")
     return dict(found)

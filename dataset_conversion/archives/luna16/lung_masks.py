@@ -18,13 +18,14 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from nnunetv2_raemd.dataset_conversion.archives.luna16.luna16_choices import LungUse
-from nnunetv2_raemd.dataset_conversion.archives.luna16.metaimage import read_metaimage, voxel_file
+from nnunetv2_raemd.dataset_conversion.archives.luna16.luna16_scans import series_uid_of
+from nnunetv2_raemd.dataset_conversion.archives.luna16.metaimage import read_metaimage
+from nnunetv2_raemd.dataset_conversion.archives.luna16.metaimage_header import voxel_file
 from nnunetv2_raemd.dataset_conversion.case import (
     LESION,
     Case,
     FoundCases,
     LoadedCase,
-    case_identifier,
     files_digest,
 )
 from nnunetv2_raemd.dataset_conversion.dataset_description import DatasetDescription
@@ -69,9 +70,14 @@ class CaseWithLungs:
         masks = ", ".join(map(str, self.masks)) or "missing"
         return f"{self.case.summary()}, lungs: {masks}"
 
+    def sources(self) -> tuple[Path, ...]:
+        return *self.case.sources(), *self._mask_files()
+
     def fingerprint(self) -> str:
-        files = [*self.masks, *(voxel_file(mask) for mask in self.masks)]
-        return files_digest(files, self.case.fingerprint(), self.choice)
+        return files_digest(self._mask_files(), self.case.fingerprint(), self.choice)
+
+    def _mask_files(self) -> list[Path]:
+        return [*self.masks, *(voxel_file(mask) for mask in self.masks)]
 
     def load(self) -> LoadedCase:
         """The case with its lungs; raises `UserError` where there is not one lung mask that fits the scan."""
@@ -104,7 +110,7 @@ def find_lung_masks(folder: Path, *, anywhere: bool = False) -> dict[str, list[P
     for mask in files_below(folder, "*.mhd"):
         parents = mask.relative_to(folder).parts[:-1]
         if anywhere or any(part.lower().startswith(_FOLDER_PREFIX) for part in parents):
-            found[case_identifier(mask.stem)].append(mask)
+            found[series_uid_of(mask)].append(mask)
     if not found:
         raise UserError(
             f"there is no lung mask below {folder}; --lungs needs LUNA16's folder seg-lungs-LUNA16 there, or "

@@ -2,68 +2,83 @@
 
 from __future__ import annotations
 
-from math import prod
+import zlib
 from pathlib import Path
 
 import SimpleITK as sitk
 
+from nnunetv2_raemd.dataset_conversion.archives.luna16.metaimage_header import (
+    MetaImageHeader,
+    read_metaimage_header,
+)
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.regular_file import check_is_regular
 
-_VOXEL_TYPES = (sitk.sitkInt16, sitk.sitkUInt16, sitk.sitkInt8, sitk.sitkUInt8, sitk.sitkInt32)
-
-
-def voxel_file(header: Path) -> Path:
-    """The file that holds the voxels of `header`, whether it is there or not."""
-    name = header_field(header, "ElementDataFile")
-    return header if name is None or name == "LOCAL" else header.parent / name
+_BLOCK = 1 << 20
+_MOST_DEFLATED = 1032  # bytes that zlib can make one of
 
 
-def header_field(header: Path, key: str) -> str | None:
-    """The value of `key` in a MetaImage header, or None."""
-    try:
-        text = header.read_bytes()[:16384].decode("latin-1")
-    except OSError as error:
-        raise UserError(f"{header} cannot be read: {error}") from error
-    for line in text.splitlines():
-        name, _, value = line.partition("=")
-        if name.strip() == key:
-            return value.strip()
-    return None
+def read_metaimage(path: Path) -> sitk.Image:
+    """The scan exactly as SimpleITK reads it, after a check that header and voxels are whole.
 
-
-def read_metaimage(header: Path) -> sitk.Image:
-    """The scan exactly as SimpleITK reads it, after a check that the voxels are all there.
-
-    Raises `UserError` for a header that is no image, a voxel file that is missing or of another length than
-    the header promises (ITK itself reads a truncated file with a warning only), and voxels that are not HU.
+    Raises `UserError` for a broken header (see `read_metaimage_header`), and for a voxel file that is
+    missing, of another length than the header promises, or damaged. ITK itself reads what is left of such
+    files, with a warning at most.
     """
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(header))
+    header = read_metaimage_header(path)
+    _check_voxels(header)
     try:
-        reader.ReadImageInformation()
+        return sitk.ReadImage(str(path))
     except RuntimeError as error:
-        raise UserError(f"{header} is not a readable MetaImage header; download it again") from error
-    if reader.GetDimension() != 3 or reader.GetNumberOfComponents() != 1:
-        raise UserError(f"{header} is not a three-dimensional gray image")
-    if reader.GetPixelID() not in _VOXEL_TYPES:
-        raise UserError(
-            f"{header} holds voxels of type {sitk.GetPixelIDValueAsString(reader.GetPixelID())}, not HU"
-        )
-    _check_voxels_present(header, reader)
-    try:
-        return reader.Execute()
-    except RuntimeError as error:
-        raise UserError(f"{voxel_file(header)} cannot be read; download it again") from error
+        raise UserError(f"{path} is not a MetaImage that SimpleITK can read") from error
 
 
-def _check_voxels_present(header: Path, reader: sitk.ImageFileReader) -> None:
-    voxels = voxel_file(header)
-    if not voxels.is_file():
-        raise UserError(f"{voxels} is missing; download or unpack it again")
-    if voxels == header or str(header_field(header, "CompressedData")).lower() == "true":
+def _check_voxels(header: MetaImageHeader) -> None:
+    if not header.voxels.exists():
+        raise UserError(f"{header.voxels} is missing; download or unpack it again.")
+    check_is_regular(header.voxels)
+    size = header.voxels.stat().st_size
+    if not header.compressed:
+        _expect(header, size, header.offset + header.expected_bytes)
         return
-    bytes_each = sitk.Image([1] * 3, reader.GetPixelID()).GetSizeOfPixelComponent()
-    expected = prod(reader.GetSize()) * bytes_each + max(int(header_field(header, "HeaderSize") or 0), 0)
-    actual = voxels.stat().st_size
-    if actual != expected:
-        raise UserError(f"{voxels} has {actual} bytes, the header promises {expected}; download it again")
+    if header.expected_bytes > (size - header.offset) * _MOST_DEFLATED:
+        raise UserError(f"{header.voxels} is too short for the voxels that {header.path.name} promises")
+    stored = _inflated_from(header)
+    _expect(header, size, header.offset + stored)
+    if header.compressed_bytes not in (None, stored):
+        raise UserError(
+            f"{header.voxels} holds {stored} compressed bytes, the header promises "
+            f"{header.compressed_bytes}; download it again."
+        )
+
+
+def _expect(header: MetaImageHeader, size: int, expected: int) -> None:
+    if size != expected:
+        raise UserError(
+            f"{header.voxels} has {size} bytes, the header promises {expected}; download it again."
+        )
+
+
+def _inflated_from(header: MetaImageHeader) -> int:
+    """How many bytes the voxels are compressed into; raises `UserError` where the stream is not whole.
+
+    zlib ends it with a checksum (Adler-32, RFC 1950), which is compared here.
+    """
+    inflate, length = zlib.decompressobj(), 0
+    with header.voxels.open("rb") as stream:
+        stream.seek(header.offset)
+        try:
+            while not inflate.eof and length <= header.expected_bytes:
+                block = inflate.unconsumed_tail or stream.read(_BLOCK)
+                voxels = inflate.decompress(block, _BLOCK)
+                length += len(voxels)
+                if not block and not voxels:
+                    raise UserError(f"{header.voxels} is cut off; download it again.")
+        except zlib.error as error:
+            raise UserError(f"{header.voxels} is damaged ({error}); download it again.") from error
+        if length != header.expected_bytes:
+            raise UserError(
+                f"{header.voxels} does not hold the {header.expected_bytes} bytes of voxels that the header "
+                "promises; download it again."
+            )
+        return stream.tell() - len(inflate.unused_data) - header.offset

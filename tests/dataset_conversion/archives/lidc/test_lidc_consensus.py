@@ -138,3 +138,23 @@ def test_ball_of_a_reading_is_its_centre_and_volume() -> None:
     block_of_100 = reading("1", (10, 19))
     assert block_of_100.ball.centre_mm == pytest.approx((14.5, 14.5, 2.0))
     assert np.pi / 6 * block_of_100.ball.diameter_mm**3 == pytest.approx(100)
+
+
+@pytest.mark.parametrize(("ratio", "expected"), [(1.15, [(5, 5)]), (1.54, [(1, 1), (4, 4)])])
+def test_annotation_at_the_edge_of_what_a_nodule_reaches(
+    ratio: float, expected: list[tuple[int, int]]
+) -> None:
+    """Centres 10 mm apart; the ball is as large as makes that so many times the sum of both radii."""
+    beside = reading("5", (19, 30))
+    diameter = 2 * (10 / ratio - beside.ball.diameter_mm / 2)
+    cluster = [*(reading(str(k), LEFT) for k in (1, 2, 3, 4)), beside]
+    assert shape(nodules(*cluster, balls=(Ball((14.5, 14.5, 2.0), diameter),))) == expected
+
+
+@pytest.mark.parametrize("order", [slice(None), slice(None, None, -1)])
+def test_annotation_that_two_nodules_reach_goes_to_the_nearer(order: slice) -> None:
+    balls = (Ball((14.5, 14.5, 2.0), 20.0), Ball((31.5, 14.5, 2.0), 20.0))
+    between = reading("5", (19, 30))  # 10 mm from the one, 7 from the other
+    cluster = [*(reading(str(k), LEFT) for k in (1, 2, 3, 4)), between, reading("6", (30, 36))]
+    found = nodules(*cluster, balls=balls[order])
+    assert sorted({r.nodule_id for r in nodule.readings} == {"5", "6"} for nodule in found) == [False, True]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from importlib.util import find_spec
 from pathlib import Path
@@ -124,8 +125,48 @@ def test_same_file_twice_is_one_and_different_ones_are_refused(tmp_path: Path) -
     (tmp_path / "copy.xml").write_bytes(file.read_bytes())
     assert same(index_xml(tmp_path).source_of("1.2.3").read(), (ONE_NODULE,))
     write_xml(tmp_path / "copy.xml", "1.2.3", [[]])
-    with pytest.raises(UserError, match="2 different LIDC XML files"):
+    with pytest.raises(
+        UserError, match="2 LIDC XML files of this series hold different annotations"
+    ) as error:
         index_xml(tmp_path).source_of("1.2.3")
+    assert "1.xml" in str(error.value) and "copy.xml" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("whole", "other"),
+    [
+        ("<LidcReadMessage ", '<LidcReadMessage uid="1.3.6.1.4.1.14519.5.2.1.6279.6001.1307390" '),
+        ("<ResponseHeader>", "<!-- made on another day --><ResponseHeader>"),
+        ("<readingSession>", "<readingSession>\n   "),
+        ("<subtlety>5</subtlety>", "<subtlety>4</subtlety>"),
+    ],
+)
+def test_files_in_which_readers_drew_the_same_are_one(tmp_path: Path, whole: str, other: str) -> None:
+    """As of five scans of LUNA16, which have two to six files that differ in an attribute of the root."""
+    file = write_xml(tmp_path / "1.xml", "1.2.3", [[ONE_NODULE], [ONE_NODULE]])
+    for name in ("2.xml", "3.xml"):
+        (tmp_path / name).write_text(file.read_text().replace(whole, other))
+    assert (tmp_path / "2.xml").read_bytes() != file.read_bytes()
+    assert index_xml(tmp_path).source_of("1.2.3").path == file
+    one_pixel = file.read_text().replace("<xCoord>6</xCoord>", "<xCoord>7</xCoord>", 1)
+    (tmp_path / "3.xml").write_text(one_pixel)
+    with pytest.raises(UserError, match="different annotations"):
+        index_xml(tmp_path).source_of("1.2.3")
+
+
+@pytest.mark.parametrize("value", ["60000", "-1", "99999999999999999999999", "2147483648"])
+def test_coordinates_that_no_ct_has_are_refused(tmp_path: Path, value: str) -> None:
+    file = write_xml(tmp_path / "1.xml", "1.2.3", [[ONE_NODULE]])
+    file.write_text(file.read_text().replace("<xCoord>6</xCoord>", f"<xCoord>{value}</xCoord>", 1))
+    with pytest.raises(UserError, match=r"1\.xml is not a whole LIDC XML file \(a contour with coordinates"):
+        xml_of(tmp_path)
+
+
+def test_pipe_among_the_files_is_not_opened(tmp_path: Path) -> None:
+    write_xml(tmp_path / "1.xml", "1.2.3", [[ONE_NODULE]])
+    os.mkfifo(tmp_path / "2.xml")
+    index = index_xml(tmp_path)
+    assert "named pipe" in index.unreadable[tmp_path / "2.xml"] and list(index.files) == ["1.2.3"]
 
 
 def test_folder_without_ct_readings_says_what_is_expected(tmp_path: Path) -> None:

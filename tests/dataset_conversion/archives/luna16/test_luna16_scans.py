@@ -130,3 +130,57 @@ def test_bad_annotations_name_file_and_line(tmp_path: Path, text: str, message: 
 def test_real_annotations_are_1186_nodules_in_601_scans(real_data: Path) -> None:
     nodules = read_annotations(real_data / "luna16" / "annotations.csv")
     assert len(nodules) == 601 and sum(map(len, nodules.values())) == 1186
+
+
+UID = "1.3.6.1.4.1.14519.5.2.1.6279.6001.100225287222365663678666836860"
+
+
+@pytest.mark.parametrize("name", ["{} (1)", "{} - Copy", "{}_copy", "Copy of {}", "Kopie von {}"])
+@pytest.mark.parametrize("with_voxels", [True, False])
+def test_copy_of_a_header_is_the_same_scan(luna, name: str, with_voxels: bool) -> None:
+    luna.add_scan(UID, nodule=(10.25, 9.5, 7.75))
+    luna.add_scan("1.5")
+    header = luna.voxels(UID).with_suffix(".mhd")
+    copy = header.with_name(f"{name.format(UID)}.mhd")
+    copy.write_bytes(header.read_bytes())
+    if with_voxels:
+        copy.with_suffix(".raw").write_bytes(luna.voxels(UID).read_bytes())
+    luna.write_annotations()
+    found = find_luna16_cases(luna.path, Spheres())
+    assert [case.case_id for case in found.cases] == [UID, "1.5"] and not found.rejected
+    assert found.cases[0].header == header and len(found.cases[0].mask.nodules) == 1
+    assert any(copy.name in remark for remark in found.remarks)
+
+
+def test_copy_with_another_header_is_refused_and_one_alone_keeps_its_nodules(luna) -> None:
+    luna.add_scan(UID, nodule=(10.25, 9.5, 7.75))
+    luna.write_annotations()
+    header = luna.voxels(UID).with_suffix(".mhd")
+    copy = header.with_name(f"{UID} (1).mhd")
+    copy.write_text(header.read_text().replace("0.75", "0.76"))
+    (refused,) = find_luna16_cases(luna.path, Spheres()).rejected
+    assert refused.case_id == UID and "the scan is there 2 times" in refused.reason
+    header.unlink()
+    (case,) = find_luna16_cases(luna.path, Spheres()).cases
+    assert case.case_id == UID and len(case.mask.nodules) == 1
+
+
+def test_headers_that_name_the_same_voxels_are_refused(luna) -> None:
+    luna.add_scan("1.5")
+    luna.write_annotations()
+    header = luna.voxels("1.5").with_suffix(".mhd")
+    header.with_name("1.6.mhd").write_bytes(header.read_bytes())
+    refused = find_luna16_cases(luna.path, Spheres()).rejected
+    assert [outcome.case_id for outcome in refused] == ["1.5", "1.6"]
+    assert all("name the same voxels" in outcome.reason for outcome in refused)
+
+
+def test_public_case_of_a_copy(real_data: Path) -> None:
+    found = find_luna16_cases(real_data / "public-cases" / "luna-copy-beside-original" / "input", Spheres())
+    assert len(found.cases) == 6 and not found.rejected
+
+
+def test_public_case_without_spacing(real_data: Path) -> None:
+    found = find_luna16_cases(real_data / "public-cases" / "luna-no-spacing" / "input", Spheres())
+    with pytest.raises(UserError, match=r"\.mhd lacks ElementSpacing"):
+        found.cases[0].load()
