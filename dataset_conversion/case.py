@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -40,8 +40,14 @@ class Case(Protocol):
     def summary(self) -> str:
         """One line for the user on what would be converted."""
 
+    def sources(self) -> Sequence[Path]:
+        """The files that the case is read from."""
+
     def fingerprint(self) -> str:
-        """Digest of sources and settings: tells whether a finished case is still up to date."""
+        """Digest of sources and settings: tells whether a finished case is still up to date.
+
+        It looks at names, sizes and times of the sources and does not read them.
+        """
 
     def load(self) -> LoadedCase:
         """Read the sources and draw the mask; raises `UserError` where that cannot be done."""
@@ -96,9 +102,26 @@ def files_digest(files: Iterable[Path], *settings: object) -> str:
     return digest.hexdigest()
 
 
+def contents_digest(files: Iterable[Path]) -> str:
+    """SHA-256 over the names of `files` and all that they hold; a missing one counts as such."""
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        digest.update(repr((file.name, sha256_of(file) if file.is_file() else None)).encode())
+    return digest.hexdigest()
+
+
+def sha256_of(file: Path) -> str:
+    """SHA-256 of what a file holds."""
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
 def case_identifier(text: str) -> str:
     """`text` with all that is unsafe in a file name replaced by '_'."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", text.strip()).strip("._") or "unnamed"
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", text.strip()).lstrip("._-").rstrip("._") or "unnamed"
 
 
 LESION = 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import re
 import shutil
@@ -17,7 +16,9 @@ from uuid import uuid4
 import SimpleITK as sitk
 from nnunetv2.paths import nnUNet_raw
 
+from nnunetv2_raemd.dataset_conversion.case import sha256_of
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.file_names import check_file_name
 from nnunetv2_raemd.nnunet_files.nifti_writing import write_image
 from nnunetv2_raemd.whole_files import write_json
 
@@ -51,14 +52,20 @@ class DatasetFolder:
         """nnU-Net's ending of the folders that the case lies in: "Tr" or "Ts"."""
         return "Ts" if case_id in self.test_cases else "Tr"
 
+    def finish(self) -> None:
+        """End a run: nothing of it is left in the making, unless another run has begun."""
+        for folder in (self.scratch, self.scratch.parent):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
     def _image(self, case_id: str, part: str) -> Path:
-        return self.path / f"images{part}" / f"{case_id}_0000{FILE_ENDING}"
+        return self.path / f"images{part}" / f"{_checked(case_id)}_0000{FILE_ENDING}"
 
     def _label(self, case_id: str, part: str) -> Path:
-        return self.path / f"labels{part}" / f"{case_id}{FILE_ENDING}"
+        return self.path / f"labels{part}" / f"{_checked(case_id)}{FILE_ENDING}"
 
     def record(self, case_id: str) -> Path:
-        return self.path / ".conversion" / "cases" / f"{case_id}.json"
+        return self.path / ".conversion" / "cases" / f"{_checked(case_id)}.json"
 
     @property
     def scratch(self) -> Path:
@@ -94,7 +101,8 @@ class DatasetFolder:
     def foreign_cases(self) -> list[str]:
         """Names of the images that no converter recorded, in which case the dataset is someone else's."""
         images = sorted(i for part in PARTS for i in self._image("*", part).parent.glob(f"*{FILE_ENDING}"))
-        return [i.name for i in images if not self.record(i.name[: -len(f"_0000{FILE_ENDING}")]).is_file()]
+        recorded = set(self.recorded_cases())
+        return [i.name for i in images if i.name[: -len(f"_0000{FILE_ENDING}")] not in recorded]
 
     def arrange(self) -> list[str]:
         """Move cases that an earlier run put into the other part, and return their names.
@@ -157,7 +165,7 @@ class DatasetFolder:
             new_image, new_label = folder / f"image{FILE_ENDING}", folder / f"label{FILE_ENDING}"
             write_image(image, new_image)
             write_image(label, new_label)
-            record = {**record, "image_sha256": _sha256(new_image), "label_sha256": _sha256(new_label)}
+            record = {**record, "image_sha256": sha256_of(new_image), "label_sha256": sha256_of(new_label)}
             write_json(folder / "pending.json", _PENDING)
             write_json(folder / "record.json", record)
             if self.finished(case_id, record["fingerprint"]) == record:
@@ -177,7 +185,7 @@ class DatasetFolder:
         return record if isinstance(record, dict) else None
 
     def _digests(self, case_id: str) -> tuple[str, str]:
-        return _sha256(self.image(case_id)), _sha256(self.label(case_id))
+        return sha256_of(self.image(case_id)), sha256_of(self.label(case_id))
 
     @contextlib.contextmanager
     def _unfinished(self, case_id: str) -> Iterator[Path]:
@@ -208,9 +216,6 @@ def dataset_folder(dataset_id: int, name: str) -> DatasetFolder:
     return DatasetFolder(folder)
 
 
-def _sha256(file: Path) -> str:
-    digest = hashlib.sha256()
-    with file.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+def _checked(case_id: str) -> str:
+    """The name of a case, or the pattern for all; whatever else is in it must not lead anywhere else."""
+    return case_id if case_id == "*" else check_file_name(case_id)

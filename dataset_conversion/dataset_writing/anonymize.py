@@ -8,7 +8,7 @@ remark or error in words, stands in a folder beside the mapping file, one JSON f
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,9 @@ class AnonymousCase:
 
     def summary(self) -> str:
         return "anonymized"
+
+    def sources(self) -> Sequence[Path]:
+        return self.original.sources()
 
     def fingerprint(self) -> str:
         try:

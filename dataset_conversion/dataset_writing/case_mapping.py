@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import csv
-import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from nnunetv2_raemd.csv_text import as_written, csv_text
 from nnunetv2_raemd.dataset_conversion.dataset_folder import DatasetFolder
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.file_names import check_file_name
+from nnunetv2_raemd.regular_file import check_is_regular
 from nnunetv2_raemd.whole_files import write_text
 
 _COLUMNS = ("case", "patient", "original_case", "original_patient")
@@ -31,7 +33,7 @@ class CaseMapping:
 
     def private_file(self, case_id: str) -> Path:
         """The words on the case of the new name `case_id`."""
-        return self.private_folder / f"{case_id}.json"
+        return self.private_folder / f"{check_file_name(case_id)}.json"
 
     def extended(self, patient_of_case: Mapping[str, str], name: str) -> CaseMapping:
         """Also with the cases of `patient_of_case`; those known keep their names, others count on."""
@@ -44,14 +46,12 @@ class CaseMapping:
 
     def write(self) -> None:
         """Write the file, whole or not at all."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(_COLUMNS)
+        rows: list[Sequence[str]] = [_COLUMNS]
         for original, case in self.cases.items():
             patient = self.patient_of_case[original]
-            writer.writerow((case, self.patients[patient], original, patient))
+            rows.append((case, self.patients[patient], original, patient))
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(self.path, text.getvalue())
+        write_text(self.path, csv_text(rows))
 
 
 def default_mapping_file(folder: DatasetFolder) -> Path:
@@ -79,21 +79,32 @@ def read_mapping(file: Path, folder: DatasetFolder, *, overwrite: bool) -> CaseM
 
 
 def _parse(file: Path) -> CaseMapping:
+    rows = _rows(file)
+    cases = {row["original_case"]: row["case"] for row in rows}
+    patients = {row["original_patient"]: row["patient"] for row in rows}
+    patient_of_case = {row["original_case"]: row["original_patient"] for row in rows}
+    for case in cases.values():
+        try:
+            check_file_name(case)
+        except UserError as error:
+            raise UserError(f"{file}: {error}") from None
+    if len(set(cases.values())) < len(rows) or len(set(patients.values())) < len(patients):
+        raise UserError(f"{file} gives one name to several cases or patients, or names one twice")
+    return CaseMapping(file, cases, patients, patient_of_case)
+
+
+def _rows(file: Path) -> list[dict[str, str]]:
+    check_is_regular(file)
     try:
         with file.open(newline="", encoding="utf-8-sig") as stream:
-            rows = list(csv.DictReader(stream))
-            cases = {row["original_case"]: row["case"] for row in rows}
-            patients = {row["original_patient"]: row["patient"] for row in rows}
-            patient_of_case = {row["original_case"]: row["original_patient"] for row in rows}
+            found = [{column: row[column] for column in _COLUMNS} for row in csv.DictReader(stream)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{file} cannot be read: {error}") from error
     except KeyError as error:
         raise UserError(f"{file} lacks the column {error}; expected {','.join(_COLUMNS)}") from error
-    if not all(row["case"] and row["patient"] and row["original_patient"] is not None for row in rows):
+    if not all(row["case"] and row["patient"] and row["original_patient"] is not None for row in found):
         raise UserError(f"{file} has rows that are cut off; restore it from a copy")
-    if len(set(cases.values())) < len(rows) or len(set(patients.values())) < len(patients):
-        raise UserError(f"{file} gives one name to several cases or patients, or names one twice")
-    return CaseMapping(file, cases, patients, patient_of_case)
+    return [{column: as_written(cell) for column, cell in row.items()} for row in found]
 
 
 def _named(known: Mapping[str, str], originals: Iterable[str], prefix: str) -> dict[str, str]:

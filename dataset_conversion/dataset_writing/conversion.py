@@ -37,6 +37,7 @@ class RunOptions:
     split: Split = field(default_factory=GroupedFolds)
     scheduler: str | None = None
     qc: bool = False
+    verify: bool = False
 
     @property
     def backend(self) -> Backend:
@@ -87,10 +88,27 @@ def convert(
     found = limited(found, options.limit)
     folder = replace(folder, test_cases=options.split.test_cases(known))
     folder = _prepare(folder, settings, overwrite=options.overwrite)
+    try:
+        return _converted(found, folder, about, known, settings=settings, options=options)
+    finally:
+        folder.finish()
+
+
+def _converted(
+    found: FoundCases,
+    folder: DatasetFolder,
+    about: DatasetDescription,
+    known: KnownCases,
+    *,
+    settings: Mapping[str, Any],
+    options: RunOptions,
+) -> ConversionResult:
     moved = folder.arrange()
     for rejected in found.rejected:
         folder.discard(rejected.case_id)
-    converted = run_cases(found.cases, folder, backend=options.backend, strict=options.strict)
+    converted = run_cases(
+        found.cases, folder, backend=options.backend, strict=options.strict, verify=options.verify
+    )
     outcomes = (*found.rejected, *converted)
     remarks = (*found.remarks, *_moved(moved), *_complete(folder, about, options.split, known))
     chosen = {**settings, "split": options.split.settings()}

@@ -6,7 +6,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-from nnunetv2_raemd.dataset_conversion.case import Case, CaseExcludedError, Outcome, Status
+from nnunetv2_raemd.dataset_conversion.case import (
+    Case,
+    CaseExcludedError,
+    Outcome,
+    Status,
+    contents_digest,
+)
 from nnunetv2_raemd.dataset_conversion.dataset_folder import DatasetFolder
 from nnunetv2_raemd.dataset_conversion.measurements import measure
 from nnunetv2_raemd.errors import UserError, reason_of
@@ -15,8 +21,10 @@ from nnunetv2_raemd.execution.progress import progress
 from nnunetv2_raemd.version import __version__
 
 
-def convert_case(case: Case, folder: DatasetFolder) -> Outcome:
+def convert_case(case: Case, folder: DatasetFolder, *, verify: bool = False) -> Outcome:
     """Convert one case, or keep it where it is finished already; never raises for bad input.
+
+    `verify` reads the sources of a finished case, to see that they hold what they did.
 
     A case that fails leaves nothing in the dataset, not even what an earlier run wrote from other input.
     Raises `UserError` where another run has taken over the folder.
@@ -24,12 +32,13 @@ def convert_case(case: Case, folder: DatasetFolder) -> Outcome:
     try:
         fingerprint = case.fingerprint()
         record = folder.finished(case.case_id, fingerprint)
-        if record is not None:
+        if record is not None and (not verify or _is_unchanged(case, record)):
             return Outcome(case.case_id, Status.KEPT, patient_id=case.patient_id, record=record)
         loaded = case.load()
         record = {
             "patient_id": case.patient_id,
             "fingerprint": fingerprint,
+            "sources_sha256": contents_digest(case.sources()),
             **loaded.details,
             **measure(loaded.image, loaded.label),
         }
@@ -46,9 +55,10 @@ class ConversionJob:
     """`convert_case` as a job for a backend."""
 
     folder: DatasetFolder
+    verify: bool = False
 
     def __call__(self, case: Case, /) -> Outcome:
-        return convert_case(case, self.folder)
+        return convert_case(case, self.folder, verify=self.verify)
 
     def sees(self, case: Case, /) -> Mapping[str, object]:
         return {
@@ -62,7 +72,12 @@ class ConversionJob:
 
 
 def run_cases(
-    cases: Sequence[Case], folder: DatasetFolder, *, backend: Backend, strict: bool = False
+    cases: Sequence[Case],
+    folder: DatasetFolder,
+    *,
+    backend: Backend,
+    strict: bool = False,
+    verify: bool = False,
 ) -> list[Outcome]:
     """Convert `cases` with a progress bar; outcomes come in the order of `cases`.
 
@@ -71,7 +86,7 @@ def run_cases(
     outcomes: dict[str, Outcome] = {}
     with (
         progress("Converting", len(cases)) as advance,
-        closing(backend.run(ConversionJob(folder), cases)) as finished,
+        closing(backend.run(ConversionJob(folder, verify), cases)) as finished,
     ):
         for outcome in finished:
             outcomes[outcome.case_id] = outcome
@@ -80,6 +95,10 @@ def run_cases(
             if strict and failed:
                 raise UserError(f"{outcome.case_id}: {outcome.reason} (--strict stops at the first failure)")
     return [outcomes[case.case_id] for case in cases]
+
+
+def _is_unchanged(case: Case, record: Mapping[str, object]) -> bool:
+    return record.get("sources_sha256") == contents_digest(case.sources())
 
 
 def _fingerprint_or_reason(case: Case) -> str:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nnunetv2_raemd.csv_text import csv_of_records
 from nnunetv2_raemd.dataset_conversion.case import Outcome, Status
 from nnunetv2_raemd.dataset_conversion.dataset_folder import DatasetFolder
 from nnunetv2_raemd.version import __version__
 from nnunetv2_raemd.whole_files import write_json, write_text
 
 _PART_NAMES = {"Tr": "training", "Ts": "test"}
-_BOOKKEEPING = ("fingerprint", "patient_id")
+_BOOKKEEPING = ("fingerprint", "sources_sha256", "patient_id")
 
 
 def write_report(
@@ -64,13 +63,7 @@ def _row(outcome: Outcome, folder: DatasetFolder) -> dict[str, Any]:
 
 
 def _as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    columns = list(dict.fromkeys(column for row in rows for column in row))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({column: _cell(value) for column, value in row.items()})
-    return text.getvalue()
+    return csv_of_records([{column: _cell(value) for column, value in row.items()} for row in rows])
 
 
 def _cell(value: object) -> object:

@@ -50,6 +50,7 @@ def _run_options(chosen: ConvertOptions) -> RunOptions:
         split=split_of(chosen.split, folds=chosen.folds, seed=chosen.seed),
         scheduler=chosen.scheduler,
         qc=chosen.qc,
+        verify=chosen.verify,
     )
 
 

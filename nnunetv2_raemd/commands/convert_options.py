@@ -60,6 +60,14 @@ class ConvertOptions:
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done and write nothing.")] = (
         False
     )
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "--verify",
+            help="Read the source files of finished cases too, and convert those anew whose content changed "
+            "while size and time stayed the same.",
+        ),
+    ] = False
     qc: Annotated[
         bool,
         typer.Option(

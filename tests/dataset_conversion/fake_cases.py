@@ -9,7 +9,7 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
-from nnunetv2_raemd.dataset_conversion.case import CaseExcludedError, LoadedCase
+from nnunetv2_raemd.dataset_conversion.case import CaseExcludedError, LoadedCase, files_digest
 from nnunetv2_raemd.errors import UserError
 
 BEFORE_CRASH_S = 1.0
@@ -29,6 +29,9 @@ class FakeCase:
 
     def summary(self) -> str:
         return ""
+
+    def sources(self) -> tuple[Path, ...]:
+        return ()
 
     def fingerprint(self) -> str:
         return self.version
@@ -55,6 +58,9 @@ class CaseOfAFile(FakeCase):
     source: Path = Path("source")
     diary: Path = Path("diary")
 
+    def sources(self) -> tuple[Path, ...]:
+        return (self.source,)
+
     def fingerprint(self) -> str:
         return self.source.read_text() if self.source.exists() else "absent"
 
@@ -62,3 +68,16 @@ class CaseOfAFile(FakeCase):
         with self.diary.open("a") as diary:
             diary.write(f"{self.case_id}\n")
         return super().load()
+
+
+@dataclass(frozen=True)
+class CaseOfDigest(FakeCase):
+    """Its source is a file that is looked at as those of an archive are: by size and time."""
+
+    source: Path = Path("source")
+
+    def sources(self) -> tuple[Path, ...]:
+        return (self.source,)
+
+    def fingerprint(self) -> str:
+        return files_digest([self.source])

@@ -164,7 +164,7 @@ def test_seed_that_numpy_does_not_take_is_refused_before_the_work(
 
 
 def test_interrupt_says_how_to_go_on(luna_of_five, nnunet_folders: Path, raemd, capsys, monkeypatch) -> None:
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(conversion_batch, "convert_case", interrupted)

@@ -149,7 +149,7 @@ def test_errors_say_where_to_look_and_keep_their_meaning(
 def test_interrupted_overwriting_leaves_no_old_name(
     luna_of_three, convert, nnunet_folders: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     options = as_spheres(luna_of_three)
@@ -198,6 +198,10 @@ def test_rejected_cases_and_remarks_name_nobody(tmp_path: Path) -> None:
         ),
         ("case,patient,original_case,original_patient\nX_001,P,b,p\nX_002,P,c,q\n", "one name to several"),
         ("case,patient,original_case,original_patient\nX_001,X_P001,b\n", "cut off"),
+        *(
+            (f"case,patient,original_case,original_patient\n{name},X_P001,b,p\n", "cannot name a file")
+            for name in ("../../../ESC", "/tmp/ESC", "..", "a/b", ".hidden")
+        ),
     ],
 )
 def test_damaged_mapping_is_refused(tmp_path: Path, text: str, message: str | None) -> None:
@@ -355,3 +359,15 @@ def test_options_that_need_others(luna_of_three, convert) -> None:
     options = ("luna16", "-i", luna_of_three.path, "-d", 501)
     assert "--mapping is for --anonymize" in convert(*options, "--mapping", "x.csv")[1]
     assert "--lungs-dir says where" in convert(*options, "--lungs-dir", luna_of_three.path)[1]
+
+
+def test_names_that_spreadsheets_run_are_quoted_and_found_again(tmp_path: Path) -> None:
+    mapping = CaseMapping(tmp_path / "m.csv").extended({"=1+1": "@SUM(A1)", "b": "p"}, "X")
+    mapping.write()
+    assert "'=1+1" in mapping.path.read_text() and "'@SUM(A1)" in mapping.path.read_text()
+    assert read_mapping(mapping.path, DatasetFolder(tmp_path / "D"), overwrite=False) == mapping
+
+
+def test_nothing_is_left_in_the_making(luna_of_three, convert, nnunet_folders: Path) -> None:
+    assert convert(*as_spheres(luna_of_three))[0] == 0
+    assert not (nnunet_folders / "Dataset501_LUNA16" / ".conversion" / "unfinished").exists()

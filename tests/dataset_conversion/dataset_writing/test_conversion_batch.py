@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from fake_cases import FakeCase
+from fake_cases import CaseOfDigest, FakeCase
 
 from nnunetv2_raemd.dataset_conversion.case import Outcome, Status
 from nnunetv2_raemd.dataset_conversion.dataset_folder import DatasetFolder
@@ -121,6 +122,22 @@ def test_full_disc_is_noticed(folder: DatasetFolder, disc_of_100_kb: None, too_l
         folder.write_case("good", image, label, {"fingerprint": "1"})
     assert not folder.image("good").exists() and not folder.label("good").exists()
     assert not list(folder.scratch.iterdir()) and not folder.recorded_cases()
+
+
+def test_verify_notices_a_source_of_the_same_size_and_time(folder: DatasetFolder, tmp_path: Path) -> None:
+    source = tmp_path / "scan.raw"
+    source.write_bytes(b"one")
+    stamp = source.stat()
+    case = CaseOfDigest("good", source=source)
+
+    def run(**options: bool) -> Status:
+        backend = LocalProcesses(1)
+        return conversion_batch.run_cases([case], folder, backend=backend, **options)[0].status
+
+    assert [run(), run(), run(verify=True)] == [Status.CONVERTED, Status.KEPT, Status.KEPT]
+    source.write_bytes(b"two")
+    os.utime(source, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    assert [run(), run(verify=True), run(verify=True)] == [Status.KEPT, Status.CONVERTED, Status.KEPT]
 
 
 def test_case_that_turns_bad_leaves_nothing_behind(folder: DatasetFolder) -> None:

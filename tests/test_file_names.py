@@ -1,0 +1,38 @@
+"""Names of others that become names of files."""
+
+from __future__ import annotations
+
+import pytest
+
+from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.file_names import check_file_name
+
+
+@pytest.mark.parametrize("name", ["LUNG1-001", "1.3.6.1", "A_b-c.9", "_x", "x" * 200])
+def test_plain_name(name: str) -> None:
+    assert check_file_name(name) == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        ".",
+        "..",
+        "../x",
+        "a/b",
+        "/etc/passwd",
+        "a\\b",
+        ".hidden",
+        "-r",
+        "a b",
+        "a\0",
+        "a\n",
+        "ü",
+        "C:x",
+        "x" * 201,
+    ],
+)
+def test_name_that_may_lead_elsewhere_is_refused(name: str) -> None:
+    with pytest.raises(UserError, match="cannot name a file"):
+        check_file_name(name)
