@@ -64,7 +64,7 @@ class ConvertOptions:
         bool,
         typer.Option(
             "--verify",
-            help="Read the source files of finished cases too, and convert those anew whose content changed "
+            help="Read the source files of finished cases too, and convert again those whose content changed "
             "while size and time stayed the same.",
         ),
     ] = False

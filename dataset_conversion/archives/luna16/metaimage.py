@@ -35,7 +35,7 @@ def read_metaimage(path: Path) -> sitk.Image:
 
 def _check_voxels(header: MetaImageHeader) -> None:
     if not header.voxels.exists():
-        raise UserError(f"{header.voxels} is missing; download or unpack it again.")
+        raise UserError(f"{header.voxels} is missing; download or unpack it again")
     check_is_regular(header.voxels)
     size = header.voxels.stat().st_size
     if not header.compressed:
@@ -48,14 +48,14 @@ def _check_voxels(header: MetaImageHeader) -> None:
     if header.compressed_bytes not in (None, stored):
         raise UserError(
             f"{header.voxels} holds {stored} compressed bytes, the header promises "
-            f"{header.compressed_bytes}; download it again."
+            f"{header.compressed_bytes}; download it again"
         )
 
 
 def _expect(header: MetaImageHeader, size: int, expected: int) -> None:
     if size != expected:
         raise UserError(
-            f"{header.voxels} has {size} bytes, the header promises {expected}; download it again."
+            f"{header.voxels} has {size} bytes, the header promises {expected}; download it again"
         )
 
 
@@ -73,12 +73,12 @@ def _inflated_from(header: MetaImageHeader) -> int:
                 voxels = inflate.decompress(block, _BLOCK)
                 length += len(voxels)
                 if not block and not voxels:
-                    raise UserError(f"{header.voxels} is cut off; download it again.")
+                    raise UserError(f"{header.voxels} is cut off; download it again")
         except zlib.error as error:
-            raise UserError(f"{header.voxels} is damaged ({error}); download it again.") from error
+            raise UserError(f"{header.voxels} is damaged ({error}); download it again") from error
         if length != header.expected_bytes:
             raise UserError(
                 f"{header.voxels} does not hold the {header.expected_bytes} bytes of voxels that the header "
-                "promises; download it again."
+                "promises; download it again"
             )
         return stream.tell() - len(inflate.unused_data) - header.offset
