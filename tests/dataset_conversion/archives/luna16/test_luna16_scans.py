@@ -159,7 +159,7 @@ def test_copy_with_another_header_is_refused_and_one_alone_keeps_its_nodules(lun
     copy = header.with_name(f"{UID} (1).mhd")
     copy.write_text(header.read_text().replace("0.75", "0.76"))
     (refused,) = find_luna16_cases(luna.path, Spheres()).rejected
-    assert refused.case_id == UID and "the scan is there 2 times" in refused.reason
+    assert refused.case_id == UID and "the scan was found 2 times" in refused.reason
     header.unlink()
     (case,) = find_luna16_cases(luna.path, Spheres()).cases
     assert case.case_id == UID and len(case.mask.nodules) == 1
