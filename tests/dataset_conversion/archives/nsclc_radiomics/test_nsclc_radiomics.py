@@ -579,7 +579,7 @@ def test_of_two_rois_called_so_the_one_that_is_drawn_counts(
     contours = dataset.ROIContourSequence
     contours[1].ContourSequence = contours[0].ContourSequence  # now both are drawn
     save(dataset, file)
-    assert "2 ROIs are called like" in reasons(cases_in(tmp_path / "dicom"))["LUNG1-900"]
+    assert "2 ROIs match" in reasons(cases_in(tmp_path / "dicom"))["LUNG1-900"]
 
 
 def test_pipe_among_the_files_is_named_and_not_opened(make_patient, tmp_path: Path) -> None:
