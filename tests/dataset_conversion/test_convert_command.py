@@ -143,7 +143,7 @@ def test_folder_that_cannot_be_written_is_one_message(
     monkeypatch.setenv("nnUNet_raw", str(nnunet_folders / "file"))
     assert raemd("luna16", "-i", luna_of_five.path, "-d", 501, "--masks", "sphere", "--workers", 1) == 1
     err = capsys.readouterr().err
-    assert "Not a directory" in err and "the same command continues" in err and "Traceback" not in err
+    assert "Not a directory" in err and "Run the same command again" in err and "Traceback" not in err
 
 
 def test_relative_folders_become_absolute(

@@ -192,7 +192,7 @@ def test_missing_and_doubled_lung_masks_are_that_cases_failure(luna) -> None:
         plan.cases[1].load()
     (file.parent / "copy").mkdir()
     sitk.WriteImage(sitk.ReadImage(str(file)), str(file.parent / "copy" / file.name))
-    with pytest.raises(UserError, match=r"there is .*1\.1\.mhd and .*1\.1\.mhd"):
+    with pytest.raises(UserError, match=r"found .*1\.1\.mhd and .*1\.1\.mhd"):
         joined(luna, LungUse.CLASS).cases[0].load()
 
 
