@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
+from nnunetv2_raemd.counted import counted
 from nnunetv2_raemd.dataset_conversion.case import FoundCases, Outcome, Status
 from nnunetv2_raemd.dataset_conversion.dataset_description import DatasetDescription
 from nnunetv2_raemd.dataset_conversion.dataset_folder import DatasetFolder
@@ -77,7 +78,7 @@ def _print_result(console: Console, result: ConversionResult, options: RunOption
     _explain(console, [o for o in result.outcomes if not o.in_dataset])
     noted = sum(bool(o.record.get("checks")) for o in result.outcomes)
     if noted:
-        console.print(f"Note: {noted} cases have remarks in the column 'checks' of the report")
+        console.print(f"Note: remarks on {counted(noted, 'case')} in the column 'checks' of the report")
     for remark in result.remarks:
         console.print(f"Note: {remark}")
     _list(console, [f"{case}: no picture: {reason}" for case, reason in result.undrawn.items()])

@@ -68,7 +68,7 @@ _MEANINGS = {
     "false_lesions": "Predicted components that touch no lesion of the reference",
     "lesion_dice": "Mean Dice of the detected lesions",
     "one_piece": "Share of detected lesions that are predicted as one component",
-    "continuity": "Dice of neighbouring slices in the prediction, relative to the reference; mean of lesions",
+    "continuity": "Dice of neighboring slices in the prediction, relative to the reference; mean of lesions",
     "tp": "True-positive voxels",
     "fp": "False-positive voxels",
     "fn": "False-negative voxels",

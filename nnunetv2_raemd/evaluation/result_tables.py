@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from nnunetv2_raemd.counted import counted
 from nnunetv2_raemd.evaluation.froc import LUNA16_RATES
 from nnunetv2_raemd.evaluation.metrics import BY_KEY, PAPER_METRICS, RATED_METRICS, Metric
 from nnunetv2_raemd.evaluation.summary import Comparison, DiameterBin, MetricSummary, Summary, TargetSummary
@@ -184,7 +185,7 @@ def _spread_note(systems: Sequence[TargetSummary]) -> str:
         for m in s.metrics
     }
     parts = [
-        f"the means of {n_folds} folds ({n_cases} cases)" if over == "folds" else f"{n_cases} cases"
+        f"the means of {n_folds} folds ({n_cases} cases)" if over == "folds" else counted(n_cases, "case")
         for over, n_folds, n_cases in sorted(described)
     ]
     return f"Over {' or '.join(parts)}; undefined and infinite values are left out." if parts else ""

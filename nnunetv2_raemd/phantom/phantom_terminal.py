@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from nnunetv2_raemd.counted import counted
 from nnunetv2_raemd.phantom.configuration import PhantomConfiguration
 from nnunetv2_raemd.phantom.phantom_archive import ORACLE_FOLDER, ArchiveLayout, remove_archive, write_archive
 
@@ -30,5 +31,7 @@ def make_archive(
             folder, layout, configuration, cases, on_case=lambda case_id: progress.advance(bar)
         )
     lesions = sum(len(record["lesions"]) for record in records)
-    console.print(f"{cases} cases with {lesions} lesions: {folder}\nExact masks: {folder / ORACLE_FOLDER}")
+    console.print(
+        f"{counted(cases, 'case')} with {counted(lesions, 'lesion')}: {folder}\nExact masks: {folder / ORACLE_FOLDER}"
+    )
     console.print(f"Next: {shlex.join(['raemd', 'convert', layout.name, '-i', str(folder), '-d', '501'])}")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nnunetv2_raemd.counted import counted
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.evaluation.case_evaluation import CaseFiles
 from nnunetv2_raemd.evaluation.case_results import Problem
@@ -96,7 +97,7 @@ def _score_all(
     candidates: Sequence[Postprocessing], *, files: Sequence[Path], objective: Objective, run: Map, label: str
 ) -> np.ndarray:
     scores = []
-    with progress(f"Trying {len(candidates)} settings for {label}", len(files)) as advance:
+    with progress(f"Trying {counted(len(candidates), 'setting')} for {label}", len(files)) as advance:
         for found in run(partial(_scores, candidates=candidates, objective=objective), files):
             scores.append(found)
             advance()
