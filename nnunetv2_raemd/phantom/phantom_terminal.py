@@ -31,7 +31,6 @@ def make_archive(
             folder, layout, configuration, cases, on_case=lambda case_id: progress.advance(bar)
         )
     lesions = sum(len(record["lesions"]) for record in records)
-    console.print(
-        f"{counted(cases, 'case')} with {counted(lesions, 'lesion')}: {folder}\nExact masks: {folder / ORACLE_FOLDER}"
-    )
+    console.print(f"{counted(cases, 'case')} with {counted(lesions, 'lesion')}: {folder}")
+    console.print(f"Exact masks: {folder / ORACLE_FOLDER}")
     console.print(f"Next: {shlex.join(['raemd', 'convert', layout.name, '-i', str(folder), '-d', '501'])}")

@@ -125,7 +125,7 @@ def test_command_writes_and_overwrites(tmp_path: Path) -> None:
     command = ["phantom", "luna16", "--output", str(folder), "--cases", "1", *SMALL]
     result = CliRunner().invoke(cli.app, command)
     assert result.exit_code == 0, result.output
-    assert "1 cases" in result.output
+    assert "1 case with" in result.output
     again = CliRunner().invoke(cli.app, [*command, "--seed", "4"])
     assert isinstance(again.exception, UserError)
     replaced = CliRunner().invoke(cli.app, [*command, "--seed", "4", "--overwrite"])
