@@ -1,4 +1,4 @@
-"""From PACS to PACS: a study sent to Orthanc comes back with SEG and SR, by the lines of the documentation."""
+"""From PACS to PACS: a study sent to Orthanc comes back with SEG and SR, by the lines of docs/pacs.md."""
 
 from __future__ import annotations
 

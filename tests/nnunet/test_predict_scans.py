@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from dicom_patient import DicomPatient, save
-from nnunet_models import RAEMD
 from nnunet_workspace import Workspace, noisy_spheres, write_volume
 
 from nnunetv2_raemd.dicom.ct_series import order_series
@@ -112,14 +111,9 @@ def test_a_zip_file_and_a_single_image(workspace: Workspace, raemd_model: Path, 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["-i", "nothing there"], "nothing there does not exist"),
         (["-i", "other"], "holds no CT image: 1 files 1 not DICOM"),
-        (["-i", "other/notes.txt"], "neither a zip file nor an image"),
         (["-i", "images", "--dicom", "seg"], "--dicom and --series are for DICOM"),
-        (["-i", "images/a_0000.nii.gz", "--series", "1.2"], "--series is for DICOM"),
-        (["-i", "other", "--store", "https://h/dicom-web"], "say which with --dicom"),
         (["-i", "other", "--dicom", "sr", "--store", "https://me:secret@h/x"], "RAEMD_DICOMWEB_USER"),
-        (["-i", "https://h/dicom-web"], "does not name a study"),
     ],
 )
 def test_what_cannot_be_is_told_before_anything_heavy(
@@ -129,8 +123,8 @@ def test_what_cannot_be_is_told_before_anything_heavy(
     (tmp_path / "other" / "notes.txt").write_text("no scan")
     write_volume(noisy_spheres(1, (4, 40, 40))[0], tmp_path / "images" / "a_0000.nii.gz")
     option, source, *rest = arguments
-    source = source if source.startswith("https") else str(tmp_path / source)
-    finished = workspace.attempt("raemd", "predict", option, source, *rest, "-o", tmp_path / "out", *MODEL)
+    given = [option, tmp_path / source, *rest, "-o", tmp_path / "out"]
+    finished = workspace.attempt("raemd", "predict", *given, *MODEL)
     assert finished.returncode == 1
     assert told in finished.stdout
     assert "Traceback" not in finished.stdout and "secret" not in finished.stdout
