@@ -18,23 +18,7 @@ from nnunetv2_raemd.dicom.dicom_seg import CtSlices, draw_segments
 from nnunetv2_raemd.dicom.mask_source import MaskSource
 from nnunetv2_raemd.dicom.rtstruct import draw_rois
 
-MODEL = (
-    "-d",
-    501,
-    "-c",
-    "2d",
-    "-tr",
-    RAEMD,
-    "-f",
-    0,
-    "-device",
-    "cpu",
-    "-npp",
-    0,
-    "-nps",
-    0,
-    "--disable_tta",
-)
+MODEL = ("-d", 501, *PREDICT, "-npp", 0, "-nps", 0, "--disable_tta")
 
 
 def write_patient(folder: Path, name: str = "P1", *, skip: int = -1) -> DicomPatient:
