@@ -14,6 +14,7 @@ from nnunetv2_raemd.commands import convert_command, phantom_command, postproces
 from nnunetv2_raemd.commands.bench_command import bench
 from nnunetv2_raemd.commands.demo_command import demo
 from nnunetv2_raemd.commands.evaluate_command import evaluate
+from nnunetv2_raemd.commands.export_command import export
 from nnunetv2_raemd.commands.info_command import info
 from nnunetv2_raemd.commands.lesions_command import lesions
 from nnunetv2_raemd.commands.plan_command import plan
@@ -54,6 +55,7 @@ app.command(cls=SeveralValuesCommand)(plan)
 app.add_typer(convert_command.app, name="convert")
 app.add_typer(phantom_command.app, name="phantom")
 app.command(cls=SeveralValuesCommand)(predict)
+app.command(cls=SeveralValuesCommand)(export)
 app.command(cls=SeveralValuesCommand)(study)
 app.command(cls=SeveralValuesCommand)(evaluate)
 app.command(cls=SeveralValuesCommand)(report)

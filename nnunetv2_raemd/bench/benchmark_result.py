@@ -12,6 +12,7 @@ from nnunetv2_raemd.bench.machine import Machine
 from nnunetv2_raemd.bench.roofline import Limits, Roofline
 from nnunetv2_raemd.bench.sizes import Sizes
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.whole_files import write_whole
 
 SCHEMA = 1
 
@@ -121,12 +122,7 @@ def write_json(result: Result, file: Path) -> None:
     Raises:
         UserError: if it cannot be written.
     """
-    unfinished = file.with_name(f"{file.name}.unfinished")
-    try:
-        unfinished.write_text(to_json(result), encoding="utf-8")
-        unfinished.replace(file)
-    except OSError as error:
-        raise UserError(f"{file} cannot be written: {error}") from error
+    write_whole(file, to_json(result))
 
 
 def check_writable(file: Path) -> None:

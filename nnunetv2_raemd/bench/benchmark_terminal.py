@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
 
+from nnunetv2_raemd.bench.backend_times import BackendTiming
 from nnunetv2_raemd.bench.benchmark_result import PeerResult, Result, ScanTiming, part_names
-from nnunetv2_raemd.bench.clock import Spread
+from nnunetv2_raemd.bench.clock import Spread, spread
 from nnunetv2_raemd.bench.roofline import Roofline
 from nnunetv2_raemd.bench.scan_times import STOCK
 
@@ -26,6 +28,21 @@ def show(result: Result, console: Console) -> None:
         _print(table, console)
     for name, reason in result.skipped.items():
         console.print(f"{name} was left out: it {reason}", markup=False, highlight=False)
+
+
+def show_backends(times: Sequence[BackendTiming], console: Console) -> None:
+    """Print scans by every backend, beside the first of them."""
+    first = times[0].name
+    caption = f"Medians; ratios to {first} round by round, with their quartiles. The weights are random."
+    table = _table("Scans by backend", "s", "relative", "processor time", caption=caption)
+    for timing in times:
+        table.add_row(
+            timing.name,
+            f"{spread(timing.wall_s).median:.2f}",
+            ratio_text(timing.wall_ratio),
+            ratio_text(timing.processor_ratio),
+        )
+    _print(table, console)
 
 
 def _heading(result: Result) -> str:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+
+if TYPE_CHECKING:
+    from nnunetv2_raemd.bench.session import Session
+    from nnunetv2_raemd.bench.sizes import Sizes
 
 
 def bench(
@@ -55,6 +59,13 @@ def bench(
             "size:64,128,256; one or more.",
         ),
     ] = None,
+    backends: Annotated[
+        bool,
+        typer.Option(
+            "--backends",
+            help="Only predict scans: RAEMD-Net by every backend that is installed, beside nnU-Net's 2d.",
+        ),
+    ] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Write a picture (PNG) to this file.")] = None,
 ) -> None:
@@ -77,17 +88,32 @@ def bench(
         for file in (json_file, plot):
             if file is not None:
                 results.check_writable(file)
+        sizes = Sizes(size, slices, sequence, features, tuple(patch_3d or ()))
+        session = Session(use_device(device, threads), rounds, status.update)
+        if backends:
+            _compare_backends(sizes, session, json_file)
+            return
         task = Task(
             names=tuple(peers or DEFAULT_PEERS),
-            sizes=Sizes(size, slices, sequence, features, tuple(patch_3d or ())),
+            sizes=sizes,
             predict_whole_scan=whole_scan,
             sweeps=tuple(map(parse_sweep, scaling or ())),
             command=" ".join(["raemd", *sys.argv[1:]]),
         )
-        result = run_benchmark(task, Session(use_device(device, threads), rounds, status.update))
+        result = run_benchmark(task, session)
     show(result, Console())
     if json_file is not None:
         results.write_json(result, json_file)
     if plot is not None:
         draw(result, plot)
     raise typer.Exit(1 if result.skipped else 0)
+
+
+def _compare_backends(sizes: Sizes, session: Session, json_file: Path | None) -> None:
+    from nnunetv2_raemd.bench.backend_times import time_backends, write_timings
+    from nnunetv2_raemd.bench.benchmark_terminal import show_backends
+
+    times = time_backends(sizes, session)
+    show_backends(times, Console())
+    if json_file is not None:
+        write_timings(times, json_file)

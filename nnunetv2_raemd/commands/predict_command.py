@@ -8,10 +8,9 @@ from typing import Annotated
 
 import typer
 
+from nnunetv2_raemd.commands.model_choice import BackendChoice, ModelFolder, NnunetNames, chosen_model
 from nnunetv2_raemd.commands.trust_option import trust_option
 from nnunetv2_raemd.dicom_objects.object_kinds import ObjectKind
-
-ALL_FOLDS = ["0", "1", "2", "3", "4"]
 
 
 class Device(str, Enum):
@@ -36,14 +35,17 @@ def predict(
         Path, typer.Option("-o", file_okay=False, help="Folder for the segmentations; made if absent.")
     ],
     dataset: Annotated[
-        str, typer.Option("-d", help="Number or name of the dataset that the model was trained on.")
-    ],
-    configuration: Annotated[str, typer.Option("-c", help="Configuration, such as 2d.")],
+        str | None, typer.Option("-d", help="Number or name of the dataset that the model was trained on.")
+    ] = None,
+    configuration: Annotated[str | None, typer.Option("-c", help="Configuration, such as 2d.")] = None,
     trainer: Annotated[str, typer.Option("-tr", help="Trainer of the model.")] = "nnUNetTrainerRAEMD",
     plans: Annotated[str, typer.Option("-p", help="Plan of the model.")] = "nnUNetPlans",
     folds: Annotated[
-        list[str] | None, typer.Option("-f", help="Folds to average, as in -f 0 1 2; 0 to 4 by default.")
+        list[str] | None,
+        typer.Option("-f", help="Folds to average, as in -f 0 1 2; 0 to 4, or all of --model, by default."),
     ] = None,
+    model: ModelFolder = None,
+    backend: BackendChoice = None,
     step_size: Annotated[
         float, typer.Option("-step_size", min=0.01, max=1, help="Step of the sliding window in windows.")
     ] = 0.5,
@@ -97,10 +99,21 @@ def predict(
             help="Predictions of the previous stage of a cascade.",
         ),
     ] = None,
+    lungs: Annotated[
+        bool,
+        typer.Option(
+            "--lungs",
+            help="Predict inside the box round the lungs only, of CT: faster. Where both lungs are not "
+            "found, the whole scan is predicted, and said so.",
+        ),
+    ] = False,
     num_parts: Annotated[int, typer.Option("-num_parts", min=1, help="Share the cases among N calls.")] = 1,
     part_id: Annotated[int, typer.Option("-part_id", min=0, help="Which of them this is, from 0.")] = 0,
     trust_checkpoint: Annotated[bool, trust_option] = False,
-    device: Annotated[Device, typer.Option("-device", help="Where the network runs.")] = Device.CUDA,
+    device: Annotated[
+        Device | None,
+        typer.Option("-device", help="Where the network runs; by default cuda, of an exported model cpu."),
+    ] = None,
     disable_progress_bar: Annotated[
         bool, typer.Option("--disable_progress_bar", help="For logs of batch jobs.")
     ] = False,
@@ -114,7 +127,7 @@ def predict(
     are those of nnUNetv2_predict. A scan that cannot be predicted is named at the end, with exit status 1,
     and costs no other.
     """
-    from nnunetv2_raemd.prediction.model_loading import Model, torch_device
+    from nnunetv2_raemd.prediction.model_loading import torch_device
     from nnunetv2_raemd.prediction.pipeline import Processes
     from nnunetv2_raemd.prediction.prediction_batch import Batch
     from nnunetv2_raemd.prediction.scan_prediction import predict_any
@@ -122,25 +135,27 @@ def predict(
 
     if part_id >= num_parts:
         raise typer.BadParameter(f"-part_id {part_id} must be below -num_parts {num_parts}")
+    names = NnunetNames(dataset, trainer, plans, configuration, checkpoint)
     batch = Batch(
         Path(source),
         output,
         previous_stage,
         save_probabilities=save_probabilities,
         overwrite=not continue_prediction,
+        lungs=lungs,
         num_parts=num_parts,
         part_id=part_id,
     )
     predict_any(
         ScanRequest(source, tuple(series or ()), frozenset(dicom or ()), store),
-        Model(dataset, trainer, plans, configuration, tuple(folds or ALL_FOLDS), checkpoint),
+        chosen_model(model, backend, names, folds),
         batch,
         Processes(n_preprocessing, n_export),
         trust_checkpoint=trust_checkpoint,
         tile_step_size=step_size,
         use_mirroring=not disable_tta,
         perform_everything_on_device=not not_on_device,
-        device=torch_device(device.value),
+        device=torch_device((device or (Device.CUDA if model is None else Device.CPU)).value),
         verbose=verbose,
         verbose_preprocessing=verbose,
         allow_tqdm=not disable_progress_bar,

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from nnunetv2.inference.data_iterators import PreprocessAdapter
-from nnunetv2.inference.export_prediction import export_prediction_from_logits
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 
 from nnunetv2_raemd.prediction.input_cases import InputCase
+from nnunetv2_raemd.prediction.lean_preprocessing import LUNGS_REMARK, LeanPreprocessing
+from nnunetv2_raemd.prediction.segmentation_export import export_prediction_from_logits
 
 Properties = dict[str, Any]
 """What nnU-Net remembers of an image to bring its segmentation back to it."""
@@ -25,6 +25,7 @@ class CaseWork:
     Attributes:
         output: folder of the segmentations; it exists.
         previous_stage: predictions of the previous stage of a cascade.
+        lungs: whether to predict what lies round the lungs only, of CT.
     """
 
     plans_manager: PlansManager
@@ -34,24 +35,21 @@ class CaseWork:
     previous_stage: Path | None = None
     save_probabilities: bool = False
     verbose: bool = False
+    lungs: bool = False
 
     def preprocess(self, case: InputCase) -> tuple[np.ndarray, Properties]:
         """The image (C, Z, Y, X) as the network takes it, of a cascade with the previous stage's labels.
 
         An array, because torch hands tensors between processes through shared memory, which is scarce.
         """
-        previous = self.previous_stage and str(self.previous_stage / f"{case.case_id}{self._file_ending}")
-        adapter = PreprocessAdapter(
-            [[str(image) for image in case.images]],
-            [previous],
-            self.configuration_manager.preprocessor_class(verbose=self.verbose),
-            None,
-            self.plans_manager,
-            self.dataset_json,
-            self.configuration_manager,
+        previous = self.previous_stage and self.previous_stage / self._name(case)
+        preprocessing = LeanPreprocessing(
+            self.plans_manager, self.configuration_manager, self.dataset_json, self.lungs, self.verbose
         )
-        item = next(adapter)
-        return item["data"].float().numpy(), item["data_properties"]
+        image, properties = preprocessing.read(case.images, previous)
+        if remark := properties.get(LUNGS_REMARK):
+            print(f"{case.case_id}: {remark}")
+        return image, properties
 
     def export(self, logits: np.ndarray, properties: Properties, case: InputCase) -> None:
         """Write the segmentation, and the probabilities if wanted, whole or not at all.

@@ -15,6 +15,7 @@ from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.prediction.case_work import CaseWork
 from nnunetv2_raemd.prediction.input_cases import find_cases, input_format, problem_with
 from nnunetv2_raemd.prediction.pipeline import Pipeline, Processes
+from nnunetv2_raemd.prediction.predictor import WholeScanPredictor
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Batch:
     Attributes:
         previous_stage: predictions of the previous stage, for a cascade and only for it.
         overwrite: whether to predict again what is predicted already.
+        lungs: whether to predict what lies round the lungs only, of CT.
         part_id: which of `num_parts` shares of the cases.
     """
 
@@ -32,6 +34,7 @@ class Batch:
     previous_stage: Path | None = None
     save_probabilities: bool = False
     overwrite: bool = True
+    lungs: bool = False
     num_parts: int = 1
     part_id: int = 0
 
@@ -62,6 +65,8 @@ def run_batch(predictor: nnUNetPredictor, batch: Batch, processes: Processes) ->
     print(f"Cases: {len(cases)}, of which {len(cases) - len(missing)} are done already")
     problems = {case: problem_with(case, expected, batch.previous_stage) for case in missing}
     usable = [case for case, problem in problems.items() if problem is None]
+    if batch.lungs and isinstance(predictor, WholeScanPredictor):
+        predictor = predictor.with_fitting_tiles()
     pipeline = Pipeline(work, lambda image: _logits(predictor, image), processes)
     if usable:
         _prepare(predictor, batch, processes)
@@ -90,6 +95,7 @@ def _work(predictor: nnUNetPredictor, batch: Batch) -> CaseWork:
         batch.previous_stage,
         save_probabilities=batch.save_probabilities,
         verbose=predictor.verbose_preprocessing,
+        lungs=batch.lungs,
     )
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import copy
 import itertools
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from acvl_utils.cropping_and_padding.padding import pad_nd_image
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.inference.sliding_window_prediction import compute_gaussian, compute_steps_for_sliding_window
 from nnunetv2.utilities.helpers import dummy_context, empty_cache
+from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import Tensor, nn
 from torch._dynamo import OptimizedModule
 from tqdm import tqdm
@@ -35,6 +38,8 @@ class WholeScanPredictor(nnUNetPredictor):
     """
 
     fold_networks: Sequence[nn.Module] = ()
+    fits_tiles: bool = False
+    """Whether tiles of parts of scans that are smaller than the patch are smaller too, instead of padded."""
 
     def hold_folds(self) -> None:
         """Hold a network for each fold, instead of loading their weights into one network in turn.
@@ -104,7 +109,7 @@ class WholeScanPredictor(nnUNetPredictor):
     def _predict_to(
         self, results_device: torch.device, networks: Sequence[SlicedNetwork], image: Tensor
     ) -> Tensor:
-        patch_size = tuple(self.configuration_manager.patch_size)
+        patch_size = self._window_size(image.shape[1:])
         padded, revert = pad_nd_image(image, patch_size, "constant", {"value": 0}, True, None)
         _, n_slices, *size = padded.shape
         heads = self.label_manager.num_segmentation_heads
@@ -121,6 +126,22 @@ class WholeScanPredictor(nnUNetPredictor):
                     results.add(slices.start, slices.stop, values.to(results_device), share)
                     bar.update(len(values))
         return logits[_region(revert[1:])]
+
+    def with_fitting_tiles(self) -> WholeScanPredictor:
+        """The same model for parts of scans (`fits_tiles`); the networks are shared."""
+        other = copy.copy(self)
+        other.fits_tiles = True
+        return other
+
+    def _window_size(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """The patch of the plan; with `fits_tiles`, no more of it in-plane than the scan needs."""
+        n_slices, *in_plane = self.configuration_manager.patch_size
+        if not self.fits_tiles:
+            return (n_slices, *in_plane)
+        multiples = size_multiples(self.configuration_manager, 2)
+        sizes = zip(shape[1:], multiples, strict=True)
+        needed = [math.ceil(size / multiple) * multiple for size, multiple in sizes]
+        return (n_slices, *map(min, in_plane, needed))
 
     def _weighted_tiles(self, image_size: list[int], tile_size: tuple[int, ...]) -> Iterator[WeightedTile]:
         """nnU-Net's in-plane tiles with its Gaussian weights, which sum up to 1 at every pixel.
@@ -152,6 +173,13 @@ class WholeScanPredictor(nnUNetPredictor):
         axes = [1 + axis for axis in self.allowed_mirroring_axes or ()] if self.use_mirroring else []
         for n_flipped in range(len(axes) + 1):
             yield from itertools.combinations(axes, n_flipped)
+
+
+def size_multiples(configuration: ConfigurationManager, n_axes: int) -> tuple[int, ...]:
+    """Of which the last `n_axes` sizes of the network's input must be multiples: its strides multiplied."""
+    strides = configuration.network_arch_init_kwargs["strides"]
+    of_axes = [np.broadcast_to(np.atleast_1d(stride)[-n_axes:], n_axes) for stride in strides]
+    return tuple(np.prod(of_axes, axis=0).tolist())
 
 
 def uncompiled(network: nn.Module) -> nn.Module:

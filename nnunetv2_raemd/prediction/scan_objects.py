@@ -22,7 +22,7 @@ from nnunetv2_raemd.lesions.measurement import Measured
 from nnunetv2_raemd.nnunet_files.label_set import LabelSet, Target
 from nnunetv2_raemd.nnunet_files.probability_map import read_probabilities
 from nnunetv2_raemd.nnunet_files.segmentation_file import read_segmentation
-from nnunetv2_raemd.prediction.model_loading import Model
+from nnunetv2_raemd.prediction.model_loading import AnyModel
 from nnunetv2_raemd.scans.series_volume import on_own_slices
 from nnunetv2_raemd.scans.staging import StagedScan
 from nnunetv2_raemd.version import __version__
@@ -90,19 +90,19 @@ class ObjectWriter:
         return Segment(target.name, finding_of(target.name), target.values, tracking)
 
 
-def algorithm_of(model: Model, **settings: object) -> Algorithm:
+def algorithm_of(model: AnyModel, **settings: object) -> Algorithm:
     """What made the objects: the model by nnU-Net's names, its weights by their digest, and the settings."""
-    folder = model.folder()
+    identity = model.identity()
     digest = hashlib.sha256()
-    for fold in model.folds:
-        with (folder / f"fold_{fold}" / model.checkpoint).open("rb") as stream:
+    for file in identity.weight_files:
+        with file.open("rb") as stream:
             while chunk := stream.read(_CHUNK):
                 digest.update(chunk)
-    name = f"{model.trainer}__{model.plans}__{model.configuration}"
+    name = identity.name
     parameters = {
-        "dataset": folder.parent.name,
-        "folds": " ".join(model.folds),
-        "checkpoint": model.checkpoint,
+        "dataset": identity.dataset,
+        "folds": " ".join(identity.folds),
+        "checkpoint": identity.checkpoint,
         "weights_sha256": digest.hexdigest(),
         **{name: str(value) for name, value in settings.items()},
     }

@@ -10,7 +10,7 @@ from typing import Any
 from nnunetv2_raemd.dicomweb.address import is_url
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.nnunet_files.dataset_json import read_dataset_json
-from nnunetv2_raemd.prediction.model_loading import Model, load_model
+from nnunetv2_raemd.prediction.model_loading import AnyModel, load_model
 from nnunetv2_raemd.prediction.pipeline import Processes
 from nnunetv2_raemd.prediction.prediction_batch import Batch, predict_batch, run_batch
 from nnunetv2_raemd.prediction.scan_report import report
@@ -20,7 +20,7 @@ from nnunetv2_raemd.scans.staging import is_nnunet_folder
 
 
 def predict_any(
-    request: ScanRequest, model: Model, batch: Batch, processes: Processes, **settings: Any
+    request: ScanRequest, model: AnyModel, batch: Batch, processes: Processes, **settings: Any
 ) -> None:
     """Predict images in a folder of nnU-Net's format, as nnUNetv2_predict does, or scans by `predict_scans`.
 
@@ -39,7 +39,7 @@ def predict_any(
 
 
 def predict_scans(
-    request: ScanRequest, model: Model, batch: Batch, processes: Processes, **settings: Any
+    request: ScanRequest, model: AnyModel, batch: Batch, processes: Processes, **settings: Any
 ) -> None:
     """Predict the scans of a request, write their objects and send them.
 

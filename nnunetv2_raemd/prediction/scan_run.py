@@ -18,7 +18,7 @@ from nnunetv2_raemd.errors import UserError, reason_of
 from nnunetv2_raemd.execution.progress import progress
 from nnunetv2_raemd.nnunet_files.dataset_json import read_dataset_json
 from nnunetv2_raemd.nnunet_files.label_set import labels_of
-from nnunetv2_raemd.prediction.model_loading import Model
+from nnunetv2_raemd.prediction.model_loading import AnyModel
 from nnunetv2_raemd.prediction.prediction_batch import Batch
 from nnunetv2_raemd.prediction.scan_objects import ObjectWriter, algorithm_of
 from nnunetv2_raemd.prediction.scan_request import ScanRequest
@@ -29,7 +29,9 @@ from nnunetv2_raemd.scans.staging import StagedScan, StagedScans, Staging, stage
 class ScanRun:
     """One call of the command, with what is known of the model before its weights are loaded."""
 
-    def __init__(self, request: ScanRequest, model: Model, batch: Batch, settings: Mapping[str, Any]) -> None:
+    def __init__(
+        self, request: ScanRequest, model: AnyModel, batch: Batch, settings: Mapping[str, Any]
+    ) -> None:
         self.request, self.batch = request, batch
         folder = model.folder()
         dataset = read_dataset_json(folder / "dataset.json")

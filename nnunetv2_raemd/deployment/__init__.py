@@ -1,0 +1,1 @@
+"""Models outside of training: export, the folder that is handed on, and what runs it."""

@@ -1,0 +1,247 @@
+"""From a model as nnU-Net stores it to a folder that is handed on: written whole, verified, or not at all."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from importlib import metadata
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import torch
+
+from nnunetv2_raemd.deployment.accuracy_loss import MAX_DICE_LOSS
+from nnunetv2_raemd.deployment.export_verification import loss_of_networks, loss_of_soup, verify_logits
+from nnunetv2_raemd.deployment.exported_network import network_of
+from nnunetv2_raemd.deployment.extras import needs_extra
+from nnunetv2_raemd.deployment.graph_sessions import compile_openvino
+from nnunetv2_raemd.deployment.int8_export import CaseCounts, Models, quantize_folds
+from nnunetv2_raemd.deployment.model_card import FILE_NAME as CARD_NAME
+from nnunetv2_raemd.deployment.model_card import model_card
+from nnunetv2_raemd.deployment.model_description import (
+    GraphFormat,
+    ModelDescription,
+    Precision,
+    graph_name,
+    weights_name,
+    write_description,
+)
+from nnunetv2_raemd.deployment.model_graphs import ModelGraphs, export_graphs
+from nnunetv2_raemd.deployment.onnx_graph import refer_to
+from nnunetv2_raemd.deployment.source_model import SourceModel, with_weights
+from nnunetv2_raemd.deployment.weights_file import average, offsets_in, save_weights
+from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.version import __version__
+
+SOUP = "soup"
+PACKAGES = ("nnunetv2", "torch", "onnx", "openvino", "nncf")
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What to export, and on how much to verify it.
+
+    Attributes:
+        soup: whether the mean of the folds' weights takes the place of the folds.
+        license: a name or a sentence for the model card.
+    """
+
+    graph_format: GraphFormat = GraphFormat.ONNX
+    precision: Precision = Precision.FLOAT32
+    soup: bool = False
+    license: str = ""
+    counts: CaseCounts = field(default_factory=CaseCounts)
+
+
+def export_model(source: SourceModel, output: Path, options: ExportOptions) -> ModelDescription:
+    """Write the model to a new folder.
+
+    Raises:
+        UserError: if the folder exists, the network cannot be exported, a package is missing, or the exported
+            network does not give what torch's gives. Then nothing is left behind.
+    """
+    check_options(options)
+    check_output(output)
+    with _whole_folder(output) as folder:
+        if options.soup:
+            source, soup_figures = _soup(source, options)
+        else:
+            soup_figures = {}
+        description = _describe(source, options)
+        graphs = _graphs(source, options)
+        if graphs is not None:
+            description = replace(description, positions=graphs.positions)
+        figures = {**soup_figures, **_write(folder, source, graphs, description, options)}
+        description = replace(description, verification=figures)
+        _write_nnunet_files(folder, description)
+        (folder / CARD_NAME).write_text(model_card(description, source.summaries or {}), encoding="utf-8")
+        write_description(description, folder)
+    return description
+
+
+def check_options(options: ExportOptions) -> None:
+    """Raise a `UserError` where they do not fit together."""
+    precision, graph_format = options.precision, options.graph_format
+    if precision is not Precision.FLOAT32 and graph_format is GraphFormat.NONE:
+        raise UserError(f"{precision.value} needs graphs: give --format openvino")
+    if precision.is_int8 and graph_format is not GraphFormat.OPENVINO:
+        raise UserError("--int8 makes graphs of OpenVINO: give --format openvino")
+
+
+def check_output(output: Path) -> None:
+    """Raise a `UserError` where something is there already."""
+    if output.exists():
+        raise UserError(f"{output} exists already: choose another folder for -o, or remove it")
+
+
+@contextmanager
+def _whole_folder(output: Path) -> Iterator[Path]:
+    """A new folder that takes its name when all in it is written."""
+    unfinished = output.with_name(f"{output.name}.unfinished")
+    try:
+        shutil.rmtree(unfinished, ignore_errors=True)  # left by a run that was killed
+        unfinished.mkdir(parents=True)
+        yield unfinished
+        unfinished.replace(output)
+    except OSError as error:
+        raise UserError(f"{output} cannot be written: {error}") from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _soup(source: SourceModel, options: ExportOptions) -> tuple[SourceModel, dict[str, Any]]:
+    """The model with one fold, the mean of all; raises `UserError` where that costs accuracy."""
+    if len(source.folds) < 2:
+        raise UserError("--soup averages the weights of several folds: give more than one with -f")
+    if any(fold not in source.cases for fold in source.folds):
+        raise UserError("--soup is validated: preprocess the dataset, and set nnUNet_preprocessed")
+    weights = average([source.weights_of(fold) for fold in source.folds])
+    loss = loss_of_soup(source, with_weights(source.network, weights), options.counts.validation)
+    if not loss.is_acceptable:
+        raise UserError(
+            f"--soup was refused, because mean Dice falls by more than {MAX_DICE_LOSS} or lesions are lost "
+            f"against the ensemble of the folds: {loss}. Export without --soup"
+        )
+    return source.with_single_fold(SOUP, weights), {"soup": [str(loss)]}
+
+
+def _describe(source: SourceModel, options: ExportOptions) -> ModelDescription:
+    predictor = source.predictor
+    return ModelDescription(
+        trainer=predictor.trainer_name,
+        configuration=source.configuration,
+        folds=source.folds,
+        mirroring_axes=None
+        if predictor.allowed_mirroring_axes is None
+        else tuple(int(axis) for axis in predictor.allowed_mirroring_axes),
+        graph_format=options.graph_format,
+        precision=options.precision,
+        plans=predictor.plans_manager.plans,
+        dataset=predictor.dataset_json,
+        n_slices=source.n_slices,
+        size_multiple=source.size_multiple,
+        postprocessing=source.postprocessing,
+        versions={"nnunetv2-raemd": __version__, **_versions()},
+        license=options.license,
+    )
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _graphs(source: SourceModel, options: ExportOptions) -> ModelGraphs | None:
+    if options.graph_format is GraphFormat.NONE:
+        return None
+    return export_graphs(source)
+
+
+def _write(
+    folder: Path,
+    source: SourceModel,
+    graphs: ModelGraphs | None,
+    description: ModelDescription,
+    options: ExportOptions,
+) -> dict[str, Any]:
+    """Weights and graphs, and what was measured of them."""
+    for fold in source.folds:
+        save_weights(source.weights_of(fold), _path(folder, weights_name(fold)))
+    if graphs is None:
+        return {}
+    figures: dict[str, Any] = {
+        "logits": verify_logits(source, graphs, description, options.counts.validation)
+    }
+    if options.graph_format is GraphFormat.ONNX:
+        _write_onnx(folder, graphs, description)
+        return figures
+    models = {fold: graphs.openvino(source.weights_of(fold)) for fold in source.folds}
+    if options.precision.is_int8:
+        quantized = quantize_folds(source, graphs, description, options.counts)
+        models = {fold: result.models for fold, result in quantized.items()}
+        figures["int8"] = [f"fold {f}: {result.how}, {result.loss}" for f, result in quantized.items()]
+    if options.precision.hint == "bf16":
+        figures["bfloat16"] = [_verify_bfloat16(source, models, description, options)]
+    _write_openvino(folder, models)
+    return figures
+
+
+def _verify_bfloat16(
+    source: SourceModel,
+    models: Mapping[str, Models],
+    description: ModelDescription,
+    options: ExportOptions,
+) -> str:
+    """What computing in bfloat16 costs; raises `UserError` where that is too much."""
+    if any(fold not in source.cases for fold in source.folds):
+        raise UserError("--bf16 is validated: preprocess the dataset, and set nnUNet_preprocessed")
+    threads = torch.get_num_threads()
+    networks = {
+        fold: network_of({p: compile_openvino(m, threads, "bf16") for p, m in parts.items()}, description)
+        for fold, parts in models.items()
+    }
+    loss = loss_of_networks(source, networks, options.counts.validation)
+    if not loss.is_acceptable:
+        raise UserError(
+            f"--bf16 was refused, because mean Dice falls by more than {MAX_DICE_LOSS} or lesions are lost: "
+            f"{loss}. Export without --bf16"
+        )
+    return str(loss)
+
+
+def _write_nnunet_files(folder: Path, description: ModelDescription) -> None:
+    """Plan and labels, which model.json has too, as nnU-Net's own tools and ours look for them."""
+    for name, content in (("plans.json", description.plans), ("dataset.json", description.dataset)):
+        (folder / name).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _path(folder: Path, name: PurePosixPath) -> Path:
+    path = folder.joinpath(*name.parts)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _write_onnx(folder: Path, graphs: ModelGraphs, description: ModelDescription) -> None:
+    """One graph for all folds; other readers of ONNX find the weights of the first where it refers to."""
+    first = weights_name(description.folds[0])
+    offsets = offsets_in(folder.joinpath(*first.parts))
+    for part, graph in graphs.graphs.items():
+        refer_to(graph, first, offsets)
+        _path(folder, graph_name(part, GraphFormat.ONNX, "")).write_bytes(graph.SerializeToString())
+
+
+def _write_openvino(folder: Path, models: Mapping[str, Models]) -> None:
+    with needs_extra("openvino"):
+        import openvino  # noqa: PLC0415 - an extra
+    for fold, parts in models.items():
+        for part, model in parts.items():
+            file = _path(folder, graph_name(part, GraphFormat.OPENVINO, fold))
+            openvino.save_model(model, file, compress_to_fp16=False)

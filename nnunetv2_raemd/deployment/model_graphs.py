@@ -1,0 +1,75 @@
+"""All graphs of a model, and networks made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from nnunetv2_raemd.deployment.exported_model import Backend, as_arrays
+from nnunetv2_raemd.deployment.exported_network import network_of
+from nnunetv2_raemd.deployment.graph_sessions import OnnxRuntimeSession, compile_openvino, read_openvino
+from nnunetv2_raemd.deployment.model_description import ModelDescription
+from nnunetv2_raemd.deployment.network_parts import NetworkPart, parts_of, with_other_weights
+from nnunetv2_raemd.deployment.onnx_graph import export_graph, with_weights
+from nnunetv2_raemd.deployment.source_model import SourceModel
+from nnunetv2_raemd.errors import UserError
+
+if TYPE_CHECKING:
+    import onnx
+    import openvino
+
+
+@dataclass(frozen=True)
+class ModelGraphs:
+    """The parts of a network as graphs without weights, for all folds.
+
+    Attributes:
+        positions: of the features that the second third replaces.
+    """
+
+    graphs: Mapping[str, onnx.ModelProto]
+    positions: tuple[int, ...]
+
+    def openvino(self, weights: Mapping[str, Tensor]) -> dict[str, openvino.Model]:
+        """The graphs with the weights of a fold, as OpenVINO holds them."""
+        arrays = as_arrays(weights)
+        return {name: read_openvino(with_weights(graph, arrays)) for name, graph in self.graphs.items()}
+
+    def network(
+        self, backend: Backend, weights: Mapping[str, Tensor], description: ModelDescription
+    ) -> nn.Module:
+        """The network with the weights of a fold, run by a backend other than torch."""
+        threads = torch.get_num_threads()
+        if backend is Backend.OPENVINO:
+            models = self.openvino(weights)
+            return network_of({name: compile_openvino(m, threads) for name, m in models.items()}, description)
+        arrays = as_arrays(weights)
+        sessions = {n: OnnxRuntimeSession(with_weights(g, arrays), threads) for n, g in self.graphs.items()}
+        return network_of(sessions, description)
+
+
+def export_graphs(source: SourceModel) -> ModelGraphs:
+    """Trace the network of a model; raises `UserError` where ONNX cannot express it."""
+    network = with_other_weights(source.network)
+    small = tuple(2 * multiple for multiple in source.size_multiple)
+    try:
+        parts = parts_of(network, _example(source, small), source.n_slices)
+        graphs = {part.name: export_graph(part) for part in parts}
+    except (UserError, RuntimeError, ValueError):  # networks that fit one size only
+        parts = parts_of(network, _example(source, source.patch_size[-len(small) :]), source.n_slices)
+        graphs = {part.name: export_graph(part, any_size=False) for part in parts}
+    return ModelGraphs(graphs, _positions(parts))
+
+
+def _example(source: SourceModel, size: tuple[int, ...]) -> Tensor:
+    """Two sequences of slices, or two images: torch.export would take a single one for a fixed number."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn((2 * (source.n_slices or 1), source.n_channels, *size), generator=generator)
+
+
+def _positions(parts: list[NetworkPart]) -> tuple[int, ...]:
+    return next((part.positions for part in parts if part.positions), ())

@@ -1,0 +1,56 @@
+"""A model in nnU-Net's folders, with what lies beside it, as something to export."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from nnunetv2.paths import nnUNet_preprocessed
+
+from nnunetv2_raemd.deployment.preprocessed_cases import PreprocessedCases, find_preprocessed
+from nnunetv2_raemd.deployment.source_model import SourceModel
+from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.postprocessing.postprocessing_choices import FILE_NAME as POSTPROCESSING
+from nnunetv2_raemd.prediction.model_loading import Model, load_model
+from nnunetv2_raemd.prediction.predictor import WholeScanPredictor
+
+
+def load_source(model: Model, **settings: Any) -> SourceModel:
+    """A trained model with its preprocessed cases, where they are here, and its validation.
+
+    Raises:
+        UserError: if it is missing or damaged, or a file beside it cannot be read.
+    """
+    folder = model.folder()
+    predictor = load_model(model, device=torch.device("cpu"), allow_tqdm=False, **settings)
+    summaries = {
+        fold: _read_json(folder / f"fold_{fold}" / "validation" / "summary.json") for fold in model.folds
+    }
+    return SourceModel(
+        predictor,
+        model.configuration,
+        model.folds,
+        _cases(predictor, model.folds),
+        postprocessing=_read_json(folder / POSTPROCESSING),
+        summaries={fold: summary for fold, summary in summaries.items() if summary is not None},
+    )
+
+
+def _cases(predictor: WholeScanPredictor, folds: tuple[str, ...]) -> dict[str, PreprocessedCases]:
+    if not nnUNet_preprocessed:
+        return {}
+    plans, configuration = predictor.plans_manager, predictor.configuration_manager
+    found = {fold: find_preprocessed(Path(nnUNet_preprocessed), plans, configuration, fold) for fold in folds}
+    return {fold: cases for fold, cases in found.items() if cases is not None and cases.validation}
+
+
+def _read_json(file: Path) -> dict[str, Any] | None:
+    try:
+        content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{file} cannot be read: {error}") from error
+    return content

@@ -1,0 +1,81 @@
+"""The preprocessed cases that a model was trained and validated on, to verify and to quantize with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from nnunetv2.training.dataloading.nnunet_dataset import infer_dataset_class
+from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class PreprocessedCases:
+    """Cases in nnU-Net's folder of preprocessed data.
+
+    Attributes:
+        training, validation: identifiers, of a fold "all" the same in both.
+    """
+
+    dataset: Any
+    training: tuple[str, ...]
+    validation: tuple[str, ...]
+
+    def image(self, case_id: str) -> Tensor:
+        """(C, Z, Y, X) as the network takes it."""
+        return torch.from_numpy(np.asarray(self.dataset.load_case(case_id)[0][:], np.float32))
+
+    def reference(self, case_id: str) -> np.ndarray:
+        """Labels (Z, Y, X); -1, where nnU-Net cuts images off, is background."""
+        labels = np.asarray(self.dataset.load_case(case_id)[1][0])
+        return np.maximum(labels, 0).astype(np.int16)
+
+
+def find_preprocessed(
+    preprocessed: Path, plans: PlansManager, configuration: ConfigurationManager, fold: str
+) -> PreprocessedCases | None:
+    """The cases of a fold; None where the dataset is not preprocessed here, or is the second of a cascade.
+
+    Args:
+        preprocessed: nnU-Net's folder of preprocessed datasets.
+    """
+    folder = preprocessed / plans.dataset_name / configuration.data_identifier
+    if configuration.previous_stage_name is not None or not folder.is_dir():
+        return None
+    dataset = infer_dataset_class(str(folder))(str(folder))
+    there = set(dataset.identifiers)
+    training, validation = _split(folder.parent / "splits_final.json", fold) or (there, there)
+    return PreprocessedCases(dataset, tuple(sorted(there & training)), tuple(sorted(there & validation)))
+
+
+def _split(file: Path, fold: str) -> tuple[set[str], set[str]] | None:
+    if fold == "all" or not file.is_file():
+        return None
+    split = json.loads(file.read_text(encoding="utf-8"))[int(fold)]
+    return set(split["train"]), set(split["val"])
+
+
+def blocks(cases: PreprocessedCases, case_ids: tuple[str, ...], size: tuple[int, ...]) -> Iterator[Tensor]:
+    """A block (C, T, H, W) of each case, round a label where there is one, padded where it is smaller."""
+    for case_id in case_ids:
+        image, labels = cases.image(case_id), cases.reference(case_id)
+        inside = np.argwhere(labels > 0)
+        centre = inside[len(inside) // 2] if len(inside) else np.array(labels.shape) // 2
+        yield block_round(image, centre.tolist(), size)
+
+
+def block_round(image: Tensor, centre: list[int], size: tuple[int, ...]) -> Tensor:
+    """A block of that size of (C, Z, Y, X) round a voxel, within the image where that is large enough."""
+    block = image
+    for axis, (middle, length) in enumerate(zip(centre, size, strict=True), start=1):
+        start = max(0, min(middle - length // 2, image.shape[axis] - length))
+        block = block.narrow(axis, start, min(length, image.shape[axis]))
+    missing = [length - there for length, there in zip(size, block.shape[1:], strict=True)]
+    padding = [pad for gap in reversed(missing) for pad in (0, gap)]
+    return torch.nn.functional.pad(block, padding)

@@ -1,0 +1,63 @@
+"""Networks whose parts are run by sessions, in the place of torch's networks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nnunetv2_raemd.deployment.graph_sessions import Session
+from nnunetv2_raemd.deployment.network_parts import DECODE, ENCODE, RECUR, WHOLE
+
+
+class WholeSessionNetwork(nn.Module):
+    """A network that is one graph: images (N, channels, ...) to logits (N, classes, ...)."""
+
+    def __init__(self, sessions: Mapping[str, Session]) -> None:
+        super().__init__()
+        self.session = sessions[WHOLE]
+
+    def forward(self, images: Tensor) -> Tensor:
+        return _run(self.session, [images])[0]
+
+
+class SlicedSessionNetwork(nn.Module):
+    """The three thirds of a `SlicedNetwork`.
+
+    Args:
+        positions: of the features that the second third replaces, counted from the last; none without one.
+        n_slices: length of the sequences that it was exported for.
+    """
+
+    def __init__(self, sessions: Mapping[str, Session], positions: Sequence[int], n_slices: int) -> None:
+        super().__init__()
+        self.sessions, self.positions, self.n_slices = dict(sessions), tuple(positions), n_slices
+
+    def encode(self, slices: Tensor) -> list[Tensor]:
+        """As `SlicedNetwork.encode`."""
+        return _run(self.sessions[ENCODE], [slices])
+
+    def recur(self, features: Sequence[Tensor], n_slices: int) -> list[Tensor]:
+        """As `SlicedNetwork.recur`; raises `ValueError` for sequences of another length than exported."""
+        if not self.positions:
+            return list(features)
+        if n_slices != self.n_slices:
+            raise ValueError(
+                f"the network was exported for sequences of {self.n_slices} slices, not {n_slices}"
+            )
+        result = list(features)
+        replaced = _run(self.sessions[RECUR], [features[i] for i in self.positions])
+        for i, values in zip(self.positions, replaced, strict=True):
+            result[i] = values
+        return result
+
+    def decode(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """As `SlicedNetwork.decode`."""
+        return _run(self.sessions[DECODE], features)
+
+
+def _run(session: Session, inputs: Sequence[Tensor]) -> list[Tensor]:
+    arrays = [np.ascontiguousarray(value.numpy()) for value in inputs]
+    return [torch.from_numpy(np.asarray(output)) for output in session(arrays)]

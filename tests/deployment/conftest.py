@@ -1,0 +1,45 @@
+"""One export for all tests that read an exported folder."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_models import arguments, plan, random_weights, source_model, trained_weights
+
+from nnunetv2_raemd.deployment.model_export import ExportOptions, export_model
+from nnunetv2_raemd.deployment.source_model import SourceModel
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def trained() -> SourceModel:
+    """A RAEMD-Net that finds spheres, as two folds that differ a little."""
+    untrained = source_model(plan(arguments()))
+    first = trained_weights(untrained)
+    noise = random_weights(untrained.network, 1)
+    second = {name: value + 0.01 * noise[name] for name, value in first.items()}
+    return source_model(plan(arguments()), folds=("0", "1"), weights=[first, second])
+
+
+@pytest.fixture(scope="session")
+def exported(trained: SourceModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that `raemd export` writes for it, in ONNX. Not to be changed."""
+    pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
+    folder = tmp_path_factory.mktemp("exported") / "model"
+    export_model(trained, folder, ExportOptions(license="CC BY 4.0"))
+    return folder
+
+
+@pytest.fixture
+def copied(exported: Path, tmp_path: Path) -> Path:
+    """A copy of it to damage."""
+    folder = tmp_path / "model"
+    shutil.copytree(exported, folder)
+    return folder

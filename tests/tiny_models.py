@@ -1,0 +1,173 @@
+"""Models as nnU-Net's training leaves them, made in seconds, with cases of their dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from nnunet_workspace import noisy_spheres
+from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
+from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+from torch import Tensor, nn
+
+from nnunetv2_raemd.deployment.preprocessed_cases import PreprocessedCases
+from nnunetv2_raemd.deployment.source_model import SourceModel
+from nnunetv2_raemd.prediction.predictor import WholeScanPredictor
+
+RAEMD = "nnunetv2_raemd.architecture.raemd_net.RAEMDNet"
+ONE_LABEL: dict[str, Any] = {"background": 0, "nodule": 1}
+N_SLICES = 4
+MEAN_HU, STD_HU = -790.0, 120.0
+
+
+def arguments(**parts: Any) -> dict[str, Any]:
+    """Those of a RAEMD-Net of two stages."""
+    return {
+        "n_stages": 2,
+        "features_per_stage": [4, 8],
+        "kernel_sizes": [[1, 3, 3], [1, 3, 3]],
+        "strides": [[1, 1, 1], [1, 2, 2]],
+        "n_conv_per_stage": [2, 2],
+        "n_conv_per_stage_decoder": [1],
+        "norm_op_kwargs": {"eps": 1e-5, "affine": True},
+        **{"n_recurrent_stages": 1, **parts},
+    }
+
+
+def plan(
+    arch_kwargs: Mapping[str, Any],
+    *,
+    network: str = RAEMD,
+    patch_size: Sequence[int] = (N_SLICES, 24, 24),
+    n_channels: int = 1,
+    to_import: Sequence[str] = (),
+) -> dict[str, Any]:
+    """With what prediction reads of a plan."""
+    resampling = {"is_seg": False, "order": 3, "order_z": 0, "force_separate_z": None}
+    intensity = {"mean": MEAN_HU, "std": STD_HU, "percentile_00_5": -1000.0, "percentile_99_5": 400.0}
+    configuration = {
+        "data_identifier": "nnUNetPlans_2d",
+        "preprocessor_name": "DefaultPreprocessor",
+        "batch_size": 2,
+        "patch_size": list(patch_size),
+        "spacing": [1.0, 1.0] if network == RAEMD or len(patch_size) == 2 else [2.5, 1.0, 1.0],
+        "normalization_schemes": ["CTNormalization"] * n_channels,
+        "use_mask_for_norm": [False] * n_channels,
+        "resampling_fn_data": "resample_data_or_seg_to_shape",
+        "resampling_fn_seg": "resample_data_or_seg_to_shape",
+        "resampling_fn_data_kwargs": resampling,
+        "resampling_fn_seg_kwargs": resampling | {"is_seg": True, "order": 1},
+        "resampling_fn_probabilities": "resample_data_or_seg_to_shape",
+        "resampling_fn_probabilities_kwargs": resampling | {"order": 1},
+        "architecture": {
+            "network_class_name": network,
+            "arch_kwargs": dict(arch_kwargs),
+            "_kw_requires_import": list(to_import),
+        },
+        "batch_dice": True,
+    }
+    return {
+        "dataset_name": "Dataset601_Tiny",
+        "plans_name": "nnUNetPlans",
+        "original_median_spacing_after_transp": [2.5, 1.0, 1.0],
+        "original_median_shape_after_transp": [12, 32, 32],
+        "image_reader_writer": "SimpleITKIO",
+        "transpose_forward": [0, 1, 2],
+        "transpose_backward": [0, 1, 2],
+        "configurations": {"2d": configuration},
+        "experiment_planner_used": "ExperimentPlanner",
+        "label_manager": "LabelManager",
+        "foreground_intensity_properties_per_channel": {str(c): intensity for c in range(n_channels)},
+    }
+
+
+def dataset_json(labels: Mapping[str, Any] = ONE_LABEL, n_channels: int = 1) -> dict[str, Any]:
+    regions = {"regions_class_order": [1, 2]} if any(isinstance(v, list) for v in labels.values()) else {}
+    return {
+        "channel_names": {str(channel): "CT" for channel in range(n_channels)},
+        "labels": dict(labels),
+        "numTraining": 4,
+        "file_ending": ".nii.gz",
+        **regions,
+    }
+
+
+@dataclass(frozen=True)
+class Scans:
+    """In the place of nnU-Net's dataset class: spheres in noise, normalised."""
+
+    n_channels: int = 1
+    n_labels: int = 1
+
+    def load_case(self, case_id: str) -> tuple[np.ndarray, np.ndarray, None, dict[str, Any]]:
+        image, labels = noisy_spheres(int(case_id), (9, 32, 28), self.n_labels)
+        normalised = (np.clip(image, -1000, 400) - MEAN_HU) / STD_HU
+        return np.stack([normalised] * self.n_channels), labels[None].astype(np.int8), None, {}
+
+
+def source_model(
+    content: Mapping[str, Any],
+    dataset: Mapping[str, Any] | None = None,
+    *,
+    trainer: str = "nnUNetTrainerRAEMD",
+    folds: Sequence[str] = ("0",),
+    weights: Sequence[Mapping[str, Tensor]] | None = None,
+    **settings: Any,
+) -> SourceModel:
+    """A model of a plan; without weights, random ones with which every part matters."""
+    dataset = dict(dataset or dataset_json())
+    plans = PlansManager(dict(content))
+    configuration = plans.get_configuration("2d")
+    n_channels, heads = (
+        len(dataset["channel_names"]),
+        plans.get_label_manager(dataset).num_segmentation_heads,
+    )
+    architecture = content["configurations"]["2d"]["architecture"]
+    network = get_network_from_plans(
+        architecture["network_class_name"],
+        architecture["arch_kwargs"],
+        architecture["_kw_requires_import"],
+        n_channels,
+        heads,
+        deep_supervision=False,
+    )
+    chosen = weights or [random_weights(network, seed) for seed in range(len(folds))]
+    predictor = WholeScanPredictor(device=torch.device("cpu"), allow_tqdm=False, **settings)
+    axes = (1, 2) if len(configuration.patch_size) == 3 else (0, 1)
+    predictor.manual_initialization(network, plans, configuration, list(chosen), dataset, trainer, axes)
+    network.load_state_dict(chosen[0])
+    scans = Scans(n_channels, len([name for name in dataset["labels"] if name != "background"]))
+    cases = {fold: PreprocessedCases(scans, ("0", "1"), ("2", "3")) for fold in folds}
+    return SourceModel(predictor, "2d", tuple(folds), cases)
+
+
+def random_weights(network: nn.Module, seed: int) -> dict[str, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return {
+        name: torch.randn(value.shape, generator=generator) * 0.3 if value.is_floating_point() else value
+        for name, value in network.state_dict().items()
+    }
+
+
+def trained_weights(source: SourceModel, iterations: int = 60) -> dict[str, Tensor]:
+    """With which the network finds the spheres."""
+    network = source.network
+    for module in network.modules():
+        if hasattr(module, "reset_parameters"):
+            module.reset_parameters()
+    optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
+    cases = source.cases[source.folds[0]]
+    images = torch.stack([cases.image(case)[:, :8, :24, :24] for case in ("0", "1")])
+    labels = torch.stack(
+        [torch.from_numpy(cases.reference(case)).long()[:8, :24, :24] for case in ("0", "1")]
+    )
+    loss = partial(nn.functional.cross_entropy, weight=torch.tensor([1.0, 4.0]))
+    for _ in range(iterations):
+        optimizer.zero_grad()
+        loss(network.train()(images), labels).backward()
+        optimizer.step()
+    return {name: value.detach().clone() for name, value in network.eval().state_dict().items()}
