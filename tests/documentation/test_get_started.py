@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from nnunet_workspace import PREPROCESS, Workspace
+from nnunet_workspace import PLANNER, PREPROCESS, Workspace
 from nnunetv2.experiment_planning.plan_and_preprocess_entrypoints import plan_and_preprocess_entry
 from typer.testing import CliRunner
 
@@ -63,7 +63,7 @@ def test_its_commands_work_one_after_the_other(tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     for program, *arguments in map(at_toy_size, commands()):
         if program == "nnUNetv2_plan_and_preprocess":
-            workspace.run_here(plan_and_preprocess_entry, *arguments, *PREPROCESS)
+            workspace.run_here(plan_and_preprocess_entry, *arguments, *PREPROCESS, **PLANNER)
             continue
         on_cpu = ("-device", "cpu") if arguments[0] in ON_CPU else ()
         done = CliRunner().invoke(app, [*arguments, *on_cpu])
