@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from dicom_patient import DicomPatient, save
+from nnunet_models import PREDICT
 from nnunet_workspace import Workspace, noisy_spheres, write_volume
 
 from nnunetv2_raemd.dicom.ct_series import order_series
