@@ -1,0 +1,51 @@
+"""Prediction around the lungs only, by a network that looks at a few pixels: there, both must agree."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from tiny_models import arguments, plan, source_model
+
+from nnunetv2_raemd.api import LoadedModel
+
+SPACING_MM = (8.0, 5.0, 5.0)
+BOX = (slice(0, 12), slice(12, 50), slice(6, 54))
+"""the lungs below and 20 mm around them, in voxels"""
+REACH = 12  # pixels that a logit depends on, at the most
+
+
+def chest() -> np.ndarray:
+    """A body of water in air with two lungs, and a lesion in one of them, in HU."""
+    hu = np.full((12, 60, 60), -1000.0, np.float32)
+    hu[:, 5:55, 5:55] = 0
+    hu[2:10, 16:46, 10:25] = hu[2:10, 16:46, 35:50] = -850
+    hu[5:7, 28:33, 14:20] = 0
+    return hu
+
+
+def local_model() -> LoadedModel:
+    """Neither normalization nor attention, whose averages over a slice are others in a part of it."""
+    torch.set_num_threads(1)
+    local = arguments(attention=False, n_recurrent_stages=0, norm_op=None, norm_op_kwargs=None)
+    content = plan(local, patch_size=(4, 64, 64))
+    content["configurations"]["2d"]["spacing"] = list(SPACING_MM[1:])
+    source = source_model(content, use_mirroring=False)
+    source.predictor.hold_folds()
+    return LoadedModel(source.predictor)
+
+
+def test_inside_the_box_all_is_as_in_the_whole_scan_and_outside_there_is_nothing() -> None:
+    model, hu = local_model(), chest()
+    whole = model.predict_array(hu, SPACING_MM, probabilities=True)
+    part = model.predict_array(hu, SPACING_MM, probabilities=True, lungs=True)
+    assert part.remarks == ()
+    assert whole.probabilities is not None
+    assert part.probabilities is not None
+    outside = np.ones(hu.shape, bool)
+    outside[BOX] = False
+    assert not part.labels[outside].any()
+    assert part.probabilities[0][outside].min() > 0.999
+    rows, columns = (slice(side.start + REACH, side.stop - REACH) for side in BOX[1:])
+    inside = (slice(None), BOX[0], rows, columns)
+    np.testing.assert_allclose(part.probabilities[inside], whole.probabilities[inside], atol=2e-3)
+    assert np.ptp(whole.probabilities[inside]) > 0.1
