@@ -123,7 +123,7 @@ def test_weights_alone_are_enough_for_torch(trained: SourceModel, tmp_path: Path
         for name, value in network.state_dict().items():
             assert torch.equal(value, trained.weights_of(fold)[name])
     with pytest.raises(UserError, match="onnxruntime does not run"):
-        ExportedModel(tmp_path / "model").load(backend=Backend.ONNXRUNTIME, **SETTINGS)
+        ExportedModel(tmp_path / "model", Backend.ONNXRUNTIME).load(**SETTINGS)
 
 
 @pytest.mark.parametrize(
