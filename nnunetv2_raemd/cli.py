@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from nnunetv2_raemd.commands import convert_command, phantom_command, postprocess_command
 from nnunetv2_raemd.commands.bench_command import bench
+from nnunetv2_raemd.commands.calibrate_command import calibrate
 from nnunetv2_raemd.commands.demo_command import demo
 from nnunetv2_raemd.commands.evaluate_command import evaluate
 from nnunetv2_raemd.commands.export_command import export
@@ -60,6 +61,7 @@ app.command(cls=SeveralValuesCommand)(study)
 app.command(cls=SeveralValuesCommand)(evaluate)
 app.command(cls=SeveralValuesCommand)(report)
 app.command(cls=SeveralValuesCommand)(lesions)
+app.command(cls=SeveralValuesCommand)(calibrate)
 app.add_typer(postprocess_command.app, name="postprocess")
 app.command(cls=SeveralValuesCommand)(bench)
 app.command()(demo)

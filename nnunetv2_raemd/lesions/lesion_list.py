@@ -16,6 +16,7 @@ from nnunetv2_raemd.csv_text import csv_text
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.lesions.measured_lesion import MeasuredLesion, ScanLesions
 from nnunetv2_raemd.lesions.scan_measurement import FailedScan
+from nnunetv2_raemd.nnunet_files.json_file import read_json
 from nnunetv2_raemd.version import __version__
 from nnunetv2_raemd.whole_files import write_whole
 
@@ -57,16 +58,17 @@ def load_scan(file: Path) -> ScanLesions:
     Raises:
         UserError: if the file cannot be read, holds no such list, or says why there is none.
     """
+    advice = "Predict again"
+    content = read_json(file, dict[str, Any], advice)
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
         if content["format"] != FORMAT:
             raise ValueError(f"its format is {content['format']!r}, not {FORMAT!r}")
         if content.get("failed"):
             raise UserError(str(content["failed"][0]["reason"]))
         (scan,) = content["scans"]
         return _scan(scan)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UserError(f"{file} cannot be read as a list of lesions ({error!r}): predict again") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{file} does not hold the lesions of a scan ({error!r}). {advice}") from error
 
 
 def write_lesion_lists(scans: Sequence[ScanLesions], failed: Sequence[FailedScan], folder: Path) -> None:

@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.progress import track
 
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.nnunet_files.case_images import CaseImage, find_images
 from nnunetv2_raemd.report.case_choice import ChosenCase, choose_cases
-from nnunetv2_raemd.report.case_images import find_images
 from nnunetv2_raemd.report.evaluated import Evaluated
-from nnunetv2_raemd.report.shown_case import CaseImage, show_case
+from nnunetv2_raemd.report.shown_case import show_case
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from nnunetv2_raemd.evaluation.summary import check_against, summarize
 from nnunetv2_raemd.nnunet_files.checkpoint import ReadCheckpoint, read_checkpoint
 from nnunetv2_raemd.nnunet_files.dataset_folders import NnunetDataset
 from nnunetv2_raemd.nnunet_files.trained_models import TrainedModel
+from nnunetv2_raemd.report.calibration_section import calibration_sections
 from nnunetv2_raemd.report.case_panels import make_panels, ranked_by
 from nnunetv2_raemd.report.evaluated import Evaluated, evaluate_models
 from nnunetv2_raemd.report.froc_plot import froc_plot
@@ -75,6 +76,7 @@ def make_page(subject: Subject, *, workers: int = 1, read: ReadCheckpoint = read
     evaluated = evaluate_models(subject.dataset, subject.models, workers=workers)
     ranking = _ranking_system(subject, evaluated)
     panels = make_panels(evaluated, ranking, subject.n_cases) if evaluated and ranking else []
+    calibrations, unread = calibration_sections(subject.models)
     return Page(
         title=subject.title or _title(subject),
         made_on=made_on,
@@ -84,8 +86,10 @@ def make_page(subject: Subject, *, workers: int = 1, read: ReadCheckpoint = read
             *missing_logs(logs),
             *missing_cases(evaluated),
             *missing_pictures(panels),
+            *unread,
         ],
         targets=_targets(subject, evaluated, looks) if evaluated else [],
+        calibrations=calibrations,
         curves=training_curves(curves, looks),
         cases=panels,
         case_names=case_names(evaluated.evaluation) if evaluated else {},

@@ -14,6 +14,7 @@ from plotly.offline import get_plotlyjs
 
 from nnunetv2_raemd.evaluation.metrics import RATED_METRICS
 from nnunetv2_raemd.evaluation.result_tables import Table
+from nnunetv2_raemd.report.calibration_section import CalibrationSection
 from nnunetv2_raemd.report.case_panels import CasePanel
 from nnunetv2_raemd.report.figure import Plot
 from nnunetv2_raemd.report.metric_plots import MetricPlots
@@ -52,6 +53,7 @@ class Page:
     facts: Mapping[str, str]
     missing: Sequence[str]
     targets: Sequence[TargetSection]
+    calibrations: Sequence[CalibrationSection]
     curves: Plot | None
     cases: Sequence[CasePanel]
     case_names: Mapping[str, Sequence[str]]

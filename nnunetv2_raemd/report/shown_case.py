@@ -13,8 +13,8 @@ from scipy.ndimage import label
 
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.evaluation.case_evaluation import CaseFiles
+from nnunetv2_raemd.nnunet_files.case_images import CaseImage
 from nnunetv2_raemd.nnunet_files.label_set import LabelSet, Target
-from nnunetv2_raemd.nnunet_files.segmentation_file import SIMPLE_ITK
 from nnunetv2_raemd.report.displayed_volume import Volume, read_volume
 from nnunetv2_raemd.report.grey_scale import CT_SCALE, GreyScale, scale_of
 from nnunetv2_raemd.report.jpeg import jpegs
@@ -24,15 +24,6 @@ from nnunetv2_raemd.report.slice_choice import choose_slices
 
 _CLOSE_UP_SIDE = 32  # voxels, at least
 _CLOSE_UP_FACTOR = 3  # times the mask's extent
-
-
-@dataclass(frozen=True)
-class CaseImage:
-    """Where the image of a case is: its first channel, and that channel's name in dataset.json."""
-
-    file: Path
-    channel: str
-    reader: str = SIMPLE_ITK
 
 
 @dataclass(frozen=True)

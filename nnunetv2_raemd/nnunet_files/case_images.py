@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.nnunet_files.dataset_json import DatasetJson, read_dataset_json, reader_name
-from nnunetv2_raemd.report.shown_case import CaseImage
+from nnunetv2_raemd.nnunet_files.segmentation_file import SIMPLE_ITK
+
+
+@dataclass(frozen=True)
+class CaseImage:
+    """Where the image of a case is: its first channel, and that channel's name in dataset.json."""
+
+    file: Path
+    channel: str
+    reader: str = SIMPLE_ITK
 
 
 def find_images(raw: Path, case_ids: Iterable[str], file_ending: str) -> dict[str, CaseImage]:

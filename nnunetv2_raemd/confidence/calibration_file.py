@@ -1,0 +1,138 @@
+"""calibration_raemd.json beside the folds of a model: plain numbers, to read and to check.
+
+docs/confidence.md describes the layout.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from nnunetv2_raemd.confidence.calibration import Calibration, LabelCalibration, LabelQuality
+from nnunetv2_raemd.confidence.calibration_quality import Reliability, RiskCoverage
+from nnunetv2_raemd.confidence.confidence_model import ConfidenceModel
+from nnunetv2_raemd.confidence.lesion_evidence import ScoredCase
+from nnunetv2_raemd.confidence.split_check import SplitCheck
+from nnunetv2_raemd.confidence.unlike_scans import TrainingScans
+from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.nnunet_files.json_file import read_json
+from nnunetv2_raemd.nnunet_files.label_set import Target
+from nnunetv2_raemd.version import __version__
+from nnunetv2_raemd.whole_files import write_whole
+
+FILE_NAME = "calibration_raemd.json"
+FORMAT = "nnunetv2-raemd calibration, version 1"
+
+
+def save_calibration(calibration: Calibration, file: Path) -> None:
+    """Write the calibration whole or not at all.
+
+    Raises:
+        UserError: if the file cannot be written.
+    """
+    content = {
+        "format": FORMAT,
+        "written_by": f"nnunetv2-raemd {__version__}",
+        "folds": list(calibration.folds),
+        "cases": list(calibration.case_ids),
+        "training_scans": calibration.training and calibration.training.as_json(),
+        "labels": [_label_as_json(label) for label in calibration.labels],
+    }
+    text = json.dumps(_finite(content), indent=1, allow_nan=False, ensure_ascii=False)
+    write_whole(file, f"{text}\n")
+
+
+def load_calibration(file: Path) -> Calibration:
+    """The calibration in such a file.
+
+    Raises:
+        UserError: if it is absent or holds no calibration of this version.
+    """
+    advice = "Run raemd calibrate again"
+    content = read_json(file, dict[str, Any], advice)
+    try:
+        if content["format"] != FORMAT:
+            raise ValueError(f"its format is {content['format']!r}, not {FORMAT!r}")
+        training = content["training_scans"]
+        return Calibration(
+            tuple(map(str, content["folds"])),
+            tuple(map(str, content["cases"])),
+            tuple(_label(label) for label in content["labels"]),
+            None if training is None else TrainingScans.from_json(training),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{file} does not hold a calibration of this version ({error!r}). {advice}"
+        ) from error
+
+
+def _label_as_json(label: LabelCalibration) -> dict[str, Any]:
+    return {
+        "name": label.target.name,
+        "values": list(label.target.values),
+        "temperature": label.temperature,
+        "confidence_model": label.model.as_json(),
+        "cases": [asdict(case) for case in label.cases],
+        "quality": None if label.quality is None else asdict(label.quality),
+    }
+
+
+def _label(content: Mapping[str, Any]) -> LabelCalibration:
+    temperature = float(content["temperature"])
+    if not 0 < temperature < math.inf:
+        raise ValueError(f"the temperature {temperature} is not positive")
+    target = Target(str(content["name"]), tuple(map(int, content["values"])))
+    model = ConfidenceModel.from_json(content["confidence_model"])
+    cases = tuple(_case(case) for case in content["cases"])
+    quality = content["quality"]
+    return LabelCalibration(target, temperature, model, cases, None if quality is None else _quality(quality))
+
+
+def _case(content: Mapping[str, Any]) -> ScoredCase:
+    confidences = tuple(map(float, content["confidences"]))
+    touched = tuple(tuple(map(int, lesions)) for lesions in content["touched"])
+    if len(confidences) != len(touched):
+        raise ValueError("a case has not as many confidences as lesions")
+    return ScoredCase(confidences, touched, int(content["n_lesions"]))
+
+
+def _quality(content: Mapping[str, Any]) -> LabelQuality:
+    def rated(name: str) -> Reliability:
+        return Reliability(**_numbers(content[name]))
+
+    def curve(name: str) -> RiskCoverage:
+        return RiskCoverage(**_numbers(content[name]))
+
+    return LabelQuality(
+        rated("lesions"),
+        rated("uncalibrated"),
+        curve("risk"),
+        curve("uncalibrated_risk"),
+        rated("voxels"),
+        rated("unscaled"),
+        tuple(SplitCheck(**check) for check in content["checks"]),
+    )
+
+
+def _numbers(content: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _number_or_tuple(value) for key, value in content.items()}
+
+
+def _number_or_tuple(value: Any) -> Any:
+    """Lists were tuples, and null an undefined number."""
+    if isinstance(value, list):
+        return tuple(map(_number_or_tuple, value))
+    return math.nan if value is None else value
+
+
+def _finite(value: Any) -> Any:
+    """As JSON can hold it: what is undefined becomes null."""
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
