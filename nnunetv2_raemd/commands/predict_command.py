@@ -60,6 +60,36 @@ def predict(
         bool, typer.Option("--continue_prediction", help="Leave out cases that are predicted already.")
     ] = False,
     checkpoint: Annotated[str, typer.Option("-chk", help="Checkpoint to use.")] = "checkpoint_final.pth",
+    false_positives: Annotated[
+        float | None,
+        typer.Option(
+            help="List lesions by such a confidence that at most so many false ones per scan are expected; "
+            "needs raemd calibrate.",
+        ),
+    ] = None,
+    sensitivity: Annotated[
+        float | None,
+        typer.Option(
+            help="Or such that this share of a scan's lesions is expected to be listed, as 0.9; needs raemd "
+            "calibrate.",
+        ),
+    ] = None,
+    uncertainty: Annotated[
+        bool,
+        typer.Option(
+            "--uncertainty",
+            help="Also write, into the folder uncertainty, maps of the entropy and of what folds and "
+            "mirrored passes disagree about (mutual information).",
+        ),
+    ] = False,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain",
+            help="Also write CASE.lesions.html: a card for each lesion with three views, measures, what the "
+            "network attended to and which slices it rests on; needs the extra explain.",
+        ),
+    ] = False,
     n_preprocessing: Annotated[
         int, typer.Option("-npp", min=0, envvar="nnUNet_npp", help="Processes that preprocess.")
     ] = 3,
@@ -127,12 +157,15 @@ def predict(
     are those of nnUNetv2_predict. A scan that cannot be predicted is named at the end, with exit status 1,
     and costs no other.
     """
+    from nnunetv2_raemd.confidence.rated_lesions import Promise
     from nnunetv2_raemd.prediction.model_loading import torch_device
     from nnunetv2_raemd.prediction.pipeline import Processes
     from nnunetv2_raemd.prediction.prediction_batch import Batch
     from nnunetv2_raemd.prediction.scan_prediction import predict_any
     from nnunetv2_raemd.prediction.scan_request import ScanRequest
 
+    if explain:
+        from nnunetv2_raemd.explanation.scan_cards import scan_explainer
     if part_id >= num_parts:
         raise typer.BadParameter(f"-part_id {part_id} must be below -num_parts {num_parts}")
     names = NnunetNames(dataset, trainer, plans, configuration, checkpoint)
@@ -145,6 +178,9 @@ def predict(
         lungs=lungs,
         num_parts=num_parts,
         part_id=part_id,
+        promise=Promise(false_positives, sensitivity),
+        uncertainty=uncertainty,
+        explainer=scan_explainer() if explain else None,
     )
     predict_any(
         ScanRequest(source, tuple(series or ()), frozenset(dicom or ()), store),

@@ -10,9 +10,14 @@ from typing import Any
 import numpy as np
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 
+from nnunetv2_raemd.lesions.scan_files import ScanFiles
 from nnunetv2_raemd.prediction.input_cases import InputCase
 from nnunetv2_raemd.prediction.lean_preprocessing import LUNGS_REMARK, LeanPreprocessing
+from nnunetv2_raemd.prediction.lesion_lists import SUFFIX, LesionLister
+from nnunetv2_raemd.prediction.pass_spread import KINDS
 from nnunetv2_raemd.prediction.segmentation_export import export_prediction_from_logits
+from nnunetv2_raemd.prediction.uncertainty_maps import FOLDER as UNCERTAINTY
+from nnunetv2_raemd.prediction.uncertainty_maps import write_maps
 
 Properties = dict[str, Any]
 """What nnU-Net remembers of an image to bring its segmentation back to it."""
@@ -26,6 +31,8 @@ class CaseWork:
         output: folder of the segmentations; it exists.
         previous_stage: predictions of the previous stage of a cascade.
         lungs: whether to predict what lies round the lungs only, of CT.
+        lister: lists the lesions of each segmentation; None where none are to be listed.
+        uncertainty: whether maps of it come with the logits.
     """
 
     plans_manager: PlansManager
@@ -36,6 +43,8 @@ class CaseWork:
     save_probabilities: bool = False
     verbose: bool = False
     lungs: bool = False
+    lister: LesionLister | None = None
+    uncertainty: bool = False
 
     def preprocess(self, case: InputCase) -> tuple[np.ndarray, Properties]:
         """The image (C, Z, Y, X) as the network takes it, of a cascade with the previous stage's labels.
@@ -52,27 +61,59 @@ class CaseWork:
         return image, properties
 
     def export(self, logits: np.ndarray, properties: Properties, case: InputCase) -> None:
-        """Write the segmentation, and the probabilities if wanted, whole or not at all.
+        """Write the segmentation and what else is wanted, whole or not at all.
 
         The segmentation comes last: where it is, the case is done.
+
+        Args:
+            logits: with `uncertainty`, followed by its maps.
         """
         unfinished = self.output / f".unfinished_{case.case_id}"
         shutil.rmtree(unfinished, ignore_errors=True)  # left by a run that was killed
         unfinished.mkdir()
         try:
             export_prediction_from_logits(
-                logits,
+                logits[: -len(KINDS)] if self.uncertainty else logits,
                 properties,
                 self.configuration_manager,
                 self.plans_manager,
                 self.dataset_json,
                 str(unfinished / case.case_id),
-                self.save_probabilities,
+                self.save_probabilities or (self.lister is not None and self.lister.needs_probabilities),
             )
+            self._list_lesions(unfinished, case)
+            if self.uncertainty:
+                self._write_maps(logits[-len(KINDS) :], properties, unfinished / case.case_id)
             for file in sorted(unfinished.iterdir(), key=lambda file: file.name == self._name(case)):
                 file.replace(self.output / file.name)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
+
+    def _list_lesions(self, unfinished: Path, case: InputCase) -> None:
+        """Beside the unfinished segmentation; the probabilities are removed where they were for this only."""
+        if self.lister is None:
+            return
+        probabilities = unfinished / f"{case.case_id}.npz"
+        scan = ScanFiles(case.case_id, unfinished / self._name(case), self._ct(case), probabilities)
+        file = unfinished / f"{case.case_id}{SUFFIX}"
+        self.lister.save(scan, file, segmentation=self.output / self._name(case))
+        if not self.save_probabilities:
+            for ending in (".npz", ".pkl"):
+                probabilities.with_suffix(ending).unlink(missing_ok=True)
+
+    def _ct(self, case: InputCase) -> Path | None:
+        """The image of the channel that holds HU; None where there is no such channel."""
+        names = self.dataset_json.get("channel_names", self.dataset_json.get("modality", {}))
+        channels = [number for number, name in names.items() if str(name).casefold() == "ct"]
+        return case.images[int(channels[0])] if channels else None
+
+    def _write_maps(self, maps: np.ndarray, properties: Properties, stem: Path) -> None:
+        """The maps of uncertainty, which come before the segmentation too."""
+        folder = self.output / UNCERTAINTY
+        folder.mkdir(exist_ok=True)
+        files = write_maps(maps, properties, self.plans_manager, self.configuration_manager, stem)
+        for file in files:
+            file.replace(folder / file.name)
 
     def is_done(self, case: InputCase) -> bool:
         """Whether all that would be written is there."""

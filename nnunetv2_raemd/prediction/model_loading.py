@@ -158,6 +158,7 @@ def load_checkpoints(
     if not trust_checkpoint:
         check_networks_are_known(plans, plans_file)
     predictor = WholeScanPredictor(**settings)
+    predictor.model_folder = folder
     folds = tuple(fold if fold == "all" else int(fold) for fold in model.folds)
     try:
         with nullcontext() if trust_checkpoint else only_weights():

@@ -6,6 +6,7 @@ import copy
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from tqdm import tqdm
 
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.prediction.column import Column
+from nnunetv2_raemd.prediction.pass_spread import PassSpread
 from nnunetv2_raemd.prediction.slice_stream import stream_logits
 from nnunetv2_raemd.prediction.slice_windows import slice_windows
 from nnunetv2_raemd.prediction.sliced_network import SlicedNetwork
@@ -40,6 +42,10 @@ class WholeScanPredictor(nnUNetPredictor):
     fold_networks: Sequence[nn.Module] = ()
     fits_tiles: bool = False
     """Whether tiles of parts of scans that are smaller than the patch are smaller too, instead of padded."""
+    model_folder: Path | None = None
+    """Where the model lies, set by `load_model`; beside its folds there may be a calibration."""
+    spread: PassSpread | None = None
+    """Is shown each pass, if there is one."""
 
     def hold_folds(self) -> None:
         """Hold a network for each fold, instead of loading their weights into one network in turn.
@@ -114,6 +120,8 @@ class WholeScanPredictor(nnUNetPredictor):
         _, n_slices, *size = padded.shape
         heads = self.label_manager.num_segmentation_heads
         logits = torch.zeros((heads, n_slices, *size), dtype=torch.half, device=results_device)
+        if self.spread is not None:
+            self.spread.begin(logits.shape)
         windows = list(slice_windows(n_slices, patch_size[0], step=self.tile_step_size))
         tiles, flips = list(self._weighted_tiles(size, patch_size[1:])), list(self._flips())
         passes = list(itertools.product(networks, tiles, flips))
@@ -124,7 +132,11 @@ class WholeScanPredictor(nnUNetPredictor):
                 results = Column(logits[_region(tile)], axes)
                 for slices, values in stream_logits(network, column, windows, self.device):
                     results.add(slices.start, slices.stop, values.to(results_device), share)
+                    if self.spread is not None:
+                        self.spread.add(tile, axes, slices, values, share)
                     bar.update(len(values))
+        if self.spread is not None:
+            self.spread.end(revert[1:])
         return logits[_region(revert[1:])]
 
     def with_fitting_tiles(self) -> WholeScanPredictor:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from nnunetv2_raemd.lesions.measurement import Measured
 from nnunetv2_raemd.nnunet_files.label_set import LabelSet, Target
 from nnunetv2_raemd.nnunet_files.probability_map import read_probabilities
 from nnunetv2_raemd.nnunet_files.segmentation_file import read_segmentation
+from nnunetv2_raemd.prediction.lesion_lists import SUFFIX, confidences_in
 from nnunetv2_raemd.prediction.model_loading import AnyModel
 from nnunetv2_raemd.scans.series_volume import on_own_slices
 from nnunetv2_raemd.scans.staging import StagedScan
@@ -64,6 +66,8 @@ class ObjectWriter:
             tracked_by=(source.uid, repr(self.algorithm)),
         )
         del hu
+        confidences = confidences_in(self.folder / f"{scan.case_id}{SUFFIX}")
+        segments = tuple(_rated(segment, confidences) for segment in segments)
         grid = sitk.ReadImage(str(file))
         own = on_own_slices(numbers, grid, scan.series.stack)
         del numbers
@@ -88,6 +92,14 @@ class ObjectWriter:
     def _label(self, target: Target, series_uid: str) -> Segment:
         tracking = derived_uid(series_uid, repr(self.algorithm), target.name)
         return Segment(target.name, finding_of(target.name), target.values, tracking)
+
+
+def _rated(segment: Segment, confidences: Mapping[tuple[str, int], float]) -> Segment:
+    """The segment with the confidence of its lesion, if there is one."""
+    if segment.lesion is None:
+        return segment
+    confidence = confidences.get((segment.lesion.label, segment.lesion.number))
+    return replace(segment, lesion=replace(segment.lesion, confidence=confidence))
 
 
 def algorithm_of(model: AnyModel, **settings: object) -> Algorithm:

@@ -28,7 +28,9 @@ def test_the_files_are_those_of_nnunetv2_predict(
 ) -> None:
     ours = {file.name for file in whole_scan_predictions.iterdir()}
     probabilities = {f"{n}.{e}" for n in ("usual", "few_slices", "one_slice") for e in ("npz", "pkl")}
-    assert ours == {file.name for file in predictions.iterdir()} | probabilities
+    lists = {f"{n}.lesions.json" for n in ("usual", "few_slices", "one_slice")}
+    lists |= {"lesions.csv", "lesions.json"}
+    assert ours == {file.name for file in predictions.iterdir()} | probabilities | lists
     for scan in new_scans.glob("*.nii.gz"):
         wanted = sitk.ReadImage(str(scan))
         got = sitk.ReadImage(str(whole_scan_predictions / scan.name.replace("_0000", "")))
@@ -84,7 +86,7 @@ def test_bad_scans_are_named_and_the_others_predicted(
     finished = workspace.attempt("raemd", "predict", *arguments)
     assert finished.returncode == 1
     assert {file.name for file in output.glob("*.nii.gz")} == {"a_good.nii.gz", "b_good.nii.gz"}
-    report = finished.stdout[finished.stdout.index("not predicted:") :]
+    report = finished.stdout[finished.stdout.index("not everything could be done") :]
     for bad in ("no_image_0000.nii.gz", "unnumbered.nii.gz", "z_cut_off_0000.nii.gz is cut off"):
         assert bad in report
     assert "Traceback" not in finished.stdout

@@ -29,7 +29,8 @@ class Predictor:
     """What is asked of a predictor beside predicting."""
 
     def __init__(self, previous_stage_name: str | None = None) -> None:
-        self.dataset_json = {"file_ending": ".nii.gz", "channel_names": {"0": "CT"}}
+        labels = {"background": 0, "nodule": 1}
+        self.dataset_json = {"file_ending": ".nii.gz", "channel_names": {"0": "CT"}, "labels": labels}
         self.plans_manager = self.configuration_manager = self
         self.image_reader_writer_class = SimpleITKIO
         self.previous_stage_name = previous_stage_name
