@@ -155,7 +155,7 @@ def test_a_cascade_needs_its_previous_stage_and_only_a_cascade(batch: Batch, tmp
     with pytest.raises(UserError, match="3d_lowres"):
         predict_batch(Predictor("3d_lowres"), batch, PROCESSES)
     with_previous = Batch(batch.source, batch.output, tmp_path)
-    with pytest.raises(UserError, match="no cascade"):
+    with pytest.raises(UserError, match="not belong to a cascade"):
         predict_batch(Predictor(), with_previous, PROCESSES)
     (tmp_path / "c.nii.gz").touch()
     with pytest.raises(UserError, match="a: no prediction of the previous stage"):
