@@ -22,7 +22,7 @@ from scipy import ndimage
 _GAP = 1.5
 # A polynomial through planes of more uneven distances would swing between them.
 _UNEVEN = 2.0
-_MARGIN = 2
+_MARGIN = 4
 
 
 @dataclass(frozen=True)

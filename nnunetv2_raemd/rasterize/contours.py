@@ -24,7 +24,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy import ndimage
 
 from nnunetv2_raemd.rasterize.between_planes import Spacing, shapes_at
 from nnunetv2_raemd.rasterize.contour_planes import (
@@ -45,6 +44,8 @@ from nnunetv2_raemd.rasterize.polygons import (
 )
 
 _Combine = Callable[[Sequence[np.ndarray], tuple[int, int]], np.ndarray]
+_FINER = 3  # odd, so that the centre of each pixel is that of a finer one
+_MOST_PIXELS = 20_000_000  # of all planes and slices together; beyond, shapes are followed in the image's own
 _BESIDE = 1e-3  # pixels; contours are drawn along the border, too
 MIN_POINTS = 3
 # Coordinates come as decimal text of at most 16 characters (DICOM DS); below this many mm they are noise,
@@ -207,24 +208,38 @@ def _draw_nearest(
 def _draw_between(
     planes: Sequence[ContourPlane], stack: SliceStack, combine: _Combine, result: Rasterized
 ) -> None:
-    heights = np.array([plane.height_mm for plane in planes])
-    masks = np.stack([combine(plane.polygons, stack.shape) for plane in planes])
-    if not masks.any():
+    """Shapes are followed in finer pixels than the image's, for outlines run between pixels."""
+    if not planes:
         return
-    rows, columns = _window(np.asarray(masks.any(axis=0)))
+    low, high = _window(planes, stack.shape)
+    rows, columns = (int(n) for n in high - low)
+    finer = _FINER if (len(planes) + len(stack.positions_mm)) * rows * columns <= _MOST_PIXELS else 1
+    middle = (finer - 1) // 2
+    masks = [
+        combine(
+            [(polygon - low) * finer + middle for polygon in plane.polygons], (rows * finer, columns * finer)
+        )
+        for plane in planes
+    ]
     spacing = Spacing(
-        (float(np.linalg.norm(stack.row_step_mm)), float(np.linalg.norm(stack.column_step_mm))),
+        (
+            float(np.linalg.norm(stack.row_step_mm)) / finer,
+            float(np.linalg.norm(stack.column_step_mm)) / finer,
+        ),
         plane_distance_mm(planes) or stack.usual_distance_mm,
         SAME_PLANE_FRACTION * stack.usual_distance_mm,
     )
-    result.mask[:, rows, columns] = shapes_at(stack.heights_mm, heights, masks[:, rows, columns], spacing)
+    heights = np.array([plane.height_mm for plane in planes])
+    shapes = shapes_at(stack.heights_mm, heights, np.stack(masks), spacing)
+    result.mask[:, low[0] : high[0], low[1] : high[1]] = shapes[:, middle::finer, middle::finer]
 
 
-def _window(mask: np.ndarray) -> tuple[slice, slice]:
-    """Where the mask is, and some pixels round it."""
-    (found,) = ndimage.find_objects(mask.view(np.uint8))
-    rows, columns = (slice(max(part.start - 2, 0), part.stop + 2) for part in found)
-    return rows, columns
+def _window(planes: Sequence[ContourPlane], shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Where the part of the image begins, and ends, that holds all planes and some pixels round them."""
+    boxes = [plane.box for plane in planes]
+    low = np.floor(np.min([box[0] for box in boxes], axis=0)).astype(int) - 2
+    high = np.ceil(np.max([box[1] for box in boxes], axis=0)).astype(int) + 3
+    return np.clip(low, 0, shape), np.clip(high, 0, shape)
 
 
 def _has_one_frame(stack: SliceStack) -> bool:

@@ -16,6 +16,7 @@ PIXEL_MM = 0.9
 SHAPE = (84, 88)
 # half axes in mm along columns, rows and slices
 SHAPES = {
+    "ball of 8 mm": (8, 8, 8),
     "ball of 10 mm": (10, 10, 10),
     "ball of 16 mm": (16, 16, 16),
     "ball of 25 mm": (25, 25, 25),
