@@ -141,7 +141,10 @@ def structure_set(folder: Path, make_patient: Any) -> Readable:
 
     def read() -> object:
         entry = _delineation(file)
-        return draw_rois(file, entry.rois, stack).mask.tobytes()
+        drawn = draw_rois(file, entry.rois, stack)
+        if not drawn.drawn:
+            raise UserError("the mask is empty")  # as conversion does: all contours are of one element
+        return drawn.mask.tobytes()
 
     return Readable(file, read)
 
@@ -214,7 +217,9 @@ def test_damaged_file_is_refused_or_read(readable: Readable) -> None:
     whole = readable.file.read_bytes()
     readable.read()
     refused = 0
-    for _, result in tried(readable, (damaged(whole, seed) for seed in inputs_for(2 * len(KINDS)))):
+    for _, result in tried(
+        readable, (damaged(whole, seed) for seed in inputs_for(2 * len(KINDS) - len(LINES)))
+    ):
         refused += isinstance(result, UserError)
     assert refused or "voxels" in readable.file.name or readable.file.suffix == ".raw"
 
@@ -223,5 +228,7 @@ def test_damaged_file_is_refused_or_read(readable: Readable) -> None:
 def test_file_that_is_cut_off_is_refused_or_gives_the_same(readable: Readable) -> None:
     whole = readable.file.read_bytes()
     expected = readable.read()
-    for content, result in tried(readable, (cut(whole, seed) for seed in inputs_for(2 * len(KINDS)))):
+    for content, result in tried(
+        readable, (cut(whole, seed) for seed in inputs_for(2 * len(KINDS) - len(LINES)))
+    ):
         assert isinstance(result, UserError) or result == expected, f"{len(content)} of {len(whole)} bytes"
