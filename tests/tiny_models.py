@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -146,11 +147,14 @@ def source_model(
 
 
 def random_weights(network: nn.Module, seed: int) -> dict[str, Tensor]:
+    """As a checkpoint has them: nnU-Net's networks name some weights twice, which are the same."""
     generator = torch.Generator().manual_seed(seed)
-    return {
-        name: torch.randn(value.shape, generator=generator) * 0.3 if value.is_floating_point() else value
-        for name, value in network.state_dict().items()
-    }
+    other = copy.deepcopy(network)
+    with torch.no_grad():
+        for value in other.state_dict().values():
+            if value.is_floating_point():
+                value.copy_(torch.randn(value.shape, generator=generator) * 0.3)
+    return {name: value.clone() for name, value in other.state_dict().items()}
 
 
 def trained_weights(source: SourceModel, iterations: int = 60) -> dict[str, Tensor]:
