@@ -86,8 +86,8 @@ def predict(
         bool,
         typer.Option(
             "--explain",
-            help="Also write CASE.lesions.html: a card for each lesion with three views, measures, what the "
-            "network attended to and which slices it rests on; needs the extra explain.",
+            help="Also write CASE.lesions.html: a card for each lesion with three views, measures, what "
+            "speaks for it and which slices it rests on; needs the extra explain.",
         ),
     ] = False,
     n_preprocessing: Annotated[

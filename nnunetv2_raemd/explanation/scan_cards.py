@@ -155,8 +155,11 @@ class _Subject:
         return image
 
 
-def scan_explainer(kinds: Sequence[str] = (ATTENTION, INTEGRATED)) -> ScanExplainer:
+def scan_explainer(kinds: Sequence[str] = (INTEGRATED, GRAD_CAM)) -> ScanExplainer:
     """An explainer, once it is known that what it needs is installed.
+
+    Spatial attention is not among the maps unless asked for: it names what the network used no better than
+    chance (docs/explanation.md).
 
     Raises:
         UserError: if captum is not.

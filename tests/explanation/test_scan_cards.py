@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from nnunetv2_raemd.architecture.raemd_net import RAEMDNet
-from nnunetv2_raemd.explanation.lesion_explanation import ATTENTION, INTEGRATED
+from nnunetv2_raemd.explanation.lesion_explanation import ATTENTION, GRAD_CAM, INTEGRATED
 from nnunetv2_raemd.explanation.scan_cards import ENDING, NOT_SHOWN, scan_explainer
 from nnunetv2_raemd.lesions.lesion_list import save_scan
 from nnunetv2_raemd.lesions.scan_files import ScanFiles
@@ -108,10 +108,11 @@ def test_a_card_for_each_lesion_and_maps_where_the_network_sees_it(predicted: tu
     html = (work.output / f"{CASE}{ENDING}").read_text(encoding="utf-8")
     assert html.count("<article") == 2
     assert html.count('class="picture"') == 6
-    assert html.count('class="overlay"') == 2 * 3  # attribution and attention, in the three views of one
+    assert html.count('class="overlay"') == 2 * 3  # both attributions, in the three views of one
     assert html.count(NOT_SHOWN) == 1
     assert INTEGRATED in html
-    assert ATTENTION in html
+    assert GRAD_CAM in html
+    assert ATTENTION not in html  # it says no more than chance
     assert "Channel attention" in html
     assert "Neighbouring slices" in html
 
