@@ -131,7 +131,7 @@ def test_a_damaged_checkpoint_is_named(
         (("-d", "Lungs"), "Dataset Lungs"),
         (("-chk", "checkpoint_none.pth"), "checkpoint_none.pth is missing"),
         (("-device", "cuda"), "CUDA"),
-        (("-prev_stage_predictions", "."), "no cascade"),
+        (("-prev_stage_predictions", "."), "does not belong to a cascade"),
     ],
 )
 def test_what_is_missing_is_named(
