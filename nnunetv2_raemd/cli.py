@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import warnings
 from typing import Annotated
@@ -74,15 +75,24 @@ def _silence_torch() -> None:
 
 
 def main() -> None:
-    """Run `raemd`; a `UserError` becomes one message on stderr and exit status 1."""
+    """Run `raemd`; a `UserError`, or a disc that does not obey, becomes one message and exit status 1."""
     _silence_torch()
     try:
         app()
     except UserError as error:
-        Console(stderr=True, soft_wrap=True).print(
-            f"[bold red]Error:[/] {escape(str(error))}", highlight=False
-        )
-        sys.exit(1)
+        _end_with(str(error))
+    except OSError as error:
+        if error.filename is None and error.errno not in _OF_THE_DISC:
+            raise
+        _end_with(f"{error.filename or 'a file'} cannot be used: {error.strerror}")
+
+
+_OF_THE_DISC = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+
+
+def _end_with(message: str) -> None:
+    Console(stderr=True, soft_wrap=True).print(f"[bold red]Error:[/] {escape(message)}", highlight=False)
+    sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -95,7 +95,7 @@ def resolve(plan: Mapping[str, Any], name: str) -> Configuration:
     """
     try:
         configuration: Configuration = PlansManager(dict(plan)).get_configuration(name).configuration
-    except (KeyError, RuntimeError, ValueError) as error:
+    except Exception as error:  # what nnU-Net makes of any plan cannot be listed
         raise UserError(
             f"nnU-Net cannot read configuration {name} of the plan {plan['plans_name']} ({error!r}): "
             "run nnUNetv2_plan_experiment again with the installed nnU-Net"
@@ -116,7 +116,7 @@ def _raemd_configuration(plan: Mapping[str, Any], name: str, preset: Preset) -> 
         return _converted_entries(plan, configuration, preset)
     except UserError as error:
         raise UserError(f"{where}: {error}") from error
-    except (AssertionError, ImportError, KeyError, RuntimeError, TypeError, ValueError) as error:
+    except Exception as error:  # nor what networks make of it
         raise UserError(
             f"{where} is not as nnU-Net's planners write it ({error!r}): "
             "run nnUNetv2_plan_experiment again with the installed nnU-Net"

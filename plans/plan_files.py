@@ -12,8 +12,10 @@ from nnunetv2.paths import nnUNet_preprocessed
 from nnunetv2.utilities.dataset_name_id_conversion import maybe_convert_to_dataset_name
 
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.plans.plan_conversion import Plan, check_is_plan, raemd_plan
+from nnunetv2_raemd.nnunet_files.plans_file import read_plans
+from nnunetv2_raemd.plans.plan_conversion import Plan, raemd_plan
 from nnunetv2_raemd.plans.preset import Preset
+from nnunetv2_raemd.whole_files import write_whole
 
 
 def preprocessed_folder(dataset: str) -> Path:
@@ -37,20 +39,7 @@ def read_plan(file: Path) -> Plan:
     Raises:
         UserError: if the file is absent or holds no plan.
     """
-    try:
-        plan: Plan = json.loads(file.read_text(encoding="utf-8"))
-        check_is_plan(plan)
-    except FileNotFoundError as error:
-        raise UserError(
-            f"{file} does not exist: run nnUNetv2_plan_and_preprocess for this dataset first"
-        ) from error
-    except OSError as error:
-        raise UserError(f"{file} cannot be read: {error}") from error
-    except ValueError as error:  # not JSON, or no text at all
-        raise UserError(f"{file}: not valid JSON ({error}). Run nnUNetv2_plan_experiment again") from error
-    except UserError as error:
-        raise UserError(f"{file}: {error}") from error
-    return plan
+    return dict(read_plans(file, "Make it by nnUNetv2_plan_and_preprocess (again)"))
 
 
 def write_plan(plan: dict[str, Any], file: Path) -> None:
@@ -59,12 +48,7 @@ def write_plan(plan: dict[str, Any], file: Path) -> None:
     Raises:
         UserError: if it cannot be written.
     """
-    unfinished = file.with_suffix(".json.unfinished")
-    try:
-        unfinished.write_text(json.dumps(plan, indent=4), encoding="utf-8")
-        unfinished.replace(file)
-    except OSError as error:
-        raise UserError(f"{file} cannot be written: {error}") from error
+    write_whole(file, json.dumps(plan, indent=4))
 
 
 def write_raemd_plan(

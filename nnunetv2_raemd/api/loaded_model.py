@@ -17,10 +17,11 @@ from nnunetv2_raemd.deployment.exported_model import Backend, ExportedModel
 from nnunetv2_raemd.deployment.model_description import FILE_NAME
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.nnunet_files.segmentation_file import Geometry
+from nnunetv2_raemd.prediction.batch_request import Batch
 from nnunetv2_raemd.prediction.lean_preprocessing import LUNGS_REMARK, LeanPreprocessing
 from nnunetv2_raemd.prediction.model_loading import AnyModel, TrainedFolder
 from nnunetv2_raemd.prediction.pipeline import Processes
-from nnunetv2_raemd.prediction.prediction_batch import Batch, predict_batch
+from nnunetv2_raemd.prediction.prediction_batch import predict_batch
 from nnunetv2_raemd.prediction.predictor import WholeScanPredictor
 from nnunetv2_raemd.prediction.segmentation_export import SegmentationExport
 

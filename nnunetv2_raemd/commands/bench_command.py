@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def bench(
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    device: Annotated[str, typer.Option("-device", "--device", help="cpu or cuda.")] = "cpu",
     threads: Annotated[
         int | None, typer.Option(min=1, help="CPU threads; by default torch's choice.")
     ] = None,

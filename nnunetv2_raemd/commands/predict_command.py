@@ -142,10 +142,12 @@ def predict(
     trust_checkpoint: Annotated[bool, trust_option] = False,
     device: Annotated[
         Device | None,
-        typer.Option("-device", help="Where the network runs; by default cuda, of an exported model cpu."),
+        typer.Option(
+            "-device", "--device", help="Where the network runs; by default cuda, of an exported model cpu."
+        ),
     ] = None,
     disable_progress_bar: Annotated[
-        bool, typer.Option("--disable_progress_bar", help="For logs of batch jobs.")
+        bool, typer.Option("--disable_progress_bar", help="A line each tenth of a scan instead, for logs.")
     ] = False,
     not_on_device: Annotated[
         bool, typer.Option("--not_on_device", help="Keep results in main memory, for very large scans.")
@@ -158,9 +160,9 @@ def predict(
     and costs no other.
     """
     from nnunetv2_raemd.confidence.rated_lesions import Promise
+    from nnunetv2_raemd.prediction.batch_request import Batch
     from nnunetv2_raemd.prediction.model_loading import torch_device
     from nnunetv2_raemd.prediction.pipeline import Processes
-    from nnunetv2_raemd.prediction.prediction_batch import Batch
     from nnunetv2_raemd.prediction.scan_prediction import predict_any
     from nnunetv2_raemd.prediction.scan_request import ScanRequest
 

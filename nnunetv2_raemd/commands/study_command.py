@@ -31,7 +31,9 @@ def study(
         typer.Option("--folds", "-f", metavar="FOLD...", help="Folds: --folds 0 1 2; all five by default."),
     ] = None,
     plans: Annotated[str, typer.Option("-p", help="Plans identifier.")] = "nnUNetPlans",
-    device: Annotated[str, typer.Option("-device", help="cuda, cpu or mps, as for nnUNetv2_train.")] = "cuda",
+    device: Annotated[
+        str, typer.Option("-device", "--device", help="cuda, cpu or mps, as for nnUNetv2_train.")
+    ] = "cuda",
     npz: Annotated[
         bool, typer.Option("--npz", help="Also save probabilities of the validation cases, for FROC curves.")
     ] = False,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
@@ -18,7 +18,7 @@ from nnunetv2_raemd.evaluation.lesion_matching import lesion_metrics, match_lesi
 from nnunetv2_raemd.evaluation.overlap import count_overlap, overlap_metrics
 from nnunetv2_raemd.evaluation.surface_distances import SURFACE_METRICS, find_surface, surface_metrics
 from nnunetv2_raemd.nnunet_files.label_set import LabelSet, Target
-from nnunetv2_raemd.nnunet_files.probability_map import first_channel_of, read_probabilities
+from nnunetv2_raemd.nnunet_files.probability_map import channels_of, read_probabilities
 from nnunetv2_raemd.nnunet_files.segmentation_file import (
     SIMPLE_ITK,
     Geometry,
@@ -94,7 +94,14 @@ def evaluate_case(
         geometry.shape,
         geometry.spacing_mm,
         targets,
+        tuple(_remarks(pair, files, labels)),
     )
+
+
+def _remarks(pair: LabelPair, files: CaseFiles, labels: LabelSet) -> Iterator[str]:
+    for file, values in ((files.prediction, pair.prediction), (files.reference, pair.reference)):
+        if (about := labels.about_unknown_values(values, file)) is not None:
+            yield f"{about}. They were counted as background"
 
 
 def read_pair(files: CaseFiles, labels: LabelSet) -> tuple[LabelPair, Geometry]:
@@ -164,7 +171,7 @@ def _regions(
     if not options.froc:
         return repeat(None, len(labels.targets))
     maps = read_probabilities(files.probabilities, geometry.shape)
-    return maps.regions_above(options.candidate_threshold, first_channel=first_channel_of(maps, labels))
+    return maps.regions_above(options.candidate_threshold, channels_of(maps, labels))
 
 
 def _mask(labels: Labels, target: Target) -> Mask:

@@ -5,13 +5,26 @@ Undefined numbers are NaN, distances to nothing are infinite; `metrics.METRICS` 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
 
 from nnunetv2_raemd.nnunet_files.label_set import LabelSet
 from nnunetv2_raemd.volumes.balls import ball_diameter_mm
 
+_IN_JSON = {None: math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+def _from_json(value: Any) -> Any:
+    return _IN_JSON.get(value, value) if value is None or isinstance(value, str) else value
+
+
+Measured = Annotated[int | float, BeforeValidator(_from_json)]
+"""A number that may be undefined or infinite; in JSON, null or the text "Infinity". Counts stay whole."""
 VoxelIndex = tuple[float, float, float]
 """Place in the array as read from the file: slice, row, column (z, y, x), in voxels."""
 
@@ -32,9 +45,9 @@ class Lesion:
     volume_mm3: float
     centre: VoxelIndex
     detected: bool
-    dice: float
+    dice: Measured
     pieces: int
-    continuity: float
+    continuity: Measured
 
     @property
     def diameter_mm(self) -> float:
@@ -78,7 +91,7 @@ class TargetResult:
         candidates: None without probability maps.
     """
 
-    metrics: Mapping[str, float]
+    metrics: Mapping[str, Measured]
     lesions: tuple[Lesion, ...]
     false_lesions: tuple[FalseLesion, ...]
     candidates: tuple[Candidate, ...] | None = None
@@ -86,7 +99,11 @@ class TargetResult:
 
 @dataclass(frozen=True)
 class CaseResult:
-    """One case of one system; `targets` by the target's name, `fold` None outside cross-validation."""
+    """One case of one system; `targets` by the target's name, `fold` None outside cross-validation.
+
+    Attributes:
+        remarks: what is odd about its files, though it was measured.
+    """
 
     case_id: str
     fold: str | None
@@ -95,11 +112,12 @@ class CaseResult:
     shape: tuple[int, int, int]
     spacing_mm: tuple[float, float, float]
     targets: Mapping[str, TargetResult]
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A case that could not be evaluated, or a file that belongs to none, and why."""
+    """A case that could not be evaluated or has odd files, or a file that belongs to none, and why."""
 
     case_id: str
     fold: str | None
@@ -134,7 +152,7 @@ class Evaluation:
 
     @property
     def complete(self) -> bool:
-        """Whether every case could be evaluated."""
+        """Whether every case could be evaluated, and its files are as they should be."""
         return not any(system.problems for system in self.systems)
 
     def system(self, name: str) -> SystemResult:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
+
+from typing_extensions import TypedDict
 
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.evaluation.systems import Material, PredictionFolder, System
 from nnunetv2_raemd.nnunet_files.dataset_folders import NnunetDataset
 from nnunetv2_raemd.nnunet_files.dataset_json import DatasetJson, read_dataset_json
+from nnunetv2_raemd.nnunet_files.json_file import read_json
 from nnunetv2_raemd.nnunet_files.label_set import labels_of
 from nnunetv2_raemd.nnunet_files.segmentation_folder import ReferenceFolder, find_references, list_cases
+
+
+class _Split(TypedDict):
+    train: list[str]
+    val: list[str]
 
 
 def find_cross_validation(
@@ -65,12 +72,10 @@ def _reference_folder(dataset: NnunetDataset) -> Path:
 def _splits(dataset: NnunetDataset) -> list[frozenset[str]]:
     """The validation cases of each fold; empty without splits_final.json."""
     file = dataset.preprocessed / "splits_final.json"
-    if not file.is_file():
+    if not file.exists():
         return []
-    try:
-        return [frozenset(split["val"]) for split in json.loads(file.read_text(encoding="utf-8"))]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{file} cannot be read as nnU-Net's splits: {error}") from error
+    splits = read_json(file, list[_Split], "nnU-Net writes it again where it is missing")
+    return [frozenset(split["val"]) for split in splits]
 
 
 def _validation_folders(

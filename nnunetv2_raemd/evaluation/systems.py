@@ -56,7 +56,7 @@ def evaluate_folders(
     options: EvaluationOptions = DEFAULT_OPTIONS,
     workers: int = 1,
 ) -> Evaluation:
-    """Evaluate every case of every system; missing, surplus and bad cases become problems of their system.
+    """Evaluate every case of every system; cases with something wrong become problems of their system.
 
     Without MONAI, HD95 and ASSD are not measured; the settings of the evaluation say so.
 
@@ -77,6 +77,9 @@ def evaluate_folders(
         own = [next(outcomes) for _ in own_cases]
         evaluated = tuple(outcome for outcome in own if isinstance(outcome, CaseResult))
         problems = [outcome for outcome in own if isinstance(outcome, Problem)]
+        problems += [
+            Problem(case.case_id, case.fold, remark) for case in evaluated for remark in case.remarks
+        ]
         problems += _surplus(system, reference, present)
         results.append(SystemResult(system.name, evaluated, tuple(problems)))
     return Evaluation(labels, tuple(results), options.described())

@@ -9,7 +9,8 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.nnunet_files.segmentation_file import Geometry, check_is_whole
+from nnunetv2_raemd.nnunet_files.segmentation_file import Geometry
+from nnunetv2_raemd.nnunet_files.whole_image import check_is_whole
 
 
 def read_hu(file: Path) -> tuple[NDArray[Any], Geometry]:

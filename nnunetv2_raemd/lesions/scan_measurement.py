@@ -18,7 +18,7 @@ from nnunetv2_raemd.nnunet_files.label_set import LabelSet, labels_from_numbers
 from nnunetv2_raemd.nnunet_files.probability_map import (
     ProbabilityMaps,
     channel_of,
-    first_channel_of,
+    channels_of,
     read_probabilities,
 )
 from nnunetv2_raemd.nnunet_files.segmentation_file import (
@@ -134,7 +134,7 @@ def _probabilities(
         return None
     try:
         maps = read_probabilities(scan.probabilities, geometry.shape)
-        first_channel_of(maps, labels)
+        channels_of(maps, labels)
     except UserError as error:
         remarks.append(f"Probabilities are left out: {error}")
         return None

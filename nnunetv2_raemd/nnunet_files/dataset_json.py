@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field, with_config
+from typing_extensions import NotRequired, TypedDict
 
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.nnunet_files.json_file import read_json
 from nnunetv2_raemd.nnunet_files.segmentation_file import SIMPLE_ITK
 
 DatasetJson = dict[str, Any]
+_ADVICE = "nnU-Net's documentation of the dataset format describes dataset.json"
+
+
+class _Listed(TypedDict):
+    """A case whose files lie anywhere."""
+
+    images: Annotated[list[str], Field(min_length=1)]
+    label: str
+
+
+@with_config(ConfigDict(extra="allow"))
+class _Shape(TypedDict):
+    """What nnU-Net asks of dataset.json, and we of what it may hold besides."""
+
+    labels: Annotated[dict[str, int | Annotated[list[int], Field(min_length=1)]], Field(min_length=1)]
+    file_ending: Annotated[str, Field(min_length=1)]
+    channel_names: NotRequired[Annotated[dict[str, str], Field(min_length=1)]]
+    modality: NotRequired[Annotated[dict[str, str], Field(min_length=1)]]
+    regions_class_order: NotRequired[list[int]]
+    overwrite_image_reader_writer: NotRequired[str]
+    dataset: NotRequired[dict[str, _Listed]]
 
 
 def read_dataset_json(file: Path) -> DatasetJson:
     """A dataset.json with labels and file ending.
 
     Raises:
-        UserError: if it is absent, no JSON, or lacks one of them.
+        UserError: if it is absent, no JSON, or not as nnU-Net wants it; the message names the key.
     """
-    try:
-        content: DatasetJson = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UserError(f"{file} does not exist") from error
-    except (OSError, ValueError) as error:
-        raise UserError(f"{file} cannot be read: {error}") from error
-    for key in ("labels", "file_ending"):
-        if key not in content:
-            raise UserError(f"{file} is not a dataset.json of nnU-Net: it has no {key!r}")
-    return content
+    return dict(read_json(file, _Shape, _ADVICE))
 
 
 def reader_name(dataset: DatasetJson, example: Path) -> str:
@@ -45,7 +60,7 @@ def reader_name(dataset: DatasetJson, example: Path) -> str:
 
     try:
         reader = determine_reader_writer_from_dataset_json(dataset, str(example), verbose=False)
-    except (RuntimeError, AssertionError) as error:
+    except Exception as error:  # whatever each of nnU-Net's readers makes of the example
         raise UserError(f"nnU-Net has no reader for {example}: {error}") from error
     return str(reader.__name__)
 

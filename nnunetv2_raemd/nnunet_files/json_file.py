@@ -72,7 +72,9 @@ def _told(errors: Sequence[ErrorDetails], raw: bytes) -> str:
     if chosen["type"] == "missing":
         return f": {'.'.join(map(str, [*path, chosen['loc'][-1]]))} is missing"
     key = ".".join(map(str, path)) or "its content"
-    if chosen["type"] == "extra_forbidden":
+    if chosen["type"] == "value_error":  # what a dataclass says of its own values
+        return f": {_wanted(chosen)}"
+    if chosen["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f": {key} is not a key that is known here"
     wanted = dict.fromkeys(_wanted(error) for error in alternatives if _path(error, content) == path)
     return f": {key} is {_shown(chosen['input'])}, but should be {' or '.join(wanted)}"

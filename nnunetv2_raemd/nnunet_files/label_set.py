@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from nnunetv2_raemd.errors import UserError
+import numpy as np
+from numpy.typing import NDArray
+
+from nnunetv2_raemd.errors import UserError, reason_of
 from nnunetv2_raemd.nnunet_files.dataset_json import DatasetJson
+
+_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -25,10 +31,39 @@ class Target:
 
 @dataclass(frozen=True)
 class LabelSet:
-    """The targets of a dataset and the label whose voxels do not count."""
+    """The targets of a dataset and the label whose voxels do not count.
+
+    Attributes:
+        known_values: all values that a segmentation may hold; None where the user named some labels only.
+    """
 
     targets: tuple[Target, ...]
     ignore_label: int | None = None
+    known_values: tuple[int, ...] | None = None
+
+    @property
+    def has_regions(self) -> bool:
+        """Whether targets may overlap, so that nnU-Net gives each a probability of its own."""
+        return any(len(target.values) > 1 for target in self.targets)
+
+    def about_unknown_values(self, labels: NDArray[Any], file: Path) -> str | None:
+        """A sentence on the values in a file that are no label; None where there are none."""
+        if not (values := self.unknown_values(labels)):
+            return None
+        shown = ", ".join(f"{value:.6g}" for value in values[:_SHOWN])
+        more = " ..." if len(values) > _SHOWN else ""
+        return f"{file} holds values that are no label: {shown}{more}"
+
+    def unknown_values(self, labels: NDArray[Any]) -> list[float]:
+        """The values of a segmentation that are no label, in order.
+
+        Where only some labels were named, any other may be one too, unless none of the named ones is there.
+        """
+        found = set().union(*(np.unique(in_slice).tolist() for in_slice in labels)) - {0, self.ignore_label}
+        named = {value for target in self.targets for value in target.values}
+        if self.known_values is None:
+            return [] if found & named else sorted(found)
+        return sorted(found - named - set(self.known_values))
 
 
 def labels_of(dataset: DatasetJson) -> LabelSet:
@@ -41,17 +76,20 @@ def labels_of(dataset: DatasetJson) -> LabelSet:
 
     try:
         manager = LabelManager(dataset["labels"], dataset.get("regions_class_order"))
-    except (AssertionError, RuntimeError, TypeError, ValueError) as error:
-        raise UserError(f"the labels of dataset.json are not as nnU-Net wants them: {error}") from error
+    except Exception as error:  # nnU-Net asserts, and looks up what may not be there
+        raise UserError(
+            f"the labels of dataset.json are not as nnU-Net wants them: {reason_of(error)}"
+        ) from error
     wanted = manager.foreground_regions if manager.has_regions else manager.foreground_labels
     names = {_values(value): name for name, value in dataset["labels"].items()}
     targets = tuple(Target(names[_values(value)], _values(value)) for value in wanted)
-    return LabelSet(targets, manager.ignore_label)
+    known = sorted({value for label in dataset["labels"].values() for value in _values(label)})
+    return LabelSet(targets, manager.ignore_label, tuple(known))
 
 
 def labels_from_numbers(numbers: Sequence[int], ignore_label: int | None = None) -> LabelSet:
-    """Targets given by number alone."""
-    return LabelSet(tuple(Target(f"label {n}", (n,)) for n in dict.fromkeys(numbers)), ignore_label)
+    """Targets given by number alone, in the order of their numbers."""
+    return LabelSet(tuple(Target(f"label {n}", (n,)) for n in sorted(set(numbers))), ignore_label)
 
 
 def _values(value: Any) -> tuple[int, ...]:

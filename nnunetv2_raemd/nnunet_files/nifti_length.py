@@ -1,37 +1,55 @@
-"""Whether a NIfTI file holds all its voxels."""
+"""Whether a NIfTI file holds all its voxels, undamaged as far as gzip's check sum can tell."""
 
 from __future__ import annotations
 
-import gzip
+import io
 import math
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-import nibabel
+from nibabel.nifti1 import Nifti1Header
+from nibabel.nifti2 import Nifti2Header
 
-CHUNK = 1 << 24
+from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.nnunet_files.inflating import GZIP, DamagedError, inflated_length
+
 _N_SIZE_BYTES = 4  # gzip (RFC 1952) ends with the length of what it holds, modulo 2^32
+_HEADER_BYTES = {348: Nifti1Header, 540: Nifti2Header}  # how each version begins
+_LARGEST_HEADER = 540
 
 
-def is_cut_off(file: Path) -> bool:
-    """Whether a .nii or .nii.gz file ends before its last voxel; of other files nothing is known.
+def check_nifti(file: Path) -> None:
+    """Read a .nii or .nii.gz file to its end.
 
-    NIfTI's library, and SimpleITK with it, fills what is missing with zeros and goes on. Only a compressed
-    file whose last bytes do not tell the expected length is decompressed. Of a file that nibabel cannot read
-    nothing is known, and it counts as whole.
+    NIfTI's library, and SimpleITK with it, fills what is missing with zeros and goes on.
+
+    Raises:
+        DamagedError: if it is cut off, fails its check sum, or has no header of NIfTI.
     """
-    if not file.name.endswith((".nii", ".nii.gz")):
-        return False
-    try:
-        header: Any = nibabel.load(file)
-    except (nibabel.filebasedimages.ImageFileError, gzip.BadGzipFile):
-        return False
-    voxels = header.dataobj
-    expected = voxels.offset + math.prod(header.shape) * voxels.dtype.itemsize
-    if file.suffix != ".gz":
-        return file.stat().st_size < expected
-    return not tells_length(file, expected) and _decompressed_length(file) < expected
+    with file.open("rb") as stream:
+        compressed = stream.read(2) == b"\x1f\x8b"  # SimpleITK goes by the content, not by the name
+        stream.seek(0)
+        expected = _expected_bytes(_start(stream) if compressed else stream.read(_LARGEST_HEADER))
+        stream.seek(0)
+        found = inflated_length(stream, expected) if compressed else file.stat().st_size
+    if found < expected:
+        raise DamagedError("is cut off: voxels are missing at its end")
+
+
+def read_header(file: Path) -> Any:
+    """nibabel's header of a .nii or .nii.gz file; no voxel is read.
+
+    Raises:
+        UserError: if there is none.
+    """
+    with file.open("rb") as stream:
+        compressed = stream.read(2) == b"\x1f\x8b"
+        stream.seek(0)
+        try:
+            return _header(_start(stream) if compressed else stream.read(_LARGEST_HEADER))
+        except DamagedError as error:
+            raise UserError(f"{file} {error}") from error
 
 
 def tells_length(file: Path, expected: int) -> bool:
@@ -41,13 +59,34 @@ def tells_length(file: Path, expected: int) -> bool:
         return int.from_bytes(stream.read(), "little") == expected % 2**32
 
 
-def _decompressed_length(file: Path) -> int:
-    """Bytes that can be decompressed; several gzip members may follow each other in one file."""
-    length = 0
+def _start(stream: IO[bytes]) -> bytes:
+    """The first bytes of a gzip file; fewer where it breaks off before."""
+    inflate, start = zlib.decompressobj(GZIP), b""
+    while len(start) < _LARGEST_HEADER and (compressed := stream.read(_LARGEST_HEADER)):
+        try:
+            start += inflate.decompress(compressed, _LARGEST_HEADER)
+        except zlib.error as error:
+            raise DamagedError(f"is damaged: {error}") from error
+    return start
+
+
+def _header(start: bytes) -> Any:
+    for order in ("<", ">"):
+        kind = _HEADER_BYTES.get(int.from_bytes(start[:4], "little" if order == "<" else "big"))
+        if kind is not None and len(start) >= int(kind.sizeof_hdr):
+            return kind.from_fileobj(io.BytesIO(start), order, check=False)
+    raise DamagedError("cannot be read: it has no whole header of NIfTI")
+
+
+def _expected_bytes(start: bytes) -> int:
     try:
-        with gzip.open(file) as stream:
-            while chunk := stream.read(CHUNK):
-                length += len(chunk)
-    except (EOFError, OSError, zlib.error):
-        pass
-    return length
+        header = _header(start)
+        shape, offset = header.get_data_shape(), header.get_data_offset()
+        size = header.get_data_dtype().itemsize
+    except DamagedError:
+        raise
+    except Exception as error:  # what nibabel makes of any bytes cannot be listed
+        raise DamagedError(f"has a damaged header: {error}") from error
+    if not shape or min(shape) < 1 or offset < 0:
+        raise DamagedError(f"has a damaged header: a size of {shape} voxels from byte {offset} on")
+    return int(offset) + math.prod(map(int, shape)) * int(size)

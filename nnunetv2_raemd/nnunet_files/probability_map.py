@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,8 @@ from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.nnunet_files.label_set import LabelSet, Target
 from nnunetv2_raemd.nnunet_files.zip_member import Stream, open_member
 from nnunetv2_raemd.volumes.region import Probabilities, Region, region_above
+
+_ROUNDING = 1e-2  # of half precision and of resampling
 
 
 @dataclass(frozen=True)
@@ -39,20 +40,24 @@ class ProbabilityMaps(Sequence[Probabilities]):
         with _array_stream(self.file) as stream:
             _read_header(stream)
             self._pass_over(channel, stream)
-            n_bytes = self.dtype.itemsize * math.prod(self.shape)
-            return np.frombuffer(stream.read(n_bytes), self.dtype).reshape(self.shape)
+            found = np.stack(list(self._slices(stream)))
+            self._pass_over(self.n_channels - channel - 1, stream)
+            return found
 
-    def regions_above(self, threshold: float, *, first_channel: int = 0) -> Iterator[Region]:
-        """The regions of one channel after the other, in one pass over the file, a slice at a time.
+    def regions_above(self, threshold: float, channels: Sequence[int]) -> Iterator[Region]:
+        """The regions of some channels, in ascending order, in one pass over the file, a slice at a time.
 
         Raises:
-            UserError: if the file cannot be read.
+            UserError: if the file cannot be read, or holds numbers that are no probabilities.
         """
         with _array_stream(self.file) as stream:
             _read_header(stream)
-            self._pass_over(first_channel, stream)
-            for _ in range(first_channel, self.n_channels):
+            passed = 0
+            for channel in channels:
+                self._pass_over(channel - passed, stream)
                 yield region_above(threshold, self._slices(stream), self.shape)
+                passed = channel + 1
+            self._pass_over(self.n_channels - passed, stream)  # to the end, where the check sum is compared
 
     def _pass_over(self, n_channels: int, stream: Stream) -> None:
         """Go on by so many channels; of compressed data, what is passed over must be read."""
@@ -65,7 +70,15 @@ class ProbabilityMaps(Sequence[Probabilities]):
         depth, height, width = self.shape
         for _ in range(depth):
             content = stream.read(self.dtype.itemsize * height * width)
-            yield np.frombuffer(content, self.dtype).reshape(height, width)
+            found = np.frombuffer(content, self.dtype).reshape(height, width)
+            self._check(found)
+            yield found
+
+    def _check(self, in_slice: Probabilities) -> None:
+        low, high = float(in_slice.min()), float(in_slice.max())
+        if not (low >= -_ROUNDING and high <= 1 + _ROUNDING):  # so that NaN is found too
+            wrong = high if low >= -_ROUNDING else low
+            raise UserError(f"{self.file} holds {wrong:g}, which is not a probability: predict again")
 
 
 def read_probabilities(file: Path, shape: tuple[int, int, int]) -> ProbabilityMaps:
@@ -114,16 +127,25 @@ def channel_of(maps: ProbabilityMaps | None, labels: LabelSet, target: Target) -
     """The map of one target."""
     if maps is None:
         return None
-    probability: Probabilities = maps[first_channel_of(maps, labels) + labels.targets.index(target)]
+    probability: Probabilities = maps[channels_of(maps, labels)[labels.targets.index(target)]]
     return probability
 
 
-def first_channel_of(maps: ProbabilityMaps, labels: LabelSet) -> int:
-    """The channel of the first target: nnU-Net has one a region, or background and one a label."""
-    n_others = len(maps) - len(labels.targets)
-    if n_others not in (0, 1):
-        raise UserError(
-            f"{maps.file} has {len(maps)} channels, which fits neither {len(labels.targets)} regions nor as "
-            "many labels and background"
-        )
-    return n_others
+def channels_of(maps: ProbabilityMaps, labels: LabelSet) -> list[int]:
+    """The channel of each target: nnU-Net has one a region, or one a label with background as the first.
+
+    Raises:
+        UserError: if the file has another number of channels.
+    """
+    n_targets = len(labels.targets)
+    if labels.has_regions:
+        channels, wanted, fits = list(range(n_targets)), f"{n_targets} regions", len(maps) == n_targets
+    elif labels.known_values is not None:
+        channels, wanted = list(range(1, n_targets + 1)), f"background and {n_targets} labels"
+        fits = len(maps) == n_targets + 1
+    else:  # labels are numbered without gaps, and the user named some
+        channels = [target.values[0] for target in labels.targets]
+        wanted, fits = f"background and labels up to {max(channels)}", len(maps) > max(channels)
+    if not fits:
+        raise UserError(f"{maps.file} has {len(maps)} channels, but there are {wanted}: predict again")
+    return channels

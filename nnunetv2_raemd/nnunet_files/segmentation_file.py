@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import nibabel
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.nnunet_files.nifti_length import is_cut_off
+from nnunetv2_raemd.nnunet_files.finite_voxels import check_nifti_is_finite
+from nnunetv2_raemd.nnunet_files.spacing_header import check_spacing_is_told
+from nnunetv2_raemd.nnunet_files.whole_image import check_is_whole
+from nnunetv2_raemd.regular_file import check_is_regular
 
 Labels = NDArray[Any]
 SIMPLE_ITK = "SimpleITKIO"
@@ -44,33 +49,40 @@ class Segmentation:
 
 
 def read_segmentation(file: Path, reader: str = SIMPLE_ITK) -> Segmentation:
-    """Read a segmentation as nnU-Net does.
+    """Read a segmentation as nnU-Net does, but without its detour by float32.
 
     Args:
-        reader: name of nnU-Net's reader class. Files of SimpleITKIO are read without its detour by float32.
+        reader: name of nnU-Net's reader class.
 
     Raises:
-        UserError: if the file is absent, cut off, cannot be read or is no single image.
+        UserError: if the file is absent, cut off or damaged, cannot be read, is not a single image, or holds
+            numbers that are not whole.
     """
-    if not file.is_file():
-        raise UserError(f"{file} does not exist")
-    read: Callable[[Path], Segmentation] = _with_simple_itk if reader == SIMPLE_ITK else _with_nnunet(reader)
+    check_is_regular(file)
     try:
         check_is_whole(file)
-        return read(file)
+        check_spacing_is_told(file)
+        check_nifti_is_finite(file)
+        segmentation = _reader(reader)(file)
     except UserError:
         raise
     except Exception as error:  # every library has its own for a broken file
         raise UserError(f"{file} cannot be read as a segmentation: {_one_line(error)}") from error
+    check_whole_numbers(segmentation.labels, file)
+    return segmentation
 
 
-def check_is_whole(file: Path) -> None:
-    """Raise a `UserError` if a NIfTI file is cut off, as by a prediction that was killed.
-
-    Its library would fill with background what is missing.
-    """
-    if is_cut_off(file):
-        raise UserError(f"{file} is cut off: voxels are missing at its end. Copy it, or predict it, again")
+def check_whole_numbers(labels: Labels, file: Path) -> None:
+    """Raise a `UserError` if labels hold NaN, infinity or a fraction, which no label is."""
+    if labels.dtype.kind in "iu":
+        return
+    for in_slice in labels:
+        wrong = in_slice[~np.isfinite(in_slice) | (in_slice != np.rint(in_slice))]
+        if wrong.size:
+            raise UserError(
+                f"{file} is not a segmentation: it holds {wrong[0]:.6g}, and labels are whole numbers. "
+                "Probabilities must be made a segmentation first"
+            )
 
 
 def check_same_grid(reference: Path, prediction: Path, expected: Geometry, found: Geometry) -> None:
@@ -98,24 +110,56 @@ def _with_simple_itk(file: Path) -> Segmentation:
     labels, spacing = sitk.GetArrayFromImage(image), [abs(s) for s in image.GetSpacing()[::-1]]
     if labels.ndim == 2:
         labels, spacing = labels[None], [max(spacing) * 999, *spacing]  # nnU-Net's spacing for 2D images
-    return Segmentation(labels, _geometry(labels, spacing, image.GetOrigin(), image.GetDirection()))
+    return Segmentation(labels, geometry_of(labels, spacing, image.GetOrigin(), image.GetDirection()))
+
+
+def _reader(name: str) -> Callable[[Path], Segmentation]:
+    readers: dict[str, Callable[[Path], Segmentation]] = {
+        SIMPLE_ITK: _with_simple_itk,
+        "NibabelIO": _with_nibabel,
+        "NibabelIOWithReorient": lambda file: _with_nibabel(file, nibabel.as_closest_canonical),
+    }
+    return readers.get(name) or _with_nnunet(name)
+
+
+def _with_nibabel(file: Path, turned: Callable[[Any], Any] = lambda image: image) -> Segmentation:
+    """As nnU-Net's readers that use nibabel, whose x and y grow to where SimpleITK's shrink."""
+    image = turned(nibabel.load(file))
+    if len(image.shape) != 3:
+        raise UserError(f"{file} is not a segmentation: it must hold one image of three dimensions")
+    affine = np.diag([-1, -1, 1, 1]) @ image.affine
+    spacing = np.asarray(image.header.get_zooms()[:3], float)
+    columns = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    labels = np.asanyarray(image.dataobj).transpose()
+    origin, direction = tuple(affine[:3, 3].tolist()), tuple(columns.ravel().tolist())
+    return Segmentation(labels, geometry_of(labels, spacing[::-1], origin, direction))
 
 
 def _with_nnunet(reader: str) -> Callable[[Path], Segmentation]:
+    """Readers of formats that hold no place and direction."""
     from nnunetv2.imageio.reader_writer_registry import recursive_find_reader_writer_by_name  # noqa: PLC0415
 
     def read(file: Path) -> Segmentation:
         array, properties = recursive_find_reader_writer_by_name(reader)().read_seg(str(file))
-        return Segmentation(array[0], _geometry(array[0], properties["spacing"], None, None))
+        if len(array) != 1:
+            raise UserError(f"{file} is not a segmentation: it holds {len(array)} channels, such as colours")
+        return Segmentation(array[0], geometry_of(array[0], properties["spacing"], None, None))
 
     return read
 
 
-def _geometry(labels: Labels, spacing: Any, origin: Any, direction: Any) -> Geometry:
+def geometry_of(labels: Labels, spacing: Any, origin: Any, direction: Any) -> Geometry:
+    """The grid of an array (z, y, x).
+
+    Raises:
+        UserError: if it has another number of dimensions, or a spacing that is not above 0.
+    """
     if labels.ndim != 3:
         raise UserError(f"an array of {labels.ndim} dimensions is not a segmentation")
     depth, height, width = labels.shape
     z, y, x = map(float, spacing)
+    if not all(0 < mm < math.inf for mm in (z, y, x)):
+        raise UserError(f"its header has a spacing of ({z:g}, {y:g}, {x:g}) mm")
     return Geometry((depth, height, width), (z, y, x), origin, direction)
 
 

@@ -8,7 +8,11 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
+from pydantic import ConfigDict, with_config
+from typing_extensions import TypedDict
+
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.nnunet_files.json_file import read_json
 from nnunetv2_raemd.phantom.configuration import PhantomConfiguration
 from nnunetv2_raemd.phantom.lesion_places import NoRoomError
 from nnunetv2_raemd.phantom.thorax import Thorax, arrange, make_thorax
@@ -19,7 +23,14 @@ ORACLE_FOLDER = "oracle"
 NODULES_FILE = "nodules.json"
 STAGING_FOLDER = ".unfinished"
 
-CaseRecord = dict[str, Any]
+
+@with_config(ConfigDict(extra="allow"))
+class CaseRecord(TypedDict):
+    """What the oracle says of a case, and more by archive."""
+
+    id: str
+    case: int
+    lesions: list[dict[str, Any]]
 
 
 class ArchiveLayout(Protocol):
@@ -109,10 +120,7 @@ def remove_archive(folder: Path) -> None:
 
 
 def _check_same(settings_file: Path, settings: dict[str, Any]) -> None:
-    try:
-        found = json.loads(settings_file.read_text())
-    except ValueError as error:
-        raise UserError(f"{settings_file} is damaged ({error}): use --overwrite") from error
+    found = read_json(settings_file, dict[str, Any], "Use --overwrite")
     differing = sorted(key for key in {*found, *settings} if found.get(key) != settings.get(key))
     if differing:
         raise UserError(
@@ -133,8 +141,8 @@ def _cases(
             thorax = make_thorax(configuration, case)
             record = layout.write_case(staging, thorax, configuration.seed, case)
             _move_files(staging, folder)
-            _write_json(record_file, record)  # last: its presence says that the case is complete
-        yield json.loads(record_file.read_text())
+            _write_json(record_file, dict(record))  # last: its presence says that the case is complete
+        yield read_json(record_file, CaseRecord, "Delete it, and its case is made again")
     shutil.rmtree(staging, ignore_errors=True)
 
 

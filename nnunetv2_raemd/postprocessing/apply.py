@@ -15,7 +15,7 @@ from nnunetv2_raemd.evaluation.case_results import Problem
 from nnunetv2_raemd.nnunet_files.dataset_json import read_dataset_json, reader_name
 from nnunetv2_raemd.nnunet_files.label_set import LabelSet, labels_of
 from nnunetv2_raemd.nnunet_files.probability_map import channel_of, read_probabilities
-from nnunetv2_raemd.nnunet_files.segmentation_file import Labels, check_is_whole
+from nnunetv2_raemd.nnunet_files.segmentation_file import Labels, read_segmentation
 from nnunetv2_raemd.nnunet_files.segmentation_folder import list_cases
 from nnunetv2_raemd.postprocessing.case_jobs import run_on_cases
 from nnunetv2_raemd.postprocessing.postprocessing_steps import postprocess
@@ -133,9 +133,11 @@ def _plan(source: Path, output: Path, settings: Sequence[LabelSettings]) -> Post
 def _apply(case_id: str, job: PostprocessingJob) -> None:
     name = f"{case_id}{job.file_ending}"
     writer = recursive_find_reader_writer_by_name(job.reader)()
-    check_is_whole(job.source / name)
-    array, properties = writer.read_seg(str(job.source / name))
-    segmentation: Labels = array[0].astype(np.uint16 if array.max() > 255 else np.uint8)
+    found = read_segmentation(job.source / name, job.reader).labels
+    if (about := job.labels.about_unknown_values(found, job.source / name)) is not None:
+        raise UserError(about)
+    _, properties = writer.read_seg(str(job.source / name))
+    segmentation: Labels = found.astype(np.uint16 if found.max() > 255 else np.uint8)
     file = job.source / f"{case_id}.npz"
     if job.needs_probabilities and not file.is_file():
         raise UserError(f"{file} does not exist, but the settings use it: predict with --save_probabilities")

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from nnunetv2_raemd.errors import UserError
+from pydantic import ConfigDict, Field, with_config
+from typing_extensions import TypedDict
+
+from nnunetv2_raemd.nnunet_files.json_file import read_json
 from nnunetv2_raemd.nnunet_files.label_set import Target
 from nnunetv2_raemd.postprocessing.postprocessing_steps import Postprocessing
-from nnunetv2_raemd.postprocessing.search import NEED_PROBABILITIES, Trial
+from nnunetv2_raemd.postprocessing.search import Trial
 from nnunetv2_raemd.version import __version__
 from nnunetv2_raemd.whole_files import write_whole
 
@@ -57,26 +59,34 @@ def load_settings(file: Path) -> list[LabelSettings]:
     Raises:
         UserError: if it is absent, no such file, or holds a value that is none.
     """
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-        if content["format"] != FORMAT:
-            raise ValueError(f"its format is {content['format']!r}, not {FORMAT!r}")
-        return [_label(label) for label in content["labels"]]
-    except OSError as error:
-        raise UserError(f"{file} cannot be read ({error}): run raemd postprocess determine first") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{file} contains no settings of raemd postprocess: {error!r}") from error
+    saved = read_json(file, _Saved, "Run raemd postprocess determine (again)")
+    return [_label(label) for label in saved["labels"]]
 
 
-def _label(label: dict[str, Any]) -> LabelSettings:
-    chosen = {field.name: label[field.name] for field in fields(Postprocessing)}
-    for name, value in chosen.items():
-        if name == "threshold" and value is None:
-            continue
-        highest = 1.0 if name in NEED_PROBABILITIES else math.inf
-        if not isinstance(value, int | float) or not 0 <= value <= highest or value == math.inf:
-            raise ValueError(
-                f"{name} of {label['name']} is {value!r}, which is not a number from 0 to {highest:g}"
-            )
-    target = Target(str(label["name"]), tuple(int(value) for value in label["values"]))
-    return LabelSettings(target, Postprocessing(**chosen))
+_Probability = Annotated[float, Field(ge=0, le=1)]
+_Radius = Annotated[float, Field(ge=0, le=100)]  # mm; memory grows with its cube
+
+
+@with_config(ConfigDict(extra="ignore"))
+class _SavedLabel(TypedDict):
+    """A label, and what `Postprocessing` holds."""
+
+    name: str
+    values: Annotated[list[int], Field(min_length=1)]
+    threshold: _Probability | None
+    opening_mm: _Radius
+    closing_mm: _Radius
+    fill_holes: bool
+    min_volume_mm3: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    min_probability: _Probability
+
+
+@with_config(ConfigDict(extra="ignore"))
+class _Saved(TypedDict):
+    format: Literal["nnunetv2-raemd postprocessing, version 1"]
+    labels: list[_SavedLabel]
+
+
+def _label(label: _SavedLabel) -> LabelSettings:
+    chosen: dict[str, Any] = {field.name: label[field.name] for field in fields(Postprocessing)}  # type: ignore[literal-required]
+    return LabelSettings(Target(label["name"], tuple(label["values"])), Postprocessing(**chosen))

@@ -5,16 +5,21 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 
 from nnunetv2_raemd.lesions.scan_files import ScanFiles
+from nnunetv2_raemd.nnunet_files.finite_voxels import check_nifti_is_finite
+from nnunetv2_raemd.nnunet_files.segmentation_file import SIMPLE_ITK
+from nnunetv2_raemd.nnunet_files.whole_image import check_is_whole
 from nnunetv2_raemd.prediction.input_cases import InputCase
 from nnunetv2_raemd.prediction.lean_preprocessing import LUNGS_REMARK, LeanPreprocessing
 from nnunetv2_raemd.prediction.lesion_lists import SUFFIX, LesionLister
 from nnunetv2_raemd.prediction.pass_spread import KINDS
+from nnunetv2_raemd.prediction.scan_orientation import turn_back, turn_file
 from nnunetv2_raemd.prediction.segmentation_export import export_prediction_from_logits
 from nnunetv2_raemd.prediction.uncertainty_maps import FOLDER as UNCERTAINTY
 from nnunetv2_raemd.prediction.uncertainty_maps import write_maps
@@ -50,15 +55,34 @@ class CaseWork:
         """The image (C, Z, Y, X) as the network takes it, of a cascade with the previous stage's labels.
 
         An array, because torch hands tensors between processes through shared memory, which is scarce.
+
+        Raises:
+            UserError: if a file is cut off, damaged, or contains NaN.
         """
         previous = self.previous_stage and self.previous_stage / self._name(case)
+        for file in (*case.images, *([previous] if previous else [])):
+            check_is_whole(file)
+            check_nifti_is_finite(file)
         preprocessing = LeanPreprocessing(
             self.plans_manager, self.configuration_manager, self.dataset_json, self.lungs, self.verbose
         )
-        image, properties = preprocessing.read(case.images, previous)
+        with TemporaryDirectory(prefix="raemd_turned_") as folder:
+            images = tuple(self._turned(image, case, Path(folder)) for image in case.images)
+            turned = previous and self._turned(previous, case, Path(folder))
+            image, properties = preprocessing.read(images, turned)
         if remark := properties.get(LUNGS_REMARK):
             print(f"{case.case_id}: {remark}")
         return image, properties
+
+    def _turned(self, file: Path, case: InputCase, folder: Path) -> Path:
+        """The file itself, or a copy of it turned to how the training's are stored."""
+        if case.turn_to is None:
+            return file
+        # without compression, and the one in double precision where the reader takes both
+        ending = ".mha" if self.plans_manager.plans["image_reader_writer"] == SIMPLE_ITK else ".nii"
+        turned = folder / f"{file.name.removesuffix(self._file_ending)}{ending}"
+        turn_file(file, turned, case.turn_to)
+        return turned
 
     def export(self, logits: np.ndarray, properties: Properties, case: InputCase) -> None:
         """Write the segmentation and what else is wanted, whole or not at all.
@@ -81,9 +105,11 @@ class CaseWork:
                 str(unfinished / case.case_id),
                 self.save_probabilities or (self.lister is not None and self.lister.needs_probabilities),
             )
+            if case.turn_to is not None:
+                turn_back(unfinished / self._name(case), case.images[0])
             self._list_lesions(unfinished, case)
             if self.uncertainty:
-                self._write_maps(logits[-len(KINDS) :], properties, unfinished / case.case_id)
+                self._write_maps(logits[-len(KINDS) :], properties, unfinished, case)
             for file in sorted(unfinished.iterdir(), key=lambda file: file.name == self._name(case)):
                 file.replace(self.output / file.name)
         finally:
@@ -107,20 +133,18 @@ class CaseWork:
         channels = [number for number, name in names.items() if str(name).casefold() == "ct"]
         return case.images[int(channels[0])] if channels else None
 
-    def _write_maps(self, maps: np.ndarray, properties: Properties, stem: Path) -> None:
+    def _write_maps(
+        self, maps: np.ndarray, properties: Properties, unfinished: Path, case: InputCase
+    ) -> None:
         """The maps of uncertainty, which come before the segmentation too."""
         folder = self.output / UNCERTAINTY
         folder.mkdir(exist_ok=True)
+        stem = unfinished / case.case_id
         files = write_maps(maps, properties, self.plans_manager, self.configuration_manager, stem)
         for file in files:
+            if case.turn_to is not None:
+                turn_back(file, case.images[0])
             file.replace(folder / file.name)
-
-    def is_done(self, case: InputCase) -> bool:
-        """Whether all that would be written is there."""
-        probabilities = self.output / f"{case.case_id}.npz"
-        return (self.output / self._name(case)).is_file() and (
-            not self.save_probabilities or probabilities.is_file()
-        )
 
     def _name(self, case: InputCase) -> str:
         return f"{case.case_id}{self._file_ending}"

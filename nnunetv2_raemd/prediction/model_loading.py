@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import nullcontext
+from contextlib import nullcontext, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from textwrap import shorten
 from typing import Any, NamedTuple, Protocol
@@ -19,6 +20,7 @@ from nnunetv2_raemd.nnunet_files.checkpoint import (
     read_checkpoint,
     trained_network,
 )
+from nnunetv2_raemd.nnunet_files.dataset_json import read_dataset_json
 from nnunetv2_raemd.nnunet_files.network_name import check_networks_are_known
 from nnunetv2_raemd.nnunet_files.plans_file import read_plans
 from nnunetv2_raemd.prediction.predictor import WholeScanPredictor, uncompiled
@@ -149,6 +151,7 @@ def load_checkpoints(
     folder = model.path
     plans_file = folder / "plans.json"
     plans = read_plans(plans_file, "It belongs to the model: copy the model again")
+    read_dataset_json(folder / "dataset.json")
     checkpoints = [folder / f"fold_{fold}" / model.checkpoint for fold in model.folds]
     for file in checkpoints:  # nnU-Net compares no check sums, and runs what it finds
         if trust_checkpoint:
@@ -157,11 +160,14 @@ def load_checkpoints(
             trained_network(read_checkpoint(file), file)
     if not trust_checkpoint:
         check_networks_are_known(plans, plans_file)
-    predictor = WholeScanPredictor(**settings)
-    predictor.model_folder = folder
     folds = tuple(fold if fold == "all" else int(fold) for fold in model.folds)
     try:
-        with nullcontext() if trust_checkpoint else only_weights():
+        with (
+            nullcontext() if trust_checkpoint else only_weights(),
+            nullcontext() if settings.get("verbose") else redirect_stdout(StringIO()),  # where it searches
+        ):
+            predictor = WholeScanPredictor(**settings)
+            predictor.model_folder = folder
             predictor.initialize_from_trained_model_folder(str(folder), folds, model.checkpoint)
         for weights in predictor.list_of_parameters:  # nnU-Net would find out at the first scan
             uncompiled(predictor.network).load_state_dict(weights)

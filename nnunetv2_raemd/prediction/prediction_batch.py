@@ -2,119 +2,75 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
-from batchgenerators.utilities.file_and_folder_operations import save_json
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
-from nnunetv2_raemd.confidence.rated_lesions import NOTHING_PROMISED, Promise
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.execution.progress import progress
 from nnunetv2_raemd.nnunet_files.label_set import labels_of
 from nnunetv2_raemd.nnunet_files.segmentation_file import SIMPLE_ITK
+from nnunetv2_raemd.prediction.batch_request import Batch
 from nnunetv2_raemd.prediction.case_work import CaseWork
-from nnunetv2_raemd.prediction.input_cases import InputCase, find_cases, input_format, problem_with
+from nnunetv2_raemd.prediction.input_cases import InputCase
+from nnunetv2_raemd.prediction.input_survey import Survey, check_previous_stage, raise_left_out, survey_input
 from nnunetv2_raemd.prediction.lesion_lists import LesionLister, list_all, lister_for
 from nnunetv2_raemd.prediction.pass_spread import PassSpread
 from nnunetv2_raemd.prediction.pipeline import Pipeline, Processes
 from nnunetv2_raemd.prediction.predictor import WholeScanPredictor, uncompiled
 from nnunetv2_raemd.prediction.sliced_network import SlicedNetwork
+from nnunetv2_raemd.whole_files import write_whole
 
 
-class Explainer(Protocol):
-    """Explains the lesions of a predicted scan, beside its segmentation."""
-
-    def explain(self, predictor: nnUNetPredictor, work: CaseWork, case: InputCase) -> str | None:
-        """Do so, and return what went wrong."""
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What to predict, and where to; named as in nnU-Net's predictor.
-
-    Attributes:
-        previous_stage: predictions of the previous stage, for a cascade and only for it.
-        overwrite: whether to predict again what is predicted already.
-        lungs: whether to predict what lies round the lungs only, of CT.
-        promise: what the list of lesions shall keep.
-        uncertainty: whether to write maps of it, too.
-        explainer: looks at the lesions of each scan again, once all are predicted.
-        part_id: which of `num_parts` shares of the cases.
-    """
-
-    source: Path
-    output: Path
-    previous_stage: Path | None = None
-    save_probabilities: bool = False
-    overwrite: bool = True
-    lungs: bool = False
-    num_parts: int = 1
-    part_id: int = 0
-    promise: Promise = NOTHING_PROMISED
-    uncertainty: bool = False
-    explainer: Explainer | None = None
-
-
-def predict_batch(predictor: nnUNetPredictor, batch: Batch, processes: Processes) -> None:
+def predict_batch(
+    predictor: nnUNetPredictor, batch: Batch, processes: Processes, survey: Survey | None = None
+) -> None:
     """Predict all cases that can be.
+
+    Args:
+        survey: of `batch`, if it was made already.
 
     Raises:
         UserError: if there is nothing to predict, or a previous stage is missing or one too many, before work
             starts; if cases had to be left out, after all others are written.
     """
-    if reasons := run_batch(predictor, batch, processes):
-        raise UserError("not everything could be done:\n" + "\n".join(f"  {reason}" for reason in reasons))
+    raise_left_out(run_batch(predictor, batch, processes, survey))
 
 
-def run_batch(predictor: nnUNetPredictor, batch: Batch, processes: Processes) -> list[str]:
+def run_batch(
+    predictor: nnUNetPredictor, batch: Batch, processes: Processes, survey: Survey | None = None
+) -> list[str]:
     """Predict all cases that can be, and return why the others cannot, naming them.
 
     Raises:
         UserError: as `predict_batch`, before work starts.
     """
-    _check_previous_stage(predictor, batch)
+    check_previous_stage(predictor.configuration_manager.previous_stage_name, batch)
     if batch.lungs and (batch.uncertainty or batch.explainer):
         raise UserError("--uncertainty and --explain look at whole scans: leave out --lungs")
     if batch.uncertainty:
         _check_maps_can_be_made(predictor)
-    reader = predictor.plans_manager.image_reader_writer_class.__name__
-    expected = input_format(predictor.dataset_json, reader)
-    cases = find_cases(batch.source, expected.file_ending)[batch.part_id :: batch.num_parts]
-    lister = _lister(predictor, batch, reader)
+    found = survey or survey_input(batch, predictor.plans_manager.plans, predictor.dataset_json)
+    print(found.described())
+    lister = _lister(predictor, batch, str(predictor.plans_manager.plans["image_reader_writer"]))
     work = _work(predictor, batch, lister)
-    missing = [case for case in cases if batch.overwrite or not work.is_done(case)]
-    print(f"Cases: {len(cases)}, of which {len(cases) - len(missing)} are done already")
-    problems = {case: problem_with(case, expected, batch.previous_stage) for case in missing}
-    usable = [case for case, problem in problems.items() if problem is None]
     if batch.lungs and isinstance(predictor, WholeScanPredictor):
         predictor = predictor.with_fitting_tiles()
     network = _logits_and_spread if batch.uncertainty else _logits
     pipeline = Pipeline(work, lambda image: network(predictor, image), processes)
-    if usable:
+    if found.usable:
         _prepare(predictor, batch, processes)
-        pipeline.run(usable)
+        pipeline.run(found.usable)
     print(f"Segmentations written to {batch.output}: {pipeline.n_written}")
-    reasons = [problem for problem in problems.values() if problem is not None] + pipeline.problems
+    reasons = found.problems + pipeline.problems
     if lister is not None and batch.output.is_dir():
         reasons += list_all(lister, batch.output)
-        reasons += _explained(predictor, batch, work, usable)
+        reasons += _explained(predictor, batch, work, found.usable)
     return reasons
-
-
-def _check_previous_stage(predictor: nnUNetPredictor, batch: Batch) -> None:
-    previous = predictor.configuration_manager.previous_stage_name
-    if previous is not None and batch.previous_stage is None:
-        raise UserError(
-            f"the model belongs to a cascade: predict with its configuration {previous} first, and give the "
-            "folder of these predictions with -prev_stage_predictions"
-        )
-    if previous is None and batch.previous_stage is not None:
-        raise UserError("the model does not belong to a cascade: leave out -prev_stage_predictions")
 
 
 def _lister(predictor: nnUNetPredictor, batch: Batch, reader: str) -> LesionLister | None:
@@ -170,13 +126,17 @@ def _explained(
     predictor: nnUNetPredictor, batch: Batch, work: CaseWork, cases: Sequence[InputCase]
 ) -> list[str]:
     """Explain all cases that were predicted; returns what went wrong."""
-    predicted = [case for case in cases if work.is_done(case)] if batch.explainer else []
+    ending = str(predictor.dataset_json["file_ending"])
+    predicted = [c for c in cases if batch.is_done(c.case_id, ending)] if batch.explainer else []
     if batch.explainer is None or not predicted:
         return []
     problems = []
     with progress("Explaining lesions", len(predicted)) as advance:
         for case in predicted:
-            problem = batch.explainer.explain(predictor, work, case)
+            if case.turn_to is None:
+                problem = batch.explainer.explain(predictor, work, case)
+            else:  # its segmentation lies otherwise than what the network sees
+                problem = f"{case.case_id}: not explained, since its axes are stored in another order"
             problems += [problem] if problem else []
             advance(failed=bool(problem))
     return problems
@@ -184,13 +144,13 @@ def _explained(
 
 def _prepare(predictor: nnUNetPredictor, batch: Batch, processes: Processes) -> None:
     """Make the folder, with the descriptions that nnU-Net and others look for in it."""
-    try:
-        batch.output.mkdir(parents=True, exist_ok=True)
-        save_json(_arguments(batch, processes), str(batch.output / "predict_from_raw_data_args.json"))
-        save_json(predictor.dataset_json, str(batch.output / "dataset.json"), sort_keys=False)
-        save_json(predictor.plans_manager.plans, str(batch.output / "plans.json"), sort_keys=False)
-    except OSError as error:
-        raise UserError(f"{batch.output} cannot be written to: {error}") from error
+    descriptions = {
+        "predict_from_raw_data_args.json": _arguments(batch, processes),
+        "dataset.json": predictor.dataset_json,
+        "plans.json": predictor.plans_manager.plans,
+    }
+    for name, content in descriptions.items():
+        write_whole(batch.output / name, json.dumps(content, indent=4) + "\n")
 
 
 def _arguments(batch: Batch, processes: Processes) -> dict[str, Any]:

@@ -18,11 +18,11 @@ from nnunetv2.utilities.helpers import dummy_context, empty_cache
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import Tensor, nn
 from torch._dynamo import OptimizedModule
-from tqdm import tqdm
 
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.prediction.column import Column
 from nnunetv2_raemd.prediction.pass_spread import PassSpread
+from nnunetv2_raemd.prediction.slice_progress import slice_progress
 from nnunetv2_raemd.prediction.slice_stream import stream_logits
 from nnunetv2_raemd.prediction.slice_windows import slice_windows
 from nnunetv2_raemd.prediction.sliced_network import SlicedNetwork
@@ -125,7 +125,7 @@ class WholeScanPredictor(nnUNetPredictor):
         windows = list(slice_windows(n_slices, patch_size[0], step=self.tile_step_size))
         tiles, flips = list(self._weighted_tiles(size, patch_size[1:])), list(self._flips())
         passes = list(itertools.product(networks, tiles, flips))
-        with tqdm(total=len(passes) * n_slices, unit="slice", disable=not self.allow_tqdm) as bar:
+        with slice_progress(len(passes) * n_slices, as_bar=self.allow_tqdm) as advance:
             for network, (tile, weight), axes in passes:
                 share = (weight / (len(flips) * len(networks))).to(results_device)
                 column = Column(padded[_region(tile)], axes)
@@ -134,7 +134,7 @@ class WholeScanPredictor(nnUNetPredictor):
                     results.add(slices.start, slices.stop, values.to(results_device), share)
                     if self.spread is not None:
                         self.spread.add(tile, axes, slices, values, share)
-                    bar.update(len(values))
+                    advance(len(values))
         if self.spread is not None:
             self.spread.end(revert[1:])
         return logits[_region(revert[1:])]

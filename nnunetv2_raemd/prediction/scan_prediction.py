@@ -10,9 +10,12 @@ from typing import Any
 from nnunetv2_raemd.dicomweb.address import is_url
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.nnunet_files.dataset_json import read_dataset_json
+from nnunetv2_raemd.nnunet_files.plans_file import read_plans
+from nnunetv2_raemd.prediction.batch_request import Batch
+from nnunetv2_raemd.prediction.input_survey import raise_left_out, survey_input
 from nnunetv2_raemd.prediction.model_loading import AnyModel, load_model
 from nnunetv2_raemd.prediction.pipeline import Processes
-from nnunetv2_raemd.prediction.prediction_batch import Batch, predict_batch, run_batch
+from nnunetv2_raemd.prediction.prediction_batch import predict_batch, run_batch
 from nnunetv2_raemd.prediction.scan_report import report
 from nnunetv2_raemd.prediction.scan_request import ScanRequest
 from nnunetv2_raemd.prediction.scan_run import ScanRun
@@ -27,7 +30,9 @@ def predict_any(
     Raises:
         UserError: as `predict_batch` and `predict_scans`.
     """
-    ending = str(read_dataset_json(model.folder() / "dataset.json")["file_ending"])
+    folder = model.folder()
+    description = read_dataset_json(folder / "dataset.json")
+    ending = str(description["file_ending"])
     if is_url(request.source) or not is_nnunet_folder(Path(request.source), ending):
         predict_scans(request, model, batch, processes, **settings)
         return
@@ -35,7 +40,13 @@ def predict_any(
         raise UserError(
             f"{request.source} holds images that end with {ending}: --dicom and --series are for DICOM"
         )
-    predict_batch(load_model(model, **settings), batch, processes)
+    plans = read_plans(folder / "plans.json", "It belongs to the model: copy the model again")
+    survey = survey_input(batch, plans, description)
+    if survey.usable:  # torch and the weights take a while
+        predict_batch(load_model(model, **settings), batch, processes, survey)
+    else:
+        print(survey.described())
+        raise_left_out(survey.problems)
 
 
 def predict_scans(

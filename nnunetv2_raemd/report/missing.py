@@ -34,13 +34,14 @@ def missing_logs(logs: Mapping[str, tuple[Sequence[TrainingLog], Sequence[str]]]
 
 
 def missing_cases(evaluated: Evaluated | None) -> list[str]:
-    """Cases left out of tables and plots."""
-    systems = evaluated.evaluation.systems if evaluated else ()
-    return [
-        f"{system.name}, case {problem.case_id}: left out: {problem.reason}."
-        for system in systems
-        for problem in system.problems
-    ]
+    """Cases left out of tables and plots, or with files that are odd."""
+    sentences = []
+    for system in evaluated.evaluation.systems if evaluated else ():
+        shown = {case.case_id for case in system.cases}
+        for problem in system.problems:
+            left_out = "" if problem.case_id in shown else "left out: "
+            sentences.append(f"{system.name}, case {problem.case_id}: {left_out}{problem.reason}.")
+    return sentences
 
 
 def missing_pictures(panels: Iterable[CasePanel]) -> list[str]:

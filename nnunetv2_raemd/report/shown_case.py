@@ -15,6 +15,7 @@ from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.evaluation.case_evaluation import CaseFiles
 from nnunetv2_raemd.nnunet_files.case_images import CaseImage
 from nnunetv2_raemd.nnunet_files.label_set import LabelSet, Target
+from nnunetv2_raemd.nnunet_files.segmentation_file import check_same_grid
 from nnunetv2_raemd.report.displayed_volume import Volume, read_volume
 from nnunetv2_raemd.report.grey_scale import CT_SCALE, GreyScale, scale_of
 from nnunetv2_raemd.report.jpeg import jpegs
@@ -51,10 +52,10 @@ def show_case(files: Mapping[str, CaseFiles], image: CaseImage, labels: LabelSet
     counted = _counted(reference, labels)
     volumes = {REFERENCE.name: replace(reference, voxels=np.where(counted, reference.voxels, 0))}
     for name, case in files.items():
-        found = _read_beside(case.prediction, case.reader, reference, problems)
+        found = _read_beside(case.prediction, case.reader, reference, some.reference, problems)
         if found is not None:
             volumes[name] = found
-    shown = _read_beside(image.file, image.reader, reference, problems)
+    shown = _read_beside(image.file, image.reader, reference, some.reference, problems)
     slices = _slices(volumes)
     scale = CT_SCALE if shown is None else scale_of(shown.voxels[slices], image.channel)
     pictures = [None] * len(slices) if shown is None else jpegs(scale.grey(shown.voxels[slices]))
@@ -74,17 +75,15 @@ def show_case(files: Mapping[str, CaseFiles], image: CaseImage, labels: LabelSet
     return ShownCase(content, tuple(problems))
 
 
-def _read_beside(file: Path, reader: str, reference: Volume, problems: list[str]) -> Volume | None:
+def _read_beside(
+    file: Path, reader: str, reference: Volume, reference_file: Path, problems: list[str]
+) -> Volume | None:
     """A volume on the reference's grid; where there is none, the reason goes to `problems`."""
     try:
         found = read_volume(file, reader)
+        check_same_grid(reference_file, file, reference.geometry, found.geometry)
     except UserError as error:
         problems.append(f"Not shown: {error}.")
-        return None
-    if found.voxels.shape != reference.voxels.shape:
-        problems.append(
-            f"Not shown: {file} has {found.voxels.shape} voxels, its reference {reference.voxels.shape}."
-        )
         return None
     return found
 
@@ -99,7 +98,7 @@ def _slices(volumes: Mapping[str, Volume]) -> list[int]:
 def _frame(reference: Volume, scale: GreyScale) -> dict[str, Any]:
     """What is the same for all slices."""
     _, height, width = reference.voxels.shape
-    z, y, x = reference.spacing_mm
+    z, y, x = reference.geometry.spacing_mm
     return {
         "height": height,
         "width": width,

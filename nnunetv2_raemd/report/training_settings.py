@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
@@ -11,7 +10,12 @@ from platform import python_version
 from statistics import median
 from typing import Any
 
+from pydantic import ConfigDict, with_config
+from typing_extensions import TypedDict
+
+from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.evaluation.result_tables import Table
+from nnunetv2_raemd.nnunet_files.json_file import read_json
 from nnunetv2_raemd.nnunet_files.trained_models import TrainedModel
 from nnunetv2_raemd.report.prediction_time import seconds_per_scan
 from nnunetv2_raemd.report.training_log import TrainingLog
@@ -55,11 +59,12 @@ def versions_table() -> Table:
 
 def _settings(model: TrainedModel, logs: Sequence[TrainingLog], configuration: str) -> dict[str, str]:
     parts = model.folder.name.split("__")
-    plans = _read_json(model.folder / "plans.json")
+    plans = _read(model.folder / "plans.json", _Plans)
     plan = _configuration(plans, parts[-1] if len(parts) == 3 else configuration)
-    debug = next((d for f in model.folds if (d := _read_json(model.fold_folder(f) / "debug.json"))), {})
-    network = plan.get("architecture", {})
-    arguments = network.get("arch_kwargs", {})
+    recorded = [_read(model.fold_folder(fold) / "debug.json", dict[str, Any]) for fold in model.folds]
+    debug: Mapping[str, Any] = next(filter(None, recorded), {})
+    network = _mapping(plan.get("architecture"))
+    arguments = _mapping(network.get("arch_kwargs"))
     return {
         "Plans and configuration": " ".join(parts[1:]) or _UNKNOWN,
         "Network": _text(network.get("network_class_name"), lambda name: str(name).rsplit(".", 1)[-1]),
@@ -89,22 +94,38 @@ def _settings(model: TrainedModel, logs: Sequence[TrainingLog], configuration: s
 def _configuration(plans: Mapping[str, Any], name: str) -> dict[str, Any]:
     """A configuration with what it inherits from others, as nnU-Net reads it."""
     configurations = plans.get("configurations", {})
-    found = configurations.get(name, {})
-    parent = found.get("inherits_from")
-    inherited = _configuration(plans, parent) if parent and parent != name else {}
-    return {**inherited, **found}
+    found: dict[str, Any] = {}
+    seen = set()
+    while isinstance(name, str) and name in configurations and name not in seen:
+        seen.add(name)
+        found = {**configurations[name], **found}
+        name = configurations[name].get("inherits_from", "")
+    return found
 
 
-def _read_json(file: Path) -> dict[str, Any]:
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+@with_config(ConfigDict(extra="allow"))
+class _Plans(TypedDict, total=False):
+    configurations: dict[str, dict[str, Any]]
+    raemd: dict[str, Any]
+
+
+def _read(file: Path, shape: Any) -> Any:
+    """What a file records; nothing where it is absent or something else, as the dashes of the table say."""
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_json(file, shape, "")
+    except UserError:
         return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _text(value: Any, shown: Callable[[Any], str] = str) -> str:
-    return _UNKNOWN if value is None else shown(value)
+    try:
+        return _UNKNOWN if value is None else shown(value)
+    except (TypeError, ValueError):  # of another kind than nnU-Net records
+        return _UNKNOWN
 
 
 def _listed(values: Sequence[Any]) -> str:

@@ -7,7 +7,8 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.nnunet_files.nifti_length import is_cut_off
+from nnunetv2_raemd.nnunet_files.finite_voxels import check_nifti_is_finite
+from nnunetv2_raemd.nnunet_files.whole_image import check_is_whole
 
 ENDINGS = (".nii.gz", ".nii", ".mha", ".mhd", ".nrrd", ".nhdr")
 
@@ -30,8 +31,8 @@ def read_single_image(file: Path) -> sitk.Image:
         UserError: if it cannot be read, is cut off, or is not one volume of one channel.
     """
     try:
-        if is_cut_off(file):
-            raise UserError(f"{file} is cut off: voxels are missing at its end. Copy it again")
+        check_is_whole(file)
+        check_nifti_is_finite(file)
         image = sitk.ReadImage(str(file))
     except (RuntimeError, OSError) as error:
         raise UserError(f"{file} cannot be read: {' '.join(str(error).split())}") from error

@@ -162,9 +162,10 @@ def test_candidates_of_labels_and_of_regions(tmp_path: Path) -> None:
     found = evaluated(case, froc=True).targets["nodule"]
     assert [(c.score, c.lesions) for c in found.candidates or ()] == [(pytest.approx(0.6), (0,))]
     np.savez_compressed(case.probabilities, probabilities=probabilities[1:])
-    assert evaluated(case, froc=True).targets == {"nodule": found}
+    regions = LabelSet((Target("nodule", (1, 2)),))
+    assert evaluated(case, regions, froc=True).targets == {"nodule": found}
     np.savez_compressed(case.probabilities, probabilities=np.zeros((4, *SHAPE)))
-    assert "4 channels" in refused(case, froc=True)
+    assert "4 channels" in refused(case, regions, froc=True)
     case.probabilities.unlink()
     assert "--npz" in refused(case, froc=True)
 

@@ -56,8 +56,8 @@ def test_it_is_json_as_the_standard_has_it(evaluation: Evaluation, tmp_path: Pat
 def test_candidates_and_problems_survive(evaluation: Evaluation, tmp_path: Path) -> None:
     problem = SystemResult("B", (), (Problem("x", None, "because ä"),))
     case = evaluation.systems[0].cases[0]
-    scored = replace(case.targets["nodule"], candidates=(Candidate(0.5, (1, 2, 3.5), (0, 1)),))
-    case = replace(case, targets={"nodule": scored})
+    scored = replace(case.targets["nodule"], candidates=(Candidate(0.5, (1.0, 2.0, 3.5), (0, 1)),))
+    case = replace(case, targets={**case.targets, "nodule": scored})
     evaluation = replace(evaluation, systems=(SystemResult("A", (case,)),))
     more = Evaluation(evaluation.labels, (*evaluation.systems, problem), {"froc": "False"})
     save_results(more, Summary((), (), None), tmp_path / "e.json")
@@ -67,20 +67,30 @@ def test_candidates_and_problems_survive(evaluation: Evaluation, tmp_path: Path)
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "cannot be read"),
-        ("[]", "was not written by"),
-        ('{"format": "other"}', "was not written by"),
-        ('{"format": "nnunetv2-raemd evaluation, version 1"}', "is incomplete"),
+        ("{", " is not valid JSON"),
+        ("[]", r": its content is \[\], but should be a mapping"),
+        ('{"format": "other"}', ': format is "other", but should be'),
+        ('{"format": "nnunetv2-raemd evaluation, version 1"}', ": labels is missing"),
     ],
 )
 def test_other_files_are_refused(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "e.json").write_text(text, encoding="utf-8")
-    with pytest.raises(UserError, match=rf"e\.json {message}"):
+    with pytest.raises(UserError, match=rf"e\.json{message}.*Run raemd evaluate"):
         load_results(tmp_path / "e.json")
 
 
+def test_a_metric_that_is_missing_is_named(evaluation: Evaluation, tmp_path: Path) -> None:
+    file = tmp_path / "evaluation.json"
+    save_results(evaluation, summarize(evaluation), file)
+    content = json.loads(file.read_text(encoding="utf-8"))
+    del content["systems"][0]["cases"][0]["targets"]["nodule"]["metrics"]["dice"]
+    file.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(UserError, match=r"evaluation\.json: A, a, nodule: dice missing"):
+        load_results(file)
+
+
 def test_absent_and_unwritable_files(evaluation: Evaluation, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="run raemd evaluate first"):
+    with pytest.raises(UserError, match=r"none\.json does not exist. Run raemd evaluate"):
         load_results(tmp_path / "none.json")
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be written"):

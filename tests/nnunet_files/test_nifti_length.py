@@ -10,8 +10,8 @@ import pytest
 import SimpleITK as sitk
 
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.nnunet_files.nifti_length import is_cut_off
 from nnunetv2_raemd.nnunet_files.segmentation_file import read_segmentation
+from nnunetv2_raemd.nnunet_files.whole_image import check_is_whole
 
 NOISE = np.random.default_rng(0).integers(-1000, 1000, (5, 20, 30)).astype(np.int16)
 
@@ -24,14 +24,15 @@ def scan(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 def test_a_whole_file_is_not_cut_off(scan: Path) -> None:
-    assert not is_cut_off(scan)
+    check_is_whole(scan)
 
 
 @pytest.mark.parametrize("kept", [0.5, 0.99])
 def test_a_file_without_its_end_is_cut_off_where_simple_itk_reads_zeros(scan: Path, kept: float) -> None:
     content = scan.read_bytes()
     scan.write_bytes(content[: int(kept * len(content))])
-    assert is_cut_off(scan)
+    with pytest.raises(UserError, match="is cut off"):
+        check_is_whole(scan)
     read = sitk.GetArrayFromImage(sitk.ReadImage(str(scan)))
     assert not np.array_equal(read, NOISE)  # the reason for this check: no error
 
@@ -49,9 +50,10 @@ def test_gzip_in_several_members_is_whole(tmp_path: Path) -> None:
     content = plain.read_bytes()
     members = [gzip.compress(part) for part in (content[:2000], content[2000:], b"")]
     packed.write_bytes(b"".join(members))
-    assert not is_cut_off(packed)
+    check_is_whole(packed)
     packed.write_bytes(b"".join(members[:1]))
-    assert is_cut_off(packed)
+    with pytest.raises(UserError, match="is cut off"):
+        check_is_whole(packed)
 
 
 def test_a_file_that_only_simple_itk_can_read_is_left_to_it(tmp_path: Path) -> None:
@@ -59,7 +61,7 @@ def test_a_file_that_only_simple_itk_can_read_is_left_to_it(tmp_path: Path) -> N
     sitk.WriteImage(sitk.GetImageFromArray(NOISE), str(plain))
     plain.rename(misnamed)
     assert np.array_equal(sitk.GetArrayFromImage(sitk.ReadImage(str(misnamed))), NOISE)
-    assert not is_cut_off(misnamed)
+    check_is_whole(misnamed)
 
 
 def test_bytes_after_the_last_voxel_do_no_harm(scan: Path) -> None:
@@ -69,4 +71,4 @@ def test_bytes_after_the_last_voxel_do_no_harm(scan: Path) -> None:
     else:
         content += b"more"
     scan.write_bytes(content)
-    assert not is_cut_off(scan)
+    check_is_whole(scan)

@@ -153,7 +153,7 @@ def test_does_not_convert_a_raemd_plan_again(dataset: Path, failing) -> None:
         (("-d", "LUNA16"), "does not find dataset LUNA16"),
         (
             ("-d", "Dataset502_Absent"),
-            r"Dataset502_Absent/nnUNetPlans.json does not exist: run nnUNetv2_plan",
+            r"Dataset502_Absent/nnUNetPlans.json does not exist. Make it by nnUNetv2_plan",
         ),
         (("-d", "501", "-p", "nnUNetResEncUNetLPlans"), r"nnUNetResEncUNetLPlans.json does not exist"),
         (("-d", "501", "-c", "3d_lowres"), "no configuration 3d_lowres; it has 2d, 3d_fullres"),
@@ -181,21 +181,21 @@ def test_without_nnunets_folder(dataset: Path, failing, monkeypatch: pytest.Monk
     [
         (b'{"plans_name": ', "not valid JSON"),
         (b"\xff\xfe", "not valid JSON"),
-        (b"[]", "not an nnU-Net v2 plan"),
-        (b'{"plans_per_stage": {}}', "not an nnU-Net v2 plan (configurations, original"),
+        (b"[]", "its content is [], but should be a mapping"),
+        (b'{"plans_per_stage": {}}', "plans_name is missing"),
     ],
 )
 def test_files_that_are_no_plans(dataset: Path, failing, content: bytes, complaint: str) -> None:
     (dataset / "nnUNetPlans.json").write_bytes(content)
     message = failing("-d", "501")
-    assert f"{dataset / 'nnUNetPlans.json'}: " in message and complaint in message
+    assert str(dataset / "nnUNetPlans.json") in message and complaint in message
 
 
 def test_a_file_that_cannot_be_read_or_written(dataset: Path, failing) -> None:
     (dataset / "nnUNetRAEMDPlans.json.unfinished").mkdir()
     assert "nnUNetRAEMDPlans.json cannot be written" in failing("-d", "501")
     (dataset / "folder.json").mkdir()
-    assert "folder.json cannot be read" in failing("-d", "501", "-p", "folder")
+    assert "folder.json is a folder" in failing("-d", "501", "-p", "folder")
 
 
 def test_an_interrupted_write_leaves_the_old_plan(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:

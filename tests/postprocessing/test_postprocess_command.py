@@ -156,11 +156,14 @@ def test_settings_that_need_probabilities_say_so_where_there_are_none(
     ("change", "named"),
     [
         ({"format": "another"}, "format"),
-        ({"labels": [{"name": "nodule", "values": [1], "threshold": "high"}]}, "opening_mm"),
+        (
+            {"labels": [{"name": "nodule", "values": [1], "threshold": "high"}]},
+            'threshold is "high"',
+        ),
         ({"labels": []}, "other labels"),
-        ({"labels": [SETTINGS | {"threshold": 40}]}, "threshold of nodule is 40"),
-        ({"labels": [SETTINGS | {"min_volume_mm3": float("nan")}]}, "min_volume_mm3 of nodule is nan"),
-        ({"labels": [SETTINGS | {"opening_mm": -1}]}, "opening_mm of nodule is -1"),
+        ({"labels": [SETTINGS | {"threshold": 40}]}, "labels.0.threshold is 40"),
+        ({"labels": [SETTINGS | {"min_volume_mm3": float("nan")}]}, "labels.0.min_volume_mm3 is NaN"),
+        ({"labels": [SETTINGS | {"opening_mm": -1}]}, "labels.0.opening_mm is -1"),
     ],
 )
 def test_a_file_that_holds_no_settings_is_refused(

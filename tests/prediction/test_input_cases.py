@@ -8,9 +8,10 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from skimage import io
 
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.prediction.input_cases import InputFormat, find_cases, problem_with
+from nnunetv2_raemd.prediction.input_cases import InputFormat, check_channels, check_names, find_cases
 
 TWO_CHANNELS = InputFormat(".nii.gz", 2, "SimpleITKIO")
 
@@ -27,9 +28,18 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def problems(folder: Path, previous_stage: Path | None = None) -> dict[str, str | None]:
-    cases = find_cases(folder, ".nii.gz")
-    return {case.case_id: problem_with(case, TWO_CHANNELS, previous_stage) for case in cases}
+def problems(
+    folder: Path, previous_stage: Path | None = None, expected: InputFormat = TWO_CHANNELS
+) -> dict[str, str | None]:
+    found: dict[str, str | None] = {}
+    for case in find_cases(folder, expected.file_ending):
+        try:
+            check_names(case, expected, previous_stage)
+            check_channels(case, expected)
+            found[case.case_id] = None
+        except UserError as error:
+            found[case.case_id] = str(error)
+    return found
 
 
 def test_complete_cases_have_no_problem(folder: Path) -> None:
@@ -94,11 +104,47 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
         find_cases(tmp_path, ".nii.gz")
 
 
-@pytest.mark.parametrize("reader", ["NibabelIO", "NibabelIOWithReorient", "NaturalImage2DIO"])
+@pytest.mark.parametrize("reader", ["NibabelIO", "NibabelIOWithReorient"])
 def test_other_readers(tmp_path: Path, reader: str) -> None:
     nibabel.save(nibabel.Nifti1Image(np.zeros((3, 4, 5), np.int16), np.eye(4)), tmp_path / "a_0000.nii.gz")
     (tmp_path / "b_0000.nii.gz").touch()
-    expected = InputFormat(".nii.gz", 1, reader)
-    whole, empty = (problem_with(case, expected, None) for case in find_cases(tmp_path, ".nii.gz"))
-    assert whole is None
-    assert "b_0000.nii.gz" in str(empty)
+    found = problems(tmp_path, expected=InputFormat(".nii.gz", 1, reader))
+    assert "b_0000.nii.gz" in str(found["b"])
+    assert found["a"] is None
+
+
+def test_colours_are_three_channels_of_one_file(tmp_path: Path) -> None:
+    """As nnUNetv2_predict takes pictures; before, each was refused for lack of _0001 and _0002."""
+    io.imsave(tmp_path / "a_0000.png", np.zeros((4, 5, 3), np.uint8), check_contrast=False)
+    io.imsave(tmp_path / "grey_0000.png", np.zeros((4, 5), np.uint8), check_contrast=False)
+    found = problems(tmp_path, expected=InputFormat(".png", 3, "NaturalImage2DIO"))
+    assert found["a"] is None
+    assert "takes 3 channel(s), as grey_0000, grey_0001, grey_0002, but grey_0000.png has 1" in str(
+        found["grey"]
+    )
+    assert "a_0000.png has 3" in str(
+        problems(tmp_path, expected=InputFormat(".png", 1, "NaturalImage2DIO"))["a"]
+    )
+
+
+def test_channels_of_different_spacing_are_told_of(folder: Path) -> None:
+    image = sitk.Image(4, 5, 6, sitk.sitkInt16)
+    image.SetSpacing((1, 1, 2))
+    sitk.WriteImage(image, str(folder / "a_0001.nii.gz"))
+    assert "differ in spacing" in str(problems(folder)["a"])
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("fourD-two", "holds several images (48 x 40 x 6 x 2), such as points of time"),
+        ("colour", "holds 3 values a voxel, such as colours"),
+        ("zero-spacing", "has a spacing (pixdim) of"),
+        ("plain", None),
+        ("coronal", None),
+    ],
+)
+def test_odd_files_of_a_trial(real_data: Path, name: str, told: str | None) -> None:
+    one_channel = InputFormat(".nii.gz", 1, "SimpleITKIO")
+    found = problems(real_data / "public-cases" / "predict-odd-files" / "input", expected=one_channel)[name]
+    assert found is None if told is None else told in str(found) and name in str(found)

@@ -95,8 +95,9 @@ def test_what_does_not_belong_together_is_refused(folder: Path, changed: dict[st
         load_model(MODEL, device=CPU)
 
 
+@pytest.mark.parametrize("name", ["plans.json", "dataset.json"])
 @pytest.mark.parametrize("content", ["", "[]", "{}", "3", "[" * 100_000, '{"configurations": {}}'])
-def test_a_plan_that_is_none_is_named(folder: Path, content: str) -> None:
-    (folder / "plans.json").write_text(content)
-    with pytest.raises(UserError, match=r"plans\.json"):
+def test_descriptions_that_are_none_are_named(folder: Path, name: str, content: str) -> None:
+    (folder / name).write_text(content)
+    with pytest.raises(UserError, match=name):
         load_model(MODEL, device=CPU)

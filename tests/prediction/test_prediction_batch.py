@@ -13,16 +13,14 @@ import SimpleITK as sitk
 
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.prediction import prediction_batch as room
+from nnunetv2_raemd.prediction.batch_request import Batch
 from nnunetv2_raemd.prediction.case_work import CaseWork
 from nnunetv2_raemd.prediction.input_cases import InputCase
+from nnunetv2_raemd.prediction.input_survey import survey_input
 from nnunetv2_raemd.prediction.pipeline import Processes
-from nnunetv2_raemd.prediction.prediction_batch import Batch, predict_batch
+from nnunetv2_raemd.prediction.prediction_batch import predict_batch
 
 PROCESSES = Processes(3, 0)
-
-
-class SimpleITKIO:
-    """Stands for nnU-Net's reader of that name."""
 
 
 class Predictor:
@@ -32,10 +30,9 @@ class Predictor:
         labels = {"background": 0, "nodule": 1}
         self.dataset_json = {"file_ending": ".nii.gz", "channel_names": {"0": "CT"}, "labels": labels}
         self.plans_manager = self.configuration_manager = self
-        self.image_reader_writer_class = SimpleITKIO
         self.previous_stage_name = previous_stage_name
         self.verbose_preprocessing = False
-        self.plans = {"plans_name": "somePlans"}
+        self.plans = {"plans_name": "somePlans", "image_reader_writer": "SimpleITKIO"}
 
 
 class Notes:
@@ -75,14 +72,20 @@ def without_broken(batch: Batch) -> Batch:
     return batch
 
 
+def predict(predictor: Predictor, batch: Batch, processes: Processes) -> None:
+    """As the command does it."""
+    survey = survey_input(batch, predictor.plans, predictor.dataset_json)
+    predict_batch(predictor, batch, processes, survey)
+
+
 def read(file: Path) -> Any:
     return json.loads(file.read_text(encoding="utf-8"))
 
 
 def test_the_output_folder_is_described_as_by_nnu_net(batch: Batch) -> None:
-    predict_batch(Predictor(), without_broken(batch), PROCESSES)
+    predict(Predictor(), without_broken(batch), PROCESSES)
     assert read(batch.output / "dataset.json") == Predictor().dataset_json
-    assert read(batch.output / "plans.json") == {"plans_name": "somePlans"}
+    assert read(batch.output / "plans.json") == Predictor().plans
     assert read(batch.output / "predict_from_raw_data_args.json") == {  # as nnunetv2 2.8.1 writes it
         "folder_with_segs_from_prev_stage": None,
         "list_of_lists_or_source_folder": str(batch.source),
@@ -99,7 +102,7 @@ def test_the_output_folder_is_described_as_by_nnu_net(batch: Batch) -> None:
 def test_a_failing_case_is_told_of_after_the_others(batch: Batch) -> None:
     (batch.source / "no_image_0000.nii.gz").write_bytes(b"no image")
     with pytest.raises(UserError, match=r"(?s)no_image_0000.*broken: broken voxels"):
-        predict_batch(Predictor(), batch, PROCESSES)
+        predict(Predictor(), batch, PROCESSES)
     assert Notes.predicted == ["a", "c"]
 
 
@@ -114,14 +117,14 @@ def test_what_is_predicted_already_is_not_predicted_again(
         (batch.output / name).touch()
     source = without_broken(batch).source
     again = Batch(source, batch.output, overwrite=False, save_probabilities=save_probabilities)
-    predict_batch(Predictor(), again, PROCESSES)
+    predict(Predictor(), again, PROCESSES)
     assert Notes.predicted == left
 
 
 def test_predictions_may_lie_beside_the_images(batch: Batch) -> None:
     beside = Batch(without_broken(batch).source, batch.source, overwrite=False)
     (batch.source / "a.nii.gz").touch()
-    predict_batch(Predictor(), beside, PROCESSES)
+    predict(Predictor(), beside, PROCESSES)
     assert Notes.predicted == ["c"]
 
 
@@ -130,7 +133,7 @@ def test_parts_share_the_cases(batch: Batch) -> None:
     shares = []
     for part_id in range(3):
         Notes.predicted = []
-        predict_batch(Predictor(), Batch(source, batch.output, num_parts=3, part_id=part_id), PROCESSES)
+        predict(Predictor(), Batch(source, batch.output, num_parts=3, part_id=part_id), PROCESSES)
         shares.append(Notes.predicted)
     assert shares == [["a"], ["c"], []]
 
@@ -139,7 +142,7 @@ def test_nothing_is_made_where_no_case_can_be_predicted(batch: Batch) -> None:
     for file in batch.source.iterdir():
         file.write_bytes(b"no image")
     with pytest.raises(UserError) as told:
-        predict_batch(Predictor(), batch, PROCESSES)
+        predict(Predictor(), batch, PROCESSES)
     assert all(f"{name}_0000.nii.gz" in str(told.value) for name in ("a", "broken", "c"))
     assert not batch.output.exists()
 
@@ -147,18 +150,18 @@ def test_nothing_is_made_where_no_case_can_be_predicted(batch: Batch) -> None:
 def test_an_output_folder_that_cannot_be_made_is_named(batch: Batch) -> None:
     (batch.source.parent / "file").touch()
     inside_a_file = Batch(without_broken(batch).source, batch.source.parent / "file" / "out")
-    with pytest.raises(UserError, match="out cannot be written to"):
-        predict_batch(Predictor(), inside_a_file, PROCESSES)
+    with pytest.raises(UserError, match=r"predict_from_raw_data_args\.json cannot be written"):
+        predict(Predictor(), inside_a_file, PROCESSES)
 
 
 def test_a_cascade_needs_its_previous_stage_and_only_a_cascade(batch: Batch, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="3d_lowres"):
-        predict_batch(Predictor("3d_lowres"), batch, PROCESSES)
+        predict(Predictor("3d_lowres"), batch, PROCESSES)
     with_previous = Batch(batch.source, batch.output, tmp_path)
-    with pytest.raises(UserError, match="not belong to a cascade"):
-        predict_batch(Predictor(), with_previous, PROCESSES)
+    with pytest.raises(UserError, match="does not belong to a cascade"):
+        predict(Predictor(), with_previous, PROCESSES)
     (tmp_path / "c.nii.gz").touch()
     with pytest.raises(UserError, match="a: no prediction of the previous stage"):
-        predict_batch(Predictor("3d_lowres"), with_previous, PROCESSES)
+        predict(Predictor("3d_lowres"), with_previous, PROCESSES)
     assert Notes.predicted == ["c"]
     assert Notes.work.previous_stage == tmp_path

@@ -20,7 +20,7 @@ def test_columns_grow_to_the_left_rows_to_the_back_slices_to_the_head(tmp_path: 
     image.SetDirection((-1, 0, 0, 0, -1, 0, 0, 0, 1))  # as a quarter of LUNA16's scans are stored
     sitk.WriteImage(image, str(tmp_path / "turned.nii.gz"))
     volume = read_volume(tmp_path / "turned.nii.gz")
-    assert volume.spacing_mm == (2, 0.75, 0.5)
+    assert volume.geometry.spacing_mm == (2, 0.75, 0.5)
     assert np.argwhere(volume.voxels == 7).tolist() == [[3, 4, 4]]
 
 

@@ -62,7 +62,7 @@ def test_every_channel_in_one_pass(tmp_path: Path) -> None:
     maps = np.stack([sparse_map(seed) for seed in range(4)])
     np.savez_compressed(tmp_path / "case.npz", probabilities=maps)
     for first in (0, 1):
-        found = list(read_probabilities(tmp_path / "case.npz", SHAPE).regions_above(0.4, first_channel=first))
+        found = list(read_probabilities(tmp_path / "case.npz", SHAPE).regions_above(0.4, range(first, 4)))
         assert len(found) == 4 - first
         for region, probability in zip(found, maps[first:], strict=True):
             assert np.array_equal(in_whole(region), np.where(probability > 0.4, probability, 0))

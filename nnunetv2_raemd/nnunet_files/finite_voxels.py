@@ -1,0 +1,24 @@
+"""NaN in NIfTI files: its C library, and SimpleITK with it, puts zeros there without a word."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+
+from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.nnunet_files.nifti_length import read_header
+
+
+def check_nifti_is_finite(file: Path) -> None:
+    """Raise a `UserError` if a NIfTI file holds NaN or infinity; files of whole numbers are not read."""
+    if not file.name.lower().endswith((".nii", ".nii.gz")) or read_header(file).get_data_dtype().kind != "f":
+        return
+    opened: Any = nibabel.load(file)
+    for i in range(opened.shape[-1]):
+        if not np.isfinite(np.asanyarray(opened.dataobj[..., i])).all():
+            raise UserError(
+                f"{file} contains NaN or infinity: replace such voxels (in CT, by air at -1024 HU)"
+            )

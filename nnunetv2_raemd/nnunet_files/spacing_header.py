@@ -1,0 +1,35 @@
+"""Whether the header of an image tells its spacing: where it does not, libraries take 1 mm without a word."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.nnunet_files.header_text import fields_until
+from nnunetv2_raemd.nnunet_files.nifti_length import read_header
+
+_ADVICE = "Write the image again with its spacing: 1 mm would be taken for it"
+
+
+def check_spacing_is_told(file: Path) -> None:
+    """Look into the header of a NIfTI, MetaImage or NRRD file; other formats tell no spacing, or always do.
+
+    Raises:
+        UserError: if there is no spacing in it, or one that is not a number above 0.
+    """
+    name = file.name.lower()
+    if name.endswith((".nii", ".nii.gz")):
+        header = read_header(file)
+        n_axes = min(max(int(header["dim"][0]), 0), 3)
+        spacing = [abs(float(mm)) for mm in header["pixdim"][1 : 1 + n_axes]]
+        if not all(0 < mm < math.inf for mm in spacing):
+            shown = ", ".join(f"{mm:g}" for mm in spacing)
+            raise UserError(f"{file} has a spacing (pixdim) of {shown} in its header. {_ADVICE}")
+    elif name.endswith((".mha", ".nrrd")):
+        is_mha = name.endswith(".mha")
+        with file.open("rb") as stream:
+            fields = fields_until(stream, *(("ElementDataFile", "=") if is_mha else (None, ":")))
+        known = ("ElementSpacing", "ElementSize") if is_mha else ("spacings", "space directions")
+        if not any(key in fields for key in known):
+            raise UserError(f"{file} has no spacing ({' or '.join(known)}) in its header. {_ADVICE}")

@@ -1,0 +1,56 @@
+"""What is to be predicted and where to, as the user asked for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from nnunetv2_raemd.confidence.rated_lesions import NOTHING_PROMISED, Promise
+
+if TYPE_CHECKING:
+    from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+
+    from nnunetv2_raemd.prediction.case_work import CaseWork
+    from nnunetv2_raemd.prediction.input_cases import InputCase
+
+
+class Explainer(Protocol):
+    """Explains the lesions of a predicted scan, beside its segmentation."""
+
+    def explain(self, predictor: nnUNetPredictor, work: CaseWork, case: InputCase) -> str | None:
+        """Do so, and return what went wrong."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What to predict, and where to; named as in nnU-Net's predictor.
+
+    Attributes:
+        previous_stage: predictions of the previous stage, for a cascade and only for it.
+        overwrite: whether to predict again what is predicted already.
+        lungs: whether to predict what lies round the lungs only, of CT.
+        promise: what the list of lesions shall keep.
+        uncertainty: whether to write maps of it, too.
+        explainer: looks at the lesions of each scan again, once all are predicted.
+        part_id: which of `num_parts` shares of the cases.
+    """
+
+    source: Path
+    output: Path
+    previous_stage: Path | None = None
+    save_probabilities: bool = False
+    overwrite: bool = True
+    lungs: bool = False
+    num_parts: int = 1
+    part_id: int = 0
+    promise: Promise = NOTHING_PROMISED
+    uncertainty: bool = False
+    explainer: Explainer | None = None
+
+    def is_done(self, case_id: str, file_ending: str) -> bool:
+        """Whether all that would be written of a case is there."""
+        probabilities = self.output / f"{case_id}.npz"
+        return (self.output / f"{case_id}{file_ending}").is_file() and (
+            not self.save_probabilities or probabilities.is_file()
+        )

@@ -1,0 +1,47 @@
+"""Labels: which values a segmentation may hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nnunetv2_raemd.nnunet_files.label_set import labels_from_numbers, labels_of
+
+ONE_LABEL = labels_of({"labels": {"background": 0, "nodule": 1}, "file_ending": ".nii.gz"})
+REGIONS = labels_of(
+    {
+        "labels": {"background": 0, "whole": [1, 2], "core": [2], "ignore": 3},
+        "regions_class_order": [1, 2],
+        "file_ending": ".nii.gz",
+    }
+)
+
+
+def labels(*values: float) -> np.ndarray:
+    return np.asarray(values).reshape(1, 1, -1)
+
+
+@pytest.mark.parametrize(
+    ("label_set", "values", "unknown"),
+    [
+        (ONE_LABEL, (0, 1, 1), []),
+        (ONE_LABEL, (0, 255), [255]),
+        (ONE_LABEL, (0, 1, -1, 255), [-1, 255]),
+        (ONE_LABEL, (0.0, 1.0, 1e300), [1e300]),
+        (REGIONS, (0, 1, 2, 3), []),
+        (REGIONS, (0, 4), [4]),
+        (labels_from_numbers([1]), (0, 1, 2), []),  # the user asked for one label of several
+        (labels_from_numbers([1]), (0, 255), [255]),  # none of those asked for
+        (labels_from_numbers([1]), (0, 0), []),
+    ],
+)
+def test_values_that_are_no_label(label_set: object, values: tuple[float, ...], unknown: list[float]) -> None:
+    assert label_set.unknown_values(labels(*values)) == unknown  # type: ignore[attr-defined]
+
+
+def test_the_sentence_names_file_and_values() -> None:
+    told = ONE_LABEL.about_unknown_values(labels(*range(10)), Path("a.nii.gz"))
+    assert told == "a.nii.gz holds values that are no label: 2, 3, 4, 5, 6 ..."
+    assert ONE_LABEL.about_unknown_values(labels(0, 1), Path("a.nii.gz")) is None

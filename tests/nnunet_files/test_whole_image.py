@@ -1,0 +1,87 @@
+"""Image files cut off and damaged, in every format of nnU-Net's that has something to tell it by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import tifffile
+from skimage import io
+
+from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.nnunet_files.whole_image import check_is_whole
+
+VOXELS = np.random.default_rng(0).integers(-1000, 400, (6, 20, 24)).astype(np.int16)
+COMPRESSED = {"a.nii.gz": 2, "a.mha": 2, "a.nrrd": 2, "a.png": 0, "a.tif": 0}
+NOT_COMPRESSED = ("a.nii", "raw.mha", "raw.nrrd", "a.gipl", "raw.tif")
+
+
+def write(file: Path) -> None:
+    if file.suffix == ".png":
+        io.imsave(file, (VOXELS[0] % 256).astype(np.uint8), check_contrast=False)
+    elif file.suffix == ".tif":
+        tifffile.imwrite(file, VOXELS, compression=None if file.stem == "raw" else "zlib")
+    else:
+        sitk.WriteImage(sitk.GetImageFromArray(VOXELS), str(file), file.stem != "raw")
+
+
+def read(file: Path) -> np.ndarray:
+    readers: dict[str, Callable[[Any], np.ndarray]] = {".png": io.imread, ".tif": tifffile.imread}
+    by_simple_itk = lambda path: sitk.GetArrayFromImage(sitk.ReadImage(str(path)))  # noqa: E731
+    return np.asarray(readers.get(file.suffix, by_simple_itk)(file))
+
+
+def accepted(file: Path, content: bytes) -> np.ndarray | None:
+    """What is read of the file with that content; None where it is refused."""
+    file.write_bytes(content)
+    try:
+        check_is_whole(file)
+        return read(file)
+    except UserError as error:
+        assert str(file) in str(error)
+        return None
+    except Exception:  # the library itself refuses it
+        return None
+
+
+@pytest.mark.parametrize("name", [*COMPRESSED, *NOT_COMPRESSED])
+def test_a_whole_file_passes_and_one_that_is_cut_off_is_refused(tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+    write(file)
+    check_is_whole(file)
+    content, voxels = file.read_bytes(), read(file)
+    for length in {*np.linspace(0, len(content) - 1, 60).astype(int), *range(200, 640, 40)}:
+        found = accepted(file, content[: min(length, len(content) - 1)])
+        assert found is None or np.array_equal(found, voxels), f"cut to {length} bytes"
+
+
+@pytest.mark.parametrize("name", COMPRESSED)
+def test_a_flipped_byte_in_compressed_voxels_is_refused(tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+    write(file)
+    content, voxels = file.read_bytes(), read(file)
+    for place in np.linspace(len(content) // 4, len(content) - 1, 60).astype(int):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << (place % 8)
+        found = accepted(file, bytes(damaged))
+        assert found is None or np.array_equal(found, voxels), f"byte {place}"
+
+
+def test_the_cut_files_of_a_trial_are_refused(real_data: Path) -> None:
+    for name in ("cut_0000.nii.gz", "half_0000.nii.gz"):
+        with pytest.raises(UserError, match=name):
+            check_is_whole(real_data / "public-cases" / "cut-niftis" / name)
+
+
+def test_much_more_than_the_header_promises_is_not_inflated(tmp_path: Path) -> None:
+    import gzip  # noqa: PLC0415
+
+    sitk.WriteImage(sitk.GetImageFromArray(VOXELS), str(tmp_path / "a.nii"))
+    bomb = gzip.compress((tmp_path / "a.nii").read_bytes() + bytes(20_000_000))
+    (tmp_path / "a.nii.gz").write_bytes(bomb)
+    with pytest.raises(UserError, match="more than the"):
+        check_is_whole(tmp_path / "a.nii.gz")

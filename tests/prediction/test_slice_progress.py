@@ -1,0 +1,27 @@
+"""How far the prediction of a scan is."""
+
+from __future__ import annotations
+
+import pytest
+
+from nnunetv2_raemd.prediction.slice_progress import TenthLines, slice_progress
+
+
+def test_a_line_each_tenth(capsys: pytest.CaptureFixture[str]) -> None:
+    seconds = iter(range(0, 1000, 2))
+    lines = TenthLines(40, clock=lambda: next(seconds))
+    for _ in range(20):
+        lines(2)
+    assert capsys.readouterr().out.split("\n") == [f"  {n} %" for n in range(10, 101, 10)] + [""]
+
+
+def test_what_takes_no_time_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with slice_progress(10, as_bar=False) as advance:
+        advance(10)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_bar(capsys: pytest.CaptureFixture[str]) -> None:
+    with slice_progress(10, as_bar=True) as advance:
+        advance(10)
+    assert "10/10" in capsys.readouterr().err
