@@ -87,8 +87,7 @@ def _quiet() -> Any:
 
 def _without_weights(graph: onnx.ModelProto, part: NetworkPart) -> onnx.ModelProto:
     """The graph with weights by the network's own names and no values."""
-    names = {name for name, _ in part.module.named_parameters()}
-    names |= {name for name, _ in part.module.named_buffers()}
+    names = part.module.state_dict().keys()  # with both names of weights that nnU-Net's networks share
     for initializer in graph.graph.initializer:
         if initializer.name not in names:
             if int(np.prod(initializer.dims)) > _SMALL:
