@@ -178,4 +178,4 @@ def test_the_report_shows_it(folders: ValidatedFolders, tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_text("{}", encoding="utf-8")
     sections, missing = calibration_sections(models)
     assert len(sections) == 1
-    assert "run raemd calibrate again" in missing[0]
+    assert "Run raemd calibrate again" in missing[0]

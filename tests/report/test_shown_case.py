@@ -83,7 +83,8 @@ def test_no_case_without_its_reference(tmp_path: Path) -> None:
 
 def test_images_are_found_as_nnunet_finds_them(tmp_path: Path) -> None:
     listed = '"dataset": {"b": {"images": ["elsewhere/b_ct.nrrd"], "label": "b.nrrd"}}'
-    description = f'{{"labels": {{}}, "file_ending": ".nrrd", "channel_names": {{"0": "CT"}}, {listed}}}'
+    labels = '"labels": {"background": 0, "nodule": 1}'
+    description = f'{{{labels}, "file_ending": ".nrrd", "channel_names": {{"0": "CT"}}, {listed}}}'
     (tmp_path / "dataset.json").write_text(description, encoding="utf-8")
     images = find_images(tmp_path, ["a", "b"], ".nrrd")
     assert images["a"] == CaseImage(tmp_path / "imagesTr" / "a_0000.nrrd", "CT")
