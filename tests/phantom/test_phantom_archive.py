@@ -111,7 +111,7 @@ def test_file_in_place_of_the_folder(tmp_path: Path, small: PhantomConfiguration
 
 def test_damaged_settings_are_named(tmp_path: Path, small: PhantomConfiguration) -> None:
     (tmp_path / "phantom.json").write_text("{")
-    with pytest.raises(UserError, match=r"phantom\.json is damaged"):
+    with pytest.raises(UserError, match=r"phantom\.json is not valid JSON.*--overwrite"):
         write_archive(tmp_path, Luna16Layout(), small, 1)
 
 
