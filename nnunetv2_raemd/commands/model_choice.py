@@ -27,10 +27,11 @@ class BackendName(str, Enum):
 ModelFolder = Annotated[
     Path | None,
     typer.Option(
+        "-m",
         "--model",
         exists=True,
         file_okay=False,
-        help="Folder that raemd export wrote, in the place of -d, -c, -tr, -p and -chk.",
+        help="Folder of a trained model, or one that raemd export wrote, in the place of -d, -c, -tr and -p.",
     ),
 ]
 BackendChoice = Annotated[
@@ -59,11 +60,14 @@ def chosen_model(
         typer.BadParameter: if they name none, or two.
     """
     from nnunetv2_raemd.deployment.exported_model import Backend, ExportedModel
-    from nnunetv2_raemd.prediction.model_loading import Model
+    from nnunetv2_raemd.deployment.model_description import FILE_NAME
+    from nnunetv2_raemd.prediction.model_loading import Model, TrainedFolder
 
     if folder is not None:
         if names.dataset or names.configuration:
             raise typer.BadParameter("--model names the whole model: leave out -d and -c")
+        if (folder / "plans.json").is_file() and not (folder / FILE_NAME).is_file() and backend is None:
+            return TrainedFolder(folder, tuple(folds or ()), names.checkpoint)
         return ExportedModel(folder, None if backend is None else Backend(backend.value), tuple(folds or ()))
     if backend is not None:
         raise typer.BadParameter("--backend is for exported models: give --model")

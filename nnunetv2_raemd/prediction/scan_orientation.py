@@ -1,8 +1,8 @@
 """Scans whose axes are stored in another order than the training's: turned for prediction, and back.
 
 A network that has seen axial slices is given coronal ones where a file is stored so; nnU-Net predicts them
-without a word, and nearly all is lost (docs/prediction.md has the figures). Axes are only swapped and
-reversed, so that no voxel changes: the result is to the voxel that of the scan stored as the training's.
+without a word. Axes are only swapped and reversed, so that no voxel changes: the result is to the voxel that
+of the scan stored as the training's.
 """
 
 from __future__ import annotations
