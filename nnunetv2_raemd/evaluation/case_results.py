@@ -132,11 +132,6 @@ class Evaluation:
     systems: tuple[SystemResult, ...]
     settings: Mapping[str, str] = field(default_factory=dict)
 
-    @property
-    def complete(self) -> bool:
-        """Whether every case could be evaluated."""
-        return not any(system.problems for system in self.systems)
-
     def system(self, name: str) -> SystemResult:
         """The system of that name; `KeyError` if there is none."""
         return {system.name: system for system in self.systems}[name]

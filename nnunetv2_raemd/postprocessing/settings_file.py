@@ -14,7 +14,7 @@ from nnunetv2_raemd.nnunet_files.label_set import Target
 from nnunetv2_raemd.postprocessing.postprocessing_steps import Postprocessing
 from nnunetv2_raemd.postprocessing.search import NEED_PROBABILITIES, Trial
 from nnunetv2_raemd.version import __version__
-from nnunetv2_raemd.whole_files import write_whole
+from nnunetv2_raemd.whole_files import write_json
 
 FORMAT = "nnunetv2-raemd postprocessing, version 1"
 
@@ -48,7 +48,7 @@ def save_settings(labels: list[LabelSettings], file: Path, about: Mapping[str, A
             for label in labels
         ],
     }
-    write_whole(file, json.dumps(content, indent=2) + "\n")
+    write_json(file, content)
 
 
 def load_settings(file: Path) -> list[LabelSettings]:

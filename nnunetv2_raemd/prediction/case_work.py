@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from nnunetv2_raemd.prediction.pass_spread import KINDS
 from nnunetv2_raemd.prediction.segmentation_export import export_prediction_from_logits
 from nnunetv2_raemd.prediction.uncertainty_maps import FOLDER as UNCERTAINTY
 from nnunetv2_raemd.prediction.uncertainty_maps import write_maps
+from nnunetv2_raemd.whole_files import whole_files
 
 Properties = dict[str, Any]
 """What nnU-Net remembers of an image to bring its segmentation back to it."""
@@ -68,26 +68,19 @@ class CaseWork:
         Args:
             logits: with `uncertainty`, followed by its maps.
         """
-        unfinished = self.output / f".unfinished_{case.case_id}"
-        shutil.rmtree(unfinished, ignore_errors=True)  # left by a run that was killed
-        unfinished.mkdir()
-        try:
+        with whole_files(self.output, last=self._name(case)) as making:
             export_prediction_from_logits(
                 logits[: -len(KINDS)] if self.uncertainty else logits,
                 properties,
                 self.configuration_manager,
                 self.plans_manager,
                 self.dataset_json,
-                str(unfinished / case.case_id),
+                str(making / case.case_id),
                 self.save_probabilities or (self.lister is not None and self.lister.needs_probabilities),
             )
-            self._list_lesions(unfinished, case)
+            self._list_lesions(making, case)
             if self.uncertainty:
-                self._write_maps(logits[-len(KINDS) :], properties, unfinished / case.case_id)
-            for file in sorted(unfinished.iterdir(), key=lambda file: file.name == self._name(case)):
-                file.replace(self.output / file.name)
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
+                self._write_maps(logits[-len(KINDS) :], properties, making / case.case_id)
 
     def _list_lesions(self, unfinished: Path, case: InputCase) -> None:
         """Beside the unfinished segmentation; the probabilities are removed where they were for this only."""

@@ -65,23 +65,23 @@ def find_cases(folder: Path, file_ending: str) -> list[InputCase]:
 
 
 def problem_with(case: InputCase, expected: InputFormat, previous_stage: Path | None) -> str | None:
-    """Why a case cannot be predicted, naming the file; None where nothing speaks against it.
+    """Why a case cannot be predicted; None where nothing speaks against it.
 
     Of the images no more than headers and ends are read, unless there is reason to.
     """
     if not case.images:
-        return f"{case.case_id}: its name lacks the channel number, as in CASE_0000{expected.file_ending}"
+        return f"its name lacks the channel number, as in CASE_0000{expected.file_ending}"
     names = [f"{case.case_id}_{channel:04d}" for channel in range(expected.n_channels)]
     if [image.name for image in case.images] != [f"{name}{expected.file_ending}" for name in names]:
         return (
-            f"{case.case_id}: there must be {', '.join(names)} with the ending {expected.file_ending} and no "
+            f"there must be {', '.join(names)} with the ending {expected.file_ending} and no "
             f"others, but there are {', '.join(image.name for image in case.images)}"
         )
     if (
         previous_stage is not None
         and not (previous_stage / f"{case.case_id}{expected.file_ending}").is_file()
     ):
-        return f"{case.case_id}: no prediction of the previous stage in {previous_stage}"
+        return f"no prediction of the previous stage in {previous_stage}"
     return _problem_with_images(case, expected)
 
 
@@ -95,7 +95,7 @@ def _problem_with_images(case: InputCase, expected: InputFormat) -> str | None:
         except Exception as error:  # every library has its own for a broken file
             return f"{image} cannot be read: {' '.join(str(error).split())}"
     if len(set(sizes)) > 1:
-        return f"{case.case_id}: its images differ in size: {', '.join(map(str, sizes))}"
+        return f"its images differ in size: {', '.join(map(str, sizes))}"
     return None
 
 

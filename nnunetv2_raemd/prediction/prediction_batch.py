@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import torch
-from batchgenerators.utilities.file_and_folder_operations import save_json
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
 from nnunetv2_raemd.confidence.rated_lesions import NOTHING_PROMISED, Promise
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.execution.case_batch import Failed
 from nnunetv2_raemd.execution.progress import progress
 from nnunetv2_raemd.nnunet_files.label_set import labels_of
 from nnunetv2_raemd.nnunet_files.segmentation_file import SIMPLE_ITK
@@ -24,6 +24,7 @@ from nnunetv2_raemd.prediction.pass_spread import PassSpread
 from nnunetv2_raemd.prediction.pipeline import Pipeline, Processes
 from nnunetv2_raemd.prediction.predictor import WholeScanPredictor, uncompiled
 from nnunetv2_raemd.prediction.sliced_network import SlicedNetwork
+from nnunetv2_raemd.whole_files import write_json
 
 
 class Explainer(Protocol):
@@ -60,18 +61,29 @@ class Batch:
     explainer: Explainer | None = None
 
 
-def predict_batch(predictor: nnUNetPredictor, batch: Batch, processes: Processes) -> None:
+Elsewhere = Callable[[Sequence[InputCase]], Sequence[Failed]]
+"""Predicts cases on other machines, and returns those that failed."""
+
+
+def predict_batch(
+    predictor: nnUNetPredictor, batch: Batch, processes: Processes, *, elsewhere: Elsewhere | None = None
+) -> None:
     """Predict all cases that can be.
+
+    Args:
+        elsewhere: predicts instead of the processes of this machine, which then only look at the input.
 
     Raises:
         UserError: if there is nothing to predict, or a previous stage is missing or one too many, before work
             starts; if cases had to be left out, after all others are written.
     """
-    if reasons := run_batch(predictor, batch, processes):
+    if reasons := run_batch(predictor, batch, processes, elsewhere=elsewhere):
         raise UserError("not everything could be done:\n" + "\n".join(f"  {reason}" for reason in reasons))
 
 
-def run_batch(predictor: nnUNetPredictor, batch: Batch, processes: Processes) -> list[str]:
+def run_batch(
+    predictor: nnUNetPredictor, batch: Batch, processes: Processes, *, elsewhere: Elsewhere | None = None
+) -> list[str]:
     """Predict all cases that can be, and return why the others cannot, naming them.
 
     Raises:
@@ -85,25 +97,39 @@ def run_batch(predictor: nnUNetPredictor, batch: Batch, processes: Processes) ->
     reader = predictor.plans_manager.image_reader_writer_class.__name__
     expected = input_format(predictor.dataset_json, reader)
     cases = find_cases(batch.source, expected.file_ending)[batch.part_id :: batch.num_parts]
-    lister = _lister(predictor, batch, reader)
-    work = _work(predictor, batch, lister)
+    work = case_work(predictor, batch)
     missing = [case for case in cases if batch.overwrite or not work.is_done(case)]
     print(f"Cases: {len(cases)}, of which {len(cases) - len(missing)} are done already")
     problems = {case: problem_with(case, expected, batch.previous_stage) for case in missing}
     usable = [case for case, problem in problems.items() if problem is None]
-    if batch.lungs and isinstance(predictor, WholeScanPredictor):
-        predictor = predictor.with_fitting_tiles()
-    network = _logits_and_spread if batch.uncertainty else _logits
-    pipeline = Pipeline(work, lambda image: network(predictor, image), processes)
+    failed = [Failed(case.case_id, problem) for case, problem in problems.items() if problem is not None]
+    n_written = 0
     if usable:
         _prepare(predictor, batch, processes)
-        pipeline.run(usable)
-    print(f"Segmentations written to {batch.output}: {pipeline.n_written}")
-    reasons = [problem for problem in problems.values() if problem is not None] + pipeline.problems
-    if lister is not None and batch.output.is_dir():
-        reasons += list_all(lister, batch.output)
+        n_written, failed_there = _predict(usable, predictor, work, processes, elsewhere)
+        failed += failed_there
+    print(f"Segmentations written to {batch.output}: {n_written}")
+    reasons = [str(one) for one in failed]
+    if work.lister is not None and batch.output.is_dir():
+        reasons += list_all(work.lister, batch.output)
         reasons += _explained(predictor, batch, work, usable)
     return reasons
+
+
+def _predict(
+    cases: Sequence[InputCase],
+    predictor: nnUNetPredictor,
+    work: CaseWork,
+    processes: Processes,
+    elsewhere: Elsewhere | None,
+) -> tuple[int, Sequence[Failed]]:
+    """How many are written, and those that failed."""
+    if elsewhere is not None:
+        failed = elsewhere(cases)
+        return len(cases) - len(failed), failed
+    pipeline = Pipeline(work, lambda image: result_of(predictor, work, image), processes)
+    pipeline.run(cases)
+    return pipeline.n_written, pipeline.failed
 
 
 def _check_previous_stage(predictor: nnUNetPredictor, batch: Batch) -> None:
@@ -127,7 +153,13 @@ def _lister(predictor: nnUNetPredictor, batch: Batch, reader: str) -> LesionList
     return lister_for(folder, labels_of(predictor.dataset_json), batch.promise)
 
 
-def _work(predictor: nnUNetPredictor, batch: Batch, lister: LesionLister | None) -> CaseWork:
+def case_work(predictor: nnUNetPredictor, batch: Batch) -> CaseWork:
+    """What is done to each case before and after the network.
+
+    Raises:
+        UserError: if the batch asks for what the model's images do not allow.
+    """
+    reader = predictor.plans_manager.image_reader_writer_class.__name__
     return CaseWork(
         predictor.plans_manager,
         predictor.configuration_manager,
@@ -137,9 +169,16 @@ def _work(predictor: nnUNetPredictor, batch: Batch, lister: LesionLister | None)
         save_probabilities=batch.save_probabilities,
         verbose=predictor.verbose_preprocessing,
         lungs=batch.lungs,
-        lister=lister,
+        lister=_lister(predictor, batch, reader),
         uncertainty=batch.uncertainty,
     )
+
+
+def result_of(predictor: nnUNetPredictor, work: CaseWork, image: np.ndarray) -> np.ndarray:
+    """From a preprocessed image (C, Z, Y, X) to what `work` exports: logits (classes, Z, Y, X), then maps."""
+    if work.lungs and isinstance(predictor, WholeScanPredictor):
+        predictor = predictor.with_fitting_tiles()
+    return (_logits_and_spread if work.uncertainty else _logits)(predictor, image)
 
 
 def _logits(predictor: nnUNetPredictor, image: np.ndarray) -> np.ndarray:
@@ -184,13 +223,9 @@ def _explained(
 
 def _prepare(predictor: nnUNetPredictor, batch: Batch, processes: Processes) -> None:
     """Make the folder, with the descriptions that nnU-Net and others look for in it."""
-    try:
-        batch.output.mkdir(parents=True, exist_ok=True)
-        save_json(_arguments(batch, processes), str(batch.output / "predict_from_raw_data_args.json"))
-        save_json(predictor.dataset_json, str(batch.output / "dataset.json"), sort_keys=False)
-        save_json(predictor.plans_manager.plans, str(batch.output / "plans.json"), sort_keys=False)
-    except OSError as error:
-        raise UserError(f"{batch.output} cannot be written to: {error}") from error
+    write_json(batch.output / "predict_from_raw_data_args.json", _arguments(batch, processes))
+    write_json(batch.output / "dataset.json", predictor.dataset_json)
+    write_json(batch.output / "plans.json", predictor.plans_manager.plans)
 
 
 def _arguments(batch: Batch, processes: Processes) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 from nnunetv2_raemd.dicomweb.address import is_url
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.nnunet_files.dataset_json import read_dataset_json
+from nnunetv2_raemd.prediction.cluster_prediction import Cluster
 from nnunetv2_raemd.prediction.model_loading import AnyModel, load_model
 from nnunetv2_raemd.prediction.pipeline import Processes
 from nnunetv2_raemd.prediction.prediction_batch import Batch, predict_batch, run_batch
@@ -20,7 +21,13 @@ from nnunetv2_raemd.scans.staging import is_nnunet_folder
 
 
 def predict_any(
-    request: ScanRequest, model: AnyModel, batch: Batch, processes: Processes, **settings: Any
+    request: ScanRequest,
+    model: AnyModel,
+    batch: Batch,
+    processes: Processes,
+    *,
+    cluster: Cluster | None = None,
+    **settings: Any,
 ) -> None:
     """Predict images in a folder of nnU-Net's format, as nnUNetv2_predict does, or scans by `predict_scans`.
 
@@ -29,22 +36,30 @@ def predict_any(
     """
     ending = str(read_dataset_json(model.folder() / "dataset.json")["file_ending"])
     if is_url(request.source) or not is_nnunet_folder(Path(request.source), ending):
-        predict_scans(request, model, batch, processes, **settings)
+        predict_scans(request, model, batch, processes, cluster=cluster, **settings)
         return
     if request.kinds or request.series:
         raise UserError(
             f"{request.source} holds images that end with {ending}: --dicom and --series are for DICOM"
         )
-    predict_batch(load_model(model, **settings), batch, processes)
+    elsewhere = cluster.prediction(model, batch, settings) if cluster else None
+    predict_batch(load_model(model, **settings), batch, processes, elsewhere=elsewhere)
 
 
 def predict_scans(
-    request: ScanRequest, model: AnyModel, batch: Batch, processes: Processes, **settings: Any
+    request: ScanRequest,
+    model: AnyModel,
+    batch: Batch,
+    processes: Processes,
+    *,
+    cluster: Cluster | None = None,
+    **settings: Any,
 ) -> None:
     """Predict the scans of a request, write their objects and send them.
 
     Args:
         batch: its `source` is not looked at, its `output` takes everything.
+        cluster: where the network runs, if not here.
         settings: those of nnU-Net's predictor.
 
     Raises:
@@ -52,14 +67,18 @@ def predict_scans(
             are done.
     """
     run = ScanRun(request, model, batch, settings)
-    with tempfile.TemporaryDirectory(prefix="raemd_") as folder:
+    if cluster is not None:
+        batch.output.mkdir(parents=True, exist_ok=True)
+    shared = None if cluster is None else batch.output  # its workers see no folder of this machine alone
+    with tempfile.TemporaryDirectory(prefix=".raemd_", dir=shared) as folder:
         staged = run.stage(Path(folder))
         problems = list(staged.problems)
         if staged.scans:
             predictor = load_model(model, **settings)
             images = replace(batch, source=staged.scans[0].image.parent, num_parts=1, part_id=0)
             images = replace(images, save_probabilities=run.needs_probabilities)
-            problems += run_batch(predictor, images, processes)
+            elsewhere = cluster.prediction(model, images, settings) if cluster else None
+            problems += run_batch(predictor, images, processes, elsewhere=elsewhere)
             problems += run.make_objects(staged.scans)
     report(run, staged, problems)
     if problems:
