@@ -83,7 +83,7 @@ def test_a_bad_slice_costs_its_series_only(tmp_path: Path, staging: Staging) -> 
         ("notes.txt", "neither a zip file nor an image"),
         ("two.mha", "not one volume of one channel"),
         ("cut.nii.gz", r"cut\.nii\.gz"),
-        ("none.nrrd", r"none\.nrrd cannot be read"),
+        ("none.nrrd", r"none\.nrrd has a damaged header"),
     ],
 )
 def test_what_cannot_be_read_is_named(tmp_path: Path, staging: Staging, name: str, told: str) -> None:
