@@ -157,9 +157,10 @@ def random_weights(network: nn.Module, seed: int) -> dict[str, Tensor]:
     return {name: value.clone() for name, value in other.state_dict().items()}
 
 
-def trained_weights(source: SourceModel, iterations: int = 60) -> dict[str, Tensor]:
-    """With which the network finds the spheres."""
+def trained_weights(source: SourceModel, iterations: int = 120) -> dict[str, Tensor]:
+    """With which the network finds the spheres, the same in every run."""
     network = source.network
+    torch.manual_seed(0)
     for module in network.modules():
         if hasattr(module, "reset_parameters"):
             module.reset_parameters()
