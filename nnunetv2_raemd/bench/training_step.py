@@ -14,6 +14,7 @@ from nnunetv2.training.loss.dice import MemoryEfficientSoftDiceLoss
 from torch import Tensor, nn
 
 from nnunetv2_raemd.bench.peers import Peer
+from nnunetv2_raemd.training.averaged_adamw import AveragedAdamW
 from nnunetv2_raemd.training.hybrid_loss import apply_recipe
 
 MAX_GRADIENT_NORM = 12
@@ -70,7 +71,13 @@ class TrainingStep:
 
 def _optimizer(network: nn.Module, peer: Peer) -> torch.optim.Optimizer:
     if peer.recipe is not None:
-        return torch.optim.Adam(network.parameters(), lr=peer.recipe.initial_lr)
+        recipe = peer.recipe
+        return AveragedAdamW(
+            network.parameters(),
+            recipe.initial_lr,
+            weight_decay=recipe.weight_decay,
+            average_decay=recipe.average_decay,
+        )
     return torch.optim.SGD(network.parameters(), 1e-2, weight_decay=3e-5, momentum=0.99, nesterov=True)
 
 

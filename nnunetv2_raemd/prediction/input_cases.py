@@ -145,7 +145,9 @@ def lie_on_one_grid(headers: Sequence[ImageHeader]) -> bool:
 
 def input_format(dataset_json: dict[str, Any], reader: str) -> InputFormat:
     """What nnU-Net's dataset.json says of the images; `modality` is its older name for the channels."""
-    channels = dataset_json["modality"] if "modality" in dataset_json else dataset_json["channel_names"]
+    channels = dataset_json.get("modality", dataset_json.get("channel_names"))
+    if channels is None:
+        raise UserError("dataset.json has no channel_names: it is not as nnU-Net writes it")
     return InputFormat(dataset_json["file_ending"], len(channels), reader)
 
 

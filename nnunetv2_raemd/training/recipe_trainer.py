@@ -59,6 +59,7 @@ class nnUNetTrainerRecipe(nnUNetTrainer):
         self.num_val_iterations_per_epoch = self.recipe.validation_iterations_per_epoch
         self.initial_lr = self.recipe.initial_lr
         self.save_every = math.inf  # never by nnU-Net: `on_epoch_end` does it after every epoch
+        self.iterations_of_epoch = 0
         self._complete_log()
         self._reset_validation_history()
 
