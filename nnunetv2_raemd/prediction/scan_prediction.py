@@ -12,7 +12,7 @@ from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.nnunet_files.dataset_json import read_dataset_json
 from nnunetv2_raemd.nnunet_files.plans_file import read_plans
 from nnunetv2_raemd.prediction.batch_request import Batch
-from nnunetv2_raemd.prediction.input_survey import raise_left_out, survey_input
+from nnunetv2_raemd.prediction.input_survey import check_previous_stage, raise_left_out, survey_input
 from nnunetv2_raemd.prediction.model_loading import AnyModel, load_model
 from nnunetv2_raemd.prediction.pipeline import Processes
 from nnunetv2_raemd.prediction.prediction_batch import predict_batch, run_batch
@@ -41,6 +41,10 @@ def predict_any(
             f"{request.source} holds images that end with {ending}: --dicom and --series are for DICOM"
         )
     plans = read_plans(folder / "plans.json", "It belongs to the model: copy the model again")
+    # nnU-Net's folder names its configuration; of others, predict_batch looks once the model is loaded
+    configuration = plans["configurations"].get(folder.resolve().name.rpartition("__")[2])
+    if configuration is not None:
+        check_previous_stage(configuration.get("previous_stage"), batch)
     survey = survey_input(batch, plans, description)
     if survey.usable:  # torch and the weights take a while
         predict_batch(load_model(model, **settings), batch, processes, survey)
