@@ -14,7 +14,7 @@ from nnunetv2_raemd.bench.sized_plans import PATCHES_OF_SCAN, Plan, nnunet_plan
 from nnunetv2_raemd.bench.sizes import Sizes
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.plans import Preset, load_preset, raemd_plan
-from nnunetv2_raemd.training.recipe import Recipe
+from nnunetv2_raemd.training.recipe import MEASURED_BEST, Recipe
 from nnunetv2_raemd.training.trainer import IN_PLANE_AXES
 
 REFERENCE = "nnunet-2d"
@@ -83,7 +83,7 @@ def raemd_peer(name: str, label: str, preset: Preset, sizes: Sizes) -> Peer:
         "batch_size": sizes.n_sequences,
     }
     patch_of_scan = (sizes.sequence, *PATCHES_OF_SCAN[2])
-    return Peer(name, label, plan, "2d", Recipe(), IN_PLANE_AXES, patch_of_scan)
+    return Peer(name, label, plan, "2d", MEASURED_BEST, IN_PLANE_AXES, patch_of_scan)
 
 
 NO_PARTS: dict[str, Any] = {

@@ -73,16 +73,16 @@ def test_what_is_kept_for_the_backward_pass(image: torch.Tensor) -> None:
 
 
 def test_memory_of_a_step_holds_weights_gradients_and_optimizer() -> None:
-    """SGD with momentum has one value per weight, Adam two and a counter per tensor."""
+    """SGD with momentum has one value per weight, averaged Adam three and a counter per tensor."""
     sizes = Sizes(16, slices=2, sequence=1, features=8)
-    for name, per_weight in (("nnunet-2d", 1), ("raemd-off", 2)):
+    for name, per_weight in (("nnunet-2d", 1), ("raemd-off", 3)):
         step = TrainingStep(make_peers([name], sizes)[0], torch.device("cpu"))
         step()
         weights = FLOAT * sum(weight.numel() for weight in step.network.parameters())
         # the coarsest head has no weight in the loss, hence neither gradient nor optimizer state
         trained = [weight for weight in step.network.parameters() if weight.grad is not None]
         with_state = FLOAT * sum(weight.numel() for weight in trained) * (1 + per_weight)
-        counters = FLOAT * len(trained) if per_weight == 2 else 0
+        counters = FLOAT * len(trained) if per_weight == 3 else 0
         data = step.images.numel() * FLOAT + sum(target.numel() for target in step.targets) * 2
         kept = kept_for_backward(step.network, step.images)
         expected = weights + with_state + counters + data + kept

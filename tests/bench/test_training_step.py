@@ -34,16 +34,8 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("nnunet-2d", nnUNetTrainer),
         ("nnunet-3d", nnUNetTrainer),
         ("resenc-3d", nnUNetTrainer),
-        pytest.param(
-            "raemd",
-            nnUNetTrainerRAEMD,
-            marks=pytest.mark.xfail(reason="differs since the recipe has averaged weights and a warm-up"),
-        ),
-        pytest.param(
-            "raemd-off",
-            nnUNetTrainerRAEMD,
-            marks=pytest.mark.xfail(reason="differs since the recipe has averaged weights and a warm-up"),
-        ),
+        ("raemd", nnUNetTrainerRAEMD),
+        ("raemd-off", nnUNetTrainerRAEMD),
     ],
 )
 def test_it_changes_the_weights_as_the_trainer_does(

@@ -94,7 +94,11 @@ def test_the_plan_halves_the_features_for_both_networks(workspace: Workspace) ->
         "configurations": {
             "2d": {
                 "batch_size": 49,
-                "architecture": {"arch_kwargs": {"features_per_stage": [32, 64, 512]}},
+                "architecture": {
+                    "network_class_name": "PlainConvUNet",
+                    "arch_kwargs": {"features_per_stage": [32, 64, 512]},
+                    "_kw_requires_import": [],
+                },
                 "data_identifier": "nnUNetPlans_2d",
             }
         },
