@@ -26,7 +26,7 @@ from scipy.ndimage import gaussian_filter
 
 from nnunetv2_raemd.commands.report_command import report
 from nnunetv2_raemd.report.grey_scale import CT_SCALE
-from nnunetv2_raemd.report.jpeg import jpegs
+from nnunetv2_raemd.report.slice_pictures import jpegs
 
 SPACING_MM = (1.25, 0.7, 0.7)  # z, y, x
 NAME = "Dataset703_Size"

@@ -20,4 +20,8 @@ class Archive(Protocol):
         """The archive's name and the choices, as the report and the dataset folder keep them."""
 
     def find_cases(self, folder: Path, *, workers: int) -> FoundCases:
-        """The cases in the download at `folder`; raises `UserError` where it is no such archive."""
+        """The cases in the download at `folder`.
+
+        Raises:
+            UserError: if it is no such archive.
+        """

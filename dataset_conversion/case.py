@@ -50,7 +50,11 @@ class Case(Protocol):
         """
 
     def load(self) -> LoadedCase:
-        """Read the sources and draw the mask; raises `UserError` where that cannot be done."""
+        """Read the sources and draw the mask.
+
+        Raises:
+            UserError: if that cannot be done.
+        """
 
 
 class Status(str, Enum):

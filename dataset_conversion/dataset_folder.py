@@ -6,21 +6,19 @@ import contextlib
 import json
 import re
 import shutil
-import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import SimpleITK as sitk
-from nnunetv2.paths import nnUNet_raw
 
 from nnunetv2_raemd.dataset_conversion.case import sha256_of
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.file_names import check_file_name
+from nnunetv2_raemd.nnunet_files.dataset_folders import nnunet_folder
 from nnunetv2_raemd.nnunet_files.nifti_writing import write_image
-from nnunetv2_raemd.whole_files import write_json
+from nnunetv2_raemd.whole_files import folder_in_the_making, write_json
 
 FILE_ENDING = ".nii.gz"
 PARTS = ("Tr", "Ts")  # nnU-Net's endings of the folders of training and of test cases
@@ -161,7 +159,7 @@ class DatasetFolder:
         pending, and the next run removes it. All come by renaming out of the run's folder, which fails once
         another run has taken over; two processes may work on one case, as a cluster may have them do.
         """
-        with self._unfinished(case_id) as folder:
+        with folder_in_the_making(self.scratch) as folder:
             new_image, new_label = folder / f"image{FILE_ENDING}", folder / f"label{FILE_ENDING}"
             write_image(image, new_image)
             write_image(label, new_label)
@@ -187,28 +185,19 @@ class DatasetFolder:
     def _digests(self, case_id: str) -> tuple[str, str]:
         return sha256_of(self.image(case_id)), sha256_of(self.label(case_id))
 
-    @contextlib.contextmanager
-    def _unfinished(self, case_id: str) -> Iterator[Path]:
-        folder = Path(tempfile.mkdtemp(prefix=f"{case_id}.", dir=self.scratch))
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
 
 def dataset_folder(dataset_id: int, name: str) -> DatasetFolder:
     """The folder of dataset `dataset_id` below `$nnUNet_raw`; nothing is created.
 
-    Raises `UserError` where `nnUNet_raw` is not set, the number or the name is not one that nnU-Net can use,
-    or the number is taken by a dataset of another name.
+    Raises:
+        UserError: if `nnUNet_raw` is not set, the number or the name is not one that nnU-Net can use, or the
+            number is taken by a dataset of another name.
     """
-    if not nnUNet_raw:
-        raise UserError("nnUNet_raw is not set: run `export nnUNet_raw=FOLDER`")
     if not 1 <= dataset_id <= MAX_DATASET_ID:
         raise UserError(f"--dataset-id {dataset_id} is not between 1 and {MAX_DATASET_ID}")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
         raise UserError(f"--name {name!r} may hold only letters, digits, '-' and '_'")
-    raw = Path(nnUNet_raw).absolute()  # workers may have another working directory
+    raw = nnunet_folder("raw").absolute()  # workers may have another working directory
     folder = raw / f"Dataset{dataset_id:03d}_{name}"
     taken = [other.name for other in raw.glob(f"Dataset{dataset_id:03d}_*") if other != folder]
     if taken:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import sys
 import warnings
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -52,20 +53,27 @@ def raemd(
     """RAEMD-Net for lung nodule and tumour segmentation in CT, as a plugin of nnU-Net v2."""
 
 
-app.command()(info)
-app.command(cls=SeveralValuesCommand)(plan)
+def _add(command: Callable[..., None], short_help: str) -> None:
+    """With a help of one line that `raemd --help` shows whole in 80 columns."""
+    app.command(cls=SeveralValuesCommand, short_help=short_help)(command)
+
+
+_add(info, "Check the installation.")
+_add(plan, "Write a RAEMD plan beside nnU-Net's.")
 app.add_typer(convert_command.app, name="convert")
-app.add_typer(phantom_command.app, name="phantom")
-app.command(cls=SeveralValuesCommand)(predict)
-app.command(cls=SeveralValuesCommand)(export)
-app.command(cls=SeveralValuesCommand)(study)
-app.command(cls=SeveralValuesCommand)(evaluate)
-app.command(cls=SeveralValuesCommand)(report)
-app.command(cls=SeveralValuesCommand)(lesions)
-app.command(cls=SeveralValuesCommand)(calibrate)
-app.add_typer(postprocess_command.app, name="postprocess")
-app.command(cls=SeveralValuesCommand)(bench)
-app.command()(demo)
+app.add_typer(phantom_command.app, name="phantom", short_help="Make synthetic thorax CT with exact masks.")
+_add(predict, "Predict a folder of scans.")
+_add(export, "Write a model as one folder that runs on several backends.")
+_add(study, "Run the trainings of a comparison that are missing.")
+_add(evaluate, "Measure predictions against references.")
+_add(report, "Write an HTML page about trained models.")
+_add(lesions, "List the lesions of any masks, and compare two scans.")
+_add(calibrate, "Learn from cross-validation how far a model can be trusted.")
+app.add_typer(
+    postprocess_command.app, name="postprocess", short_help="Choose and apply post-processing of predictions."
+)
+_add(bench, "Time RAEMD-Net beside nnU-Net's networks on this machine.")
+_add(demo, "Show the whole way from scans to a trained network on a CPU.")
 
 
 def _silence_torch() -> None:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from nnunetv2.paths import nnUNet_preprocessed
-from nnunetv2.utilities.dataset_name_id_conversion import maybe_convert_to_dataset_name
-
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.nnunet_files.dataset_folders import dataset_name, nnunet_folder
 from nnunetv2_raemd.nnunet_files.plans_file import read_plans
 from nnunetv2_raemd.plans.plan_conversion import Plan, raemd_plan
 from nnunetv2_raemd.plans.preset import Preset
-from nnunetv2_raemd.whole_files import write_whole
+from nnunetv2_raemd.whole_files import write_json
 
 
 def preprocessed_folder(dataset: str) -> Path:
@@ -24,13 +21,7 @@ def preprocessed_folder(dataset: str) -> Path:
     Raises:
         UserError: if nnUNet_preprocessed is not set or nnU-Net knows no such dataset.
     """
-    if not nnUNet_preprocessed.get():
-        raise UserError("nnUNet_preprocessed is not set: run `export nnUNet_preprocessed=FOLDER`")
-    try:
-        name = str(maybe_convert_to_dataset_name(dataset))
-    except (RuntimeError, ValueError) as error:
-        raise UserError(f"nnU-Net does not find dataset {dataset}: {error}") from error
-    return Path(str(nnUNet_preprocessed)) / name
+    return nnunet_folder("preprocessed") / dataset_name(dataset)
 
 
 def read_plan(file: Path) -> Plan:
@@ -48,7 +39,7 @@ def write_plan(plan: dict[str, Any], file: Path) -> None:
     Raises:
         UserError: if it cannot be written.
     """
-    write_whole(file, json.dumps(plan, indent=4))
+    write_json(file, plan, indent=4)
 
 
 def write_raemd_plan(

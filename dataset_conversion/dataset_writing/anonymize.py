@@ -65,7 +65,6 @@ class AnonymousCase:
 
     def _keep(self, details: Mapping[str, Any]) -> None:
         who = {"original_case": self.original.case_id, "original_patient": self.original.patient_id}
-        self.private_file.parent.mkdir(parents=True, exist_ok=True)
         write_json(self.private_file, {**who, **details})
 
 
@@ -80,7 +79,6 @@ class AnonymousCases:
     def write_private(self) -> None:
         """Write the mapping, and why cases were rejected; to be done before the conversion."""
         self.mapping.write()
-        self.mapping.private_folder.mkdir(parents=True, exist_ok=True)
         for file, content in self.private.items():
             write_json(file, content)
 

@@ -50,7 +50,6 @@ class CaseMapping:
         for original, case in self.cases.items():
             patient = self.patient_of_case[original]
             rows.append((case, self.patients[patient], original, patient))
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         write_text(self.path, csv_text(rows))
 
 
@@ -62,8 +61,9 @@ def default_mapping_file(folder: DatasetFolder) -> Path:
 def read_mapping(file: Path, folder: DatasetFolder, *, overwrite: bool) -> CaseMapping:
     """The mapping in `file`, empty where there is none yet.
 
-    Raises `UserError` where the file is damaged, lies in the dataset `folder`, or does not name the cases
-    that are there already and are not to be overwritten.
+    Raises:
+        UserError: if the file is damaged, lies in the dataset `folder`, or does not name the cases that are
+            there already and are not to be overwritten.
     """
     file = file.resolve()
     if file.is_relative_to(folder.path.resolve()):

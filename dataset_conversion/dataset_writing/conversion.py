@@ -21,8 +21,7 @@ from nnunetv2_raemd.dataset_conversion.dataset_writing.splits import GroupedFold
 from nnunetv2_raemd.dataset_conversion.quality.quality_pictures import draw_pictures, page
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.execution.backend import Backend
-from nnunetv2_raemd.execution.local_processes import LocalProcesses
-from nnunetv2_raemd.execution.scheduler import Scheduler
+from nnunetv2_raemd.execution.backend_choice import backend_for
 from nnunetv2_raemd.whole_files import write_json
 
 
@@ -42,7 +41,7 @@ class RunOptions:
     @property
     def backend(self) -> Backend:
         """Where the cases are converted: worker processes here, or those of a scheduler."""
-        return Scheduler(self.scheduler) if self.scheduler else LocalProcesses(self.workers)
+        return backend_for(self.scheduler, self.workers)
 
 
 @dataclass(frozen=True)
@@ -78,8 +77,10 @@ def convert(
     """Convert the cases into `folder`; those that an earlier run finished are kept.
 
     `settings` are the choices that decide what a mask is: a folder never holds cases of different ones.
-    Raises `UserError` where it would, where the folder holds images of other origin, where the cases cannot
-    be split as `options` ask for, or (strict) at the first bad case.
+
+    Raises:
+        UserError: if it would, where the folder holds images of other origin, where the cases cannot be split
+            as `options` ask for, or (strict) at the first bad case.
     """
     if options.strict and found.rejected:
         first = found.rejected[0]

@@ -17,17 +17,19 @@ from nnunetv2_raemd.dataset_conversion.dataset_folder import DatasetFolder
 from nnunetv2_raemd.dataset_conversion.measurements import measure
 from nnunetv2_raemd.errors import UserError, reason_of
 from nnunetv2_raemd.execution.backend import Backend
-from nnunetv2_raemd.execution.progress import progress
-from nnunetv2_raemd.version import __version__
+from nnunetv2_raemd.execution.case_batch import Failed, finished_cases
 
 
 def convert_case(case: Case, folder: DatasetFolder, *, verify: bool = False) -> Outcome:
-    """Convert one case, or keep it where it is finished already; never raises for bad input.
-
-    `verify` reads the sources of a finished case, to see that they hold what they did.
+    """Convert one case, or keep it where it is finished already.
 
     A case that fails leaves nothing in the dataset, not even what an earlier run wrote from other input.
-    Raises `UserError` where another run has taken over the folder.
+
+    Args:
+        verify: whether to read the sources of a finished case, to see that they hold what they did.
+
+    Raises:
+        UserError: if the case cannot be converted, or another run has taken over the folder.
     """
     try:
         fingerprint = case.fingerprint()
@@ -44,15 +46,17 @@ def convert_case(case: Case, folder: DatasetFolder, *, verify: bool = False) -> 
         }
         record = folder.write_case(case.case_id, loaded.image, loaded.label, record)
     except CaseExcludedError as error:
-        return _left_out(case, folder, Status.EXCLUDED, str(error))
-    except Exception as error:  # one bad case must not end a run of hundreds
-        return _left_out(case, folder, Status.FAILED, reason_of(error))
+        _discard(case, folder)
+        return Outcome(case.case_id, Status.EXCLUDED, str(error), case.patient_id)
+    except Exception:
+        _discard(case, folder)
+        raise
     return Outcome(case.case_id, Status.CONVERTED, patient_id=case.patient_id, record=record)
 
 
 @dataclass(frozen=True)
 class ConversionJob:
-    """`convert_case` as a job for a backend."""
+    """`convert_case` as a job for many cases."""
 
     folder: DatasetFolder
     verify: bool = False
@@ -60,15 +64,14 @@ class ConversionJob:
     def __call__(self, case: Case, /) -> Outcome:
         return convert_case(case, self.folder, verify=self.verify)
 
+    def case_id(self, case: Case, /) -> str:
+        return case.case_id
+
     def sees(self, case: Case, /) -> Mapping[str, object]:
         return {
-            "the version of nnunetv2-raemd": __version__,
             f"the dataset folder {self.folder.path}": self.folder.is_current,
             f"the source files of {case.case_id}": _fingerprint_or_reason(case),
         }
-
-    def gave_up(self, case: Case, reason: str, /) -> Outcome:
-        return _left_out(case, self.folder, Status.FAILED, reason)
 
 
 def run_cases(
@@ -81,20 +84,30 @@ def run_cases(
 ) -> list[Outcome]:
     """Convert `cases` with a progress bar; outcomes come in the order of `cases`.
 
-    `strict` raises `UserError` at the first case that fails; the cases finished by then stay.
+    Args:
+        strict: whether to stop at the first case that fails; the cases finished by then stay.
+        verify: as in `convert_case`.
+
+    Raises:
+        UserError: if a case fails and `strict` is set, another run has taken over the folder, or the place
+            where the work is done is at fault.
     """
-    outcomes: dict[str, Outcome] = {}
-    with (
-        progress("Converting", len(cases)) as advance,
-        closing(backend.run(ConversionJob(folder, verify), cases)) as finished,
-    ):
-        for outcome in finished:
-            outcomes[outcome.case_id] = outcome
-            failed = outcome.status is Status.FAILED
-            advance(failed=failed)
-            if strict and failed:
-                raise UserError(f"{outcome.case_id}: {outcome.reason} (--strict stops at the first failure)")
-    return [outcomes[case.case_id] for case in cases]
+    outcomes: dict[int, Outcome] = {}
+    job = ConversionJob(folder, verify)
+    with closing(finished_cases("Converting", job, cases, backend=backend)) as finished:
+        for number, result in finished:
+            if not isinstance(result, Failed):
+                outcomes[number] = result
+                continue
+            outcomes[number] = _failed(cases[number], folder, result)
+            if strict:
+                raise UserError(f"{result} (--strict stops at the first failure)")
+    return [outcomes[number] for number in range(len(cases))]
+
+
+def _failed(case: Case, folder: DatasetFolder, failed: Failed) -> Outcome:
+    _discard(case, folder)  # what a case wrote that ended its workers
+    return Outcome(case.case_id, Status.FAILED, failed.reason, case.patient_id)
 
 
 def _is_unchanged(case: Case, record: Mapping[str, object]) -> bool:
@@ -108,8 +121,7 @@ def _fingerprint_or_reason(case: Case) -> str:
         return reason_of(error)
 
 
-def _left_out(case: Case, folder: DatasetFolder, status: Status, reason: str) -> Outcome:
+def _discard(case: Case, folder: DatasetFolder) -> None:
     if not folder.is_current:
         raise UserError(f"another run of the converter has taken over {folder.path}; this one stops")
     folder.discard(case.case_id)
-    return Outcome(case.case_id, status, reason, case.patient_id)

@@ -27,7 +27,11 @@ _SHOWN = 20  # longer lists are in the report
 
 
 def show_found(found: FoundCases, folder: DatasetFolder, options: RunOptions) -> None:
-    """Print what a conversion would do; writes nothing. Raises `UserError` where it cannot split so."""
+    """Print what a conversion would do; writes nothing.
+
+    Raises:
+        UserError: if it cannot split so.
+    """
     console = Console(soft_wrap=True, highlight=False, markup=False)
     test_cases = options.split.test_cases(known_cases(found, folder, options))
     found = limited(found, options.limit)

@@ -43,7 +43,11 @@ class Split(Protocol):
         """The choice as the report keeps it."""
 
     def test_cases(self, known: KnownCases) -> frozenset[str]:
-        """Cases that nnU-Net must not train on; raises `UserError` where the cases cannot be so split."""
+        """Cases that nnU-Net must not train on.
+
+        Raises:
+            UserError: if the cases cannot be so split.
+        """
 
     def share_out(self, training: Collection[str], known: KnownCases) -> Shares:
         """Folds of the cases in `training`, which are known and not test cases."""

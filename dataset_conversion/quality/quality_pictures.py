@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +11,10 @@ import SimpleITK as sitk
 from PIL import Image, UnidentifiedImageError
 
 from nnunetv2_raemd.dataset_conversion.dataset_folder import DatasetFolder
-from nnunetv2_raemd.errors import reason_of
 from nnunetv2_raemd.execution.backend import Backend
-from nnunetv2_raemd.execution.progress import progress
+from nnunetv2_raemd.execution.case_batch import failures, run_cases
 from nnunetv2_raemd.version import __version__
+from nnunetv2_raemd.whole_files import whole_file
 
 QC_FOLDER = "qc"
 _ENDING = ".jpg"
@@ -31,35 +29,22 @@ class PictureOrder:
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """A case and, where its picture could not be drawn, why."""
-
-    case_id: str
-    problem: str = ""
-
-
-@dataclass(frozen=True)
 class PictureJob:
-    """Drawing as a job for a backend."""
+    """Drawing as a job for many cases."""
 
     folder: DatasetFolder
 
-    def __call__(self, order: PictureOrder, /) -> Drawn:
-        try:
-            _draw(self.folder, order)
-        except Exception as error:  # one bad case must not end a run of hundreds
-            return Drawn(order.case_id, reason_of(error))
-        return Drawn(order.case_id)
+    def __call__(self, order: PictureOrder, /) -> None:
+        _draw(self.folder, order)
+
+    def case_id(self, order: PictureOrder, /) -> str:
+        return order.case_id
 
     def sees(self, order: PictureOrder, /) -> Mapping[str, object]:
         record = self.folder.record(order.case_id)
         return {
-            "the version of nnunetv2-raemd": __version__,
             f"the dataset folder {self.folder.path}": self.folder.is_current and record.is_file(),
         }
-
-    def gave_up(self, order: PictureOrder, reason: str, /) -> Drawn:
-        return Drawn(order.case_id, reason)
 
 
 def picture(folder: DatasetFolder, case_id: str) -> Path:
@@ -84,18 +69,10 @@ def draw_pictures(folder: DatasetFolder, *, backend: Backend) -> dict[str, str]:
         if file not in wanted:
             file.unlink()
     missing = [order for order in orders if _drawn_digest(picture(folder, order.case_id)) != order.digest]
-    problems: dict[str, str] = {}
     if not missing:
-        return problems
-    with (
-        progress("Drawing", len(missing)) as advance,
-        closing(backend.run(PictureJob(folder), missing)) as finished,
-    ):
-        for drawn in finished:
-            if drawn.problem:
-                problems[drawn.case_id] = drawn.problem
-            advance(failed=bool(drawn.problem))
-    return problems
+        return {}
+    outcomes = run_cases("Drawing", PictureJob(folder), missing, backend=backend)
+    return {failed.case_id: failed.reason for failed in failures(outcomes)}
 
 
 def _draw(folder: DatasetFolder, order: PictureOrder) -> None:
@@ -107,10 +84,8 @@ def _draw(folder: DatasetFolder, order: PictureOrder) -> None:
         sitk.ReadImage(str(f)) for f in (folder.image(order.case_id), folder.label(order.case_id))
     )
     content = draw_case(image, label, order.case_id, comment=order.digest)
-    with tempfile.TemporaryDirectory(dir=folder.scratch) as scratch:
-        temporary = Path(scratch) / file.name
-        temporary.write_bytes(content)
-        temporary.replace(file)
+    with whole_file(file, within=folder.scratch) as making:
+        making.write_bytes(content)
 
 
 def _digest(record: Mapping[str, object]) -> str:

@@ -28,7 +28,7 @@ from nnunetv2_raemd.deployment.model_graphs import ModelGraphs, export_graphs
 from nnunetv2_raemd.deployment.quantization import calibration_inputs, quantize
 from nnunetv2_raemd.deployment.source_model import SourceModel
 from nnunetv2_raemd.prediction.predictor import WholeScanPredictor
-from nnunetv2_raemd.whole_files import write_whole
+from nnunetv2_raemd.whole_files import write_text
 
 RAEMD = "raemd"
 N_CALIBRATION = 4  # blocks of noise
@@ -158,4 +158,4 @@ def _description(source: SourceModel, graphs: ModelGraphs) -> ModelDescription:
 
 def write_timings(times: Sequence[BackendTiming], file: Path) -> None:
     """Write all timings as JSON; raises `UserError` where the file cannot be written."""
-    write_whole(file, json.dumps([asdict(timing) for timing in times], indent=1) + "\n")
+    write_text(file, json.dumps([asdict(timing) for timing in times], indent=1) + "\n")

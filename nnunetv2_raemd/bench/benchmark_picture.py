@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from nnunetv2_raemd.bench.benchmark_result import PeerResult, Result, part_names
-from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.whole_files import whole_file
 
 OURS, THEIRS = "tab:red", "tab:gray"
 
@@ -50,12 +50,8 @@ def draw(result: Result, file: Path) -> None:
 
 
 def _save(figure: Figure, file: Path) -> None:
-    unfinished = file.with_name(f"{file.name}.unfinished")
-    try:
-        figure.savefig(unfinished, dpi=100, format="png")
-        unfinished.replace(file)
-    except OSError as error:
-        raise UserError(f"{file} cannot be written: {error}") from error
+    with whole_file(file) as making:
+        figure.savefig(making, dpi=100, format="png")
 
 
 def _bars(axes: Axes, result: Result, title: str, values: list[float]) -> None:

@@ -12,7 +12,7 @@ from nnunetv2_raemd.bench.machine import Machine
 from nnunetv2_raemd.bench.roofline import Limits, Roofline
 from nnunetv2_raemd.bench.sizes import Sizes
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.whole_files import write_whole
+from nnunetv2_raemd.whole_files import write_text
 
 SCHEMA = 1
 
@@ -122,7 +122,7 @@ def write_json(result: Result, file: Path) -> None:
     Raises:
         UserError: if it cannot be written.
     """
-    write_whole(file, to_json(result))
+    write_text(file, to_json(result))
 
 
 def check_writable(file: Path) -> None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nnunetv2_raemd.commands import nnunet_options as options
 from nnunetv2_raemd.commands.convert_archive import convert_archive
-from nnunetv2_raemd.commands.convert_options import ConvertOptions, DatasetName, absolute
+from nnunetv2_raemd.commands.convert_options import ConvertOptions, DatasetName
 from nnunetv2_raemd.commands.shared_options import with_options_of
 from nnunetv2_raemd.dataset_conversion.archives.luna16.luna16_choices import LunaMasks, LungUse, Uncertain
 from nnunetv2_raemd.errors import UserError
@@ -72,7 +73,7 @@ def convert_luna16(
         typer.Option(
             exists=True,
             file_okay=False,
-            callback=absolute,
+            callback=options.absolute,
             help="Folder of the lung masks, if it is not below the input folder.",
         ),
     ] = None,

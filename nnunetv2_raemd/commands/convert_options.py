@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from nnunetv2_raemd.commands import nnunet_options as options
 from nnunetv2_raemd.dataset_conversion.dataset_choices import Channel, Splitting
-
-
-def absolute(path: Path | None) -> Path | None:
-    """Workers of a scheduler have another working directory; links stay, as each machine has its own."""
-    return path and path.absolute()
-
 
 DatasetName = Annotated[str, typer.Option(help="Name of the dataset after its number.")]
 
@@ -31,24 +25,15 @@ class ConvertOptions:
             "-i",
             exists=True,
             file_okay=False,
-            callback=absolute,
+            callback=options.absolute,
             help="Folder of the downloaded archive.",
         ),
     ]
     dataset_id: Annotated[
         int, typer.Option("--dataset-id", "-d", help="Number of the nnU-Net dataset, 1 to 999.")
     ]
-    workers: Annotated[int, typer.Option(min=1, help="Worker processes of this machine.")] = min(
-        4, os.cpu_count() or 1
-    )
-    scheduler: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ADDRESS",
-            help="Convert on the workers of a running dask scheduler, as tcp://host:8786; they must see the "
-            "same files at the same paths.",
-        ),
-    ] = None
+    workers: options.Workers = options.DEFAULT_WORKERS
+    scheduler: options.SchedulerAddress = None
     limit: Annotated[int | None, typer.Option(min=1, help="Convert only the first N cases.")] = None
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Convert again what an earlier run finished.")

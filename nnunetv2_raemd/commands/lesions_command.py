@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from nnunetv2_raemd.commands import nnunet_options as options
 from nnunetv2_raemd.errors import UserError
-
-DEFAULT_WORKERS = min(4, os.cpu_count() or 1)
 
 
 def lesions(
@@ -52,9 +50,8 @@ def lesions(
         bool,
         typer.Option("--aligned", help="The two scans lie in the same coordinates: do not register them."),
     ] = False,
-    workers: Annotated[int, typer.Option("--workers", "-np", min=1, help="Worker processes.")] = (
-        DEFAULT_WORKERS
-    ),
+    workers: options.Workers = options.DEFAULT_WORKERS,
+    scheduler: options.SchedulerAddress = None,
 ) -> None:
     """List the lesions of segmentations: place, volume, diameters, HU, slices. No reference is needed.
 
@@ -72,12 +69,21 @@ def lesions(
         raise UserError("give either -i SEGMENTATIONS or --compare BEFORE AFTER")
     if dates or days is not None or aligned:
         raise UserError("--dates, --days and --aligned are for --compare")
-    raise typer.Exit(_measure(source, images or [], labels, workers=workers, output=output))
+    raise typer.Exit(
+        _measure(source, images or [], labels, workers=workers, scheduler=scheduler, output=output)
+    )
 
 
 def _measure(
-    source: Path, images: list[Path], labels: list[int] | None, *, workers: int, output: Path
+    source: Path,
+    images: list[Path],
+    labels: list[int] | None,
+    *,
+    workers: int,
+    scheduler: str | None,
+    output: Path,
 ) -> int:
+    from nnunetv2_raemd.execution.backend_choice import backend_for
     from nnunetv2_raemd.lesions.lesion_list import write_lesion_lists
     from nnunetv2_raemd.lesions.lesions_terminal import print_lesion_lists
     from nnunetv2_raemd.lesions.measured_batch import measure_all
@@ -85,8 +91,10 @@ def _measure(
 
     if len(images) > 1:
         raise UserError("--images: give one folder")
-    material = find_material(source, images=images[0] if images else None, labels=labels)
-    scans, failed = measure_all(material, workers=workers)
+    material = find_material(
+        source.absolute(), images=images[0].absolute() if images else None, labels=labels
+    )
+    scans, failed = measure_all(material, backend=backend_for(scheduler, workers))
     write_lesion_lists(scans, failed, output)
     return print_lesion_lists(scans, failed, output)
 

@@ -41,7 +41,7 @@ PhantomOverwrite = Annotated[
 ]
 
 
-@app.command("luna16")
+@app.command("luna16", short_help="Lung nodules, laid out as LUNA16.")
 def phantom_luna16(
     *,
     output: PhantomOutput,
@@ -77,7 +77,7 @@ def phantom_luna16(
     make_archive(output, Luna16Layout(), configuration, cases, overwrite=overwrite)
 
 
-@app.command("nsclc-radiomics")
+@app.command("nsclc-radiomics", short_help="Lung tumours, laid out as NSCLC-Radiomics.")
 def phantom_nsclc_radiomics(
     *,
     output: PhantomOutput,

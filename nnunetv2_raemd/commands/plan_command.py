@@ -7,9 +7,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from nnunetv2_raemd.commands import nnunet_options as options
+
 
 def plan(
-    dataset: Annotated[str, typer.Option("--dataset", "-d", help="Number or name of the nnU-Net dataset.")],
+    dataset: options.Dataset,
     plans: Annotated[str, typer.Option("--plans", "-p", help="nnU-Net's plan to convert.")] = "nnUNetPlans",
     name: Annotated[str, typer.Option(help="Name of the new plan.")] = "nnUNetRAEMDPlans",
     preset: Annotated[

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from nnunetv2_raemd.commands import nnunet_options as options
 from nnunetv2_raemd.commands.model_choice import BackendChoice, ModelFolder, NnunetNames, chosen_model
 from nnunetv2_raemd.commands.trust_option import trust_option
 from nnunetv2_raemd.dicom_objects.object_kinds import ObjectKind
@@ -32,18 +33,21 @@ def predict(
         ),
     ],
     output: Annotated[
-        Path, typer.Option("-o", file_okay=False, help="Folder for the segmentations; made if absent.")
+        Path,
+        typer.Option(
+            "-o",
+            file_okay=False,
+            callback=options.absolute,
+            help="Folder for the segmentations; made if absent.",
+        ),
     ],
-    dataset: Annotated[
-        str | None, typer.Option("-d", help="Number or name of the dataset that the model was trained on.")
+    dataset: options.OptionalDataset = None,
+    configuration: Annotated[
+        str | None, typer.Option("-c", metavar="CONFIGURATION", help="nnU-Net configuration, such as 2d.")
     ] = None,
-    configuration: Annotated[str | None, typer.Option("-c", help="Configuration, such as 2d.")] = None,
-    trainer: Annotated[str, typer.Option("-tr", help="Trainer of the model.")] = "nnUNetTrainerRAEMD",
-    plans: Annotated[str, typer.Option("-p", help="Plan of the model.")] = "nnUNetPlans",
-    folds: Annotated[
-        list[str] | None,
-        typer.Option("-f", help="Folds to average, as in -f 0 1 2; 0 to 4, or all of --model, by default."),
-    ] = None,
+    trainer: options.Trainer = options.DEFAULT_TRAINER,
+    plans: options.Plans = options.DEFAULT_PLANS,
+    folds: options.Folds = None,
     model: ModelFolder = None,
     backend: BackendChoice = None,
     step_size: Annotated[
@@ -126,6 +130,7 @@ def predict(
             "-prev_stage_predictions",
             exists=True,
             file_okay=False,
+            callback=options.absolute,
             help="Predictions of the previous stage of a cascade.",
         ),
     ] = None,
@@ -140,6 +145,7 @@ def predict(
     num_parts: Annotated[int, typer.Option("-num_parts", min=1, help="Share the cases among N calls.")] = 1,
     part_id: Annotated[int, typer.Option("-part_id", min=0, help="Which of them this is, from 0.")] = 0,
     trust_checkpoint: Annotated[bool, trust_option] = False,
+    scheduler: options.SchedulerAddress = None,
     device: Annotated[
         Device | None,
         typer.Option(
@@ -160,7 +166,10 @@ def predict(
     and costs no other.
     """
     from nnunetv2_raemd.confidence.rated_lesions import Promise
+    from nnunetv2_raemd.dicomweb.address import is_url
+    from nnunetv2_raemd.execution.scheduler import Scheduler
     from nnunetv2_raemd.prediction.batch_request import Batch
+    from nnunetv2_raemd.prediction.cluster_prediction import Cluster
     from nnunetv2_raemd.prediction.model_loading import torch_device
     from nnunetv2_raemd.prediction.pipeline import Processes
     from nnunetv2_raemd.prediction.scan_prediction import predict_any
@@ -171,6 +180,11 @@ def predict(
     if part_id >= num_parts:
         raise typer.BadParameter(f"-part_id {part_id} must be below -num_parts {num_parts}")
     names = NnunetNames(dataset, trainer, plans, configuration, checkpoint)
+    network_device = device or (Device.CUDA if model is None else Device.CPU)
+    source = source if is_url(source) else str(Path(source).absolute())
+    cluster = None if scheduler is None else Cluster(Scheduler(scheduler), network_device.value)
+    if cluster is not None:
+        cluster.scheduler.check()
     batch = Batch(
         Path(source),
         output,
@@ -189,11 +203,12 @@ def predict(
         chosen_model(model, backend, names, folds),
         batch,
         Processes(n_preprocessing, n_export),
+        cluster=cluster,
         trust_checkpoint=trust_checkpoint,
         tile_step_size=step_size,
         use_mirroring=not disable_tta,
         perform_everything_on_device=not not_on_device,
-        device=torch_device((device or (Device.CUDA if model is None else Device.CPU)).value),
+        device=torch_device((network_device if cluster is None else Device.CPU).value),
         verbose=verbose,
         verbose_preprocessing=verbose,
         allow_tqdm=not disable_progress_bar,

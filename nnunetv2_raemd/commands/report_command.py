@@ -7,33 +7,16 @@ from typing import Annotated
 
 import typer
 
-from nnunetv2_raemd.commands.evaluate_command import DEFAULT_WORKERS
+from nnunetv2_raemd.commands import nnunet_options as options
 from nnunetv2_raemd.commands.trust_option import trust_option
 
 
 def report(
-    dataset: Annotated[str, typer.Option("-d", "--dataset", help="Number or name of the dataset.")],
-    trainers: Annotated[
-        list[str],
-        typer.Option(
-            "-tr",
-            metavar="NAME...",
-            help="Trainers to report on: -tr A B C. The last that is not the baseline is shown as the "
-            "proposed one. For other plans and configurations than -p and -c give "
-            "TRAINER__PLANS__CONFIGURATION.",
-        ),
-    ],
-    configuration: Annotated[str, typer.Option("-c", help="nnU-Net configuration.")] = "2d",
-    plans: Annotated[str, typer.Option("-p", help="Plans identifier.")] = "nnUNetPlans",
-    folds: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-f",
-            "--folds",
-            metavar="FOLD...",
-            help="Folds to report on: -f 0 1 2. By default all that any of the trainers has.",
-        ),
-    ] = None,
+    dataset: options.Dataset,
+    trainers: options.Trainers,
+    configuration: options.Configuration = options.DEFAULT_CONFIGURATION,
+    plans: options.Plans = options.DEFAULT_PLANS,
+    folds: options.Folds = None,
     against: Annotated[
         str | None,
         typer.Option(help="Trainer to compare the others with, the baseline; default: the first."),
@@ -46,9 +29,7 @@ def report(
         str | None,
         typer.Option(help="Heading of the page. By default it names the trainers and the dataset."),
     ] = None,
-    workers: Annotated[
-        int, typer.Option("--workers", "-np", min=1, help="Worker processes, if cases are to be evaluated.")
-    ] = DEFAULT_WORKERS,
+    workers: options.Workers = options.DEFAULT_WORKERS,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -61,10 +42,12 @@ def report(
 ) -> None:
     """Write one HTML page: tables, plots, training curves, FROC, and a slice viewer. It opens offline.
 
+    The last trainer that is not the baseline is shown as the proposed one.
+
     Takes the results of raemd evaluate where they are up to date, and evaluates where they are not. What is
     missing (a fold, an image, a log) is said on the page; the exit status is then 1.
     """
-    from nnunetv2_raemd.report.required import require_extra
+    from nnunetv2_raemd.report.report_extra import require_extra
 
     require_extra()
     from nnunetv2_raemd.nnunet_files.checkpoint import read_checkpoint, read_trusted_checkpoint

@@ -14,21 +14,26 @@ from typing import Any
 Command = Callable[..., None]
 
 
-def with_options_of(shared: type) -> Callable[[Command], Command]:
-    """Decorator for a command whose first argument is a `shared`, a dataclass of annotated options.
+def with_options_of(*shared: type) -> Callable[[Command], Command]:
+    """Decorator for a command whose first arguments are `shared`, dataclasses of annotated options.
 
     In the help, the required ones of `shared` come before the command's own options, the others after these.
     """
-    of_shared = signature(shared, eval_str=True).parameters
-    required = [p for p in of_shared.values() if p.default is Parameter.empty]
-    others = [p for p in of_shared.values() if p.default is not Parameter.empty]
+    of_shared = [signature(group, eval_str=True).parameters for group in shared]
+    every = [parameter for group in of_shared for parameter in group.values()]
+    required = [p for p in every if p.default is Parameter.empty]
+    others = [p for p in every if p.default is not Parameter.empty]
 
     def decorate(command: Command) -> Command:
         @wraps(command)
         def run(**values: Any) -> None:
-            command(shared(**{name: values.pop(name) for name in of_shared}), **values)
+            groups = [
+                group(**{name: values.pop(name) for name in names})
+                for group, names in zip(shared, of_shared, strict=True)
+            ]
+            command(*groups, **values)
 
-        _, *own = signature(command, eval_str=True).parameters.values()
+        own = list(signature(command, eval_str=True).parameters.values())[len(shared) :]
         _take(run, (*required, *own, *others))
         return run
 

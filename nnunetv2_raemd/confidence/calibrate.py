@@ -10,10 +10,9 @@ from nnunetv2_raemd.confidence.calibration import Calibration, calibrate_label
 from nnunetv2_raemd.confidence.case_evidence import EvidenceJob, GatheredCase, ValidatedCase
 from nnunetv2_raemd.confidence.unlike_scans import training_scans
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.evaluation.case_results import Problem
 from nnunetv2_raemd.evaluation.systems import Material, case_files
+from nnunetv2_raemd.execution.case_batch import Failed, failures, run_cases
 from nnunetv2_raemd.execution.local_processes import LocalProcesses
-from nnunetv2_raemd.execution.tracked import run_tracked
 from nnunetv2_raemd.nnunet_files.case_images import CaseImage, find_images
 
 FEWEST_CASES = 2
@@ -24,7 +23,7 @@ class Calibrated:
     """A calibration, the cases that could not be used, and what else there is to say."""
 
     calibration: Calibration
-    problems: tuple[Problem, ...]
+    problems: tuple[Failed, ...]
     remarks: tuple[str, ...]
 
 
@@ -39,17 +38,13 @@ def calibrate(material: Material, raw: Path, *, workers: int = 1) -> Calibrated:
     """
     files = case_files(material.systems[0], material.reference)
     images = find_images(raw, [case.case_id for case in files], material.reference.file_ending)
-    outcomes = run_tracked(
-        "Reading cases",
-        EvidenceJob(material.labels),
-        [ValidatedCase(case, _ct(images[case.case_id])) for case in files],
-        backend=LocalProcesses(workers),
-        failed=lambda outcome: isinstance(outcome, Problem),
-    )
+    validated = [ValidatedCase(case, _ct(images[case.case_id])) for case in files]
+    job = EvidenceJob(material.labels)
+    outcomes = run_cases("Reading cases", job, validated, backend=LocalProcesses(workers))
     cases = [outcome for outcome in outcomes if isinstance(outcome, GatheredCase)]
-    problems = tuple(outcome for outcome in outcomes if isinstance(outcome, Problem))
+    problems = tuple(failures(outcomes))
     if len(cases) < FEWEST_CASES:
-        reason = f": {problems[0].reason}" if problems else ""
+        reason = f": {problems[0]}" if problems else ""
         raise UserError(f"a calibration needs at least {FEWEST_CASES} validated cases{reason}")
     labels = [
         calibrate_label(

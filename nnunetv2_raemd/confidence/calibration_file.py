@@ -22,7 +22,7 @@ from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.nnunet_files.json_file import read_json
 from nnunetv2_raemd.nnunet_files.label_set import Target
 from nnunetv2_raemd.version import __version__
-from nnunetv2_raemd.whole_files import write_whole
+from nnunetv2_raemd.whole_files import write_text
 
 FILE_NAME = "calibration_raemd.json"
 FORMAT = "nnunetv2-raemd calibration, version 1"
@@ -43,7 +43,7 @@ def save_calibration(calibration: Calibration, file: Path) -> None:
         "labels": [_label_as_json(label) for label in calibration.labels],
     }
     text = json.dumps(_finite(content), indent=1, allow_nan=False, ensure_ascii=False)
-    write_whole(file, f"{text}\n")
+    write_text(file, f"{text}\n")
 
 
 def load_calibration(file: Path) -> Calibration:

@@ -14,9 +14,8 @@ from nnunetv2_raemd.confidence.confidence_model import FEATURES, features_of
 from nnunetv2_raemd.confidence.lesion_evidence import CaseEvidence
 from nnunetv2_raemd.confidence.scan_profile import ScanProfile, profile_of
 from nnunetv2_raemd.confidence.voxel_temperature import VoxelCounts, count_voxels
-from nnunetv2_raemd.errors import UserError, reason_of
+from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.evaluation.case_evaluation import CaseFiles
-from nnunetv2_raemd.evaluation.case_results import Problem
 from nnunetv2_raemd.lesions.hu_image import read_hu
 from nnunetv2_raemd.lesions.measurement import Measured, lesion_masks, measure_lesions
 from nnunetv2_raemd.nnunet_files.label_set import LabelSet, Target
@@ -76,21 +75,15 @@ class EvidenceJob:
 
     labels: LabelSet
 
-    def __call__(self, case: ValidatedCase, /) -> GatheredCase | Problem:
-        files = case.files
-        try:
-            return gather(case, self.labels)
-        except UserError as error:
-            return Problem(files.case_id, files.fold, str(error))
-        except Exception as error:  # one bad case must not end a run of hundreds
-            return Problem(files.case_id, files.fold, f"{files.prediction}: {reason_of(error)}")
+    def __call__(self, case: ValidatedCase, /) -> GatheredCase:
+        return gather(case, self.labels)
+
+    def case_id(self, case: ValidatedCase, /) -> str:
+        return case.files.case_id
 
     def sees(self, case: ValidatedCase, /) -> Mapping[str, object]:
         files = {str(file): file.is_file() for file in (case.files.prediction, case.files.probabilities)}
         return {"the version of nnunetv2-raemd": __version__} | files
-
-    def gave_up(self, case: ValidatedCase, reason: str, /) -> GatheredCase | Problem:
-        return Problem(case.files.case_id, case.files.fold, f"{case.files.prediction}: {reason}")
 
 
 def gather(case: ValidatedCase, labels: LabelSet) -> GatheredCase:

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from nnunetv2_raemd.demo.workspace import SYSTEMS, Workspace
+from nnunetv2_raemd.whole_files import whole_file
 
 TRUTH_COLOUR = "lime"
 LUNG_WINDOW_HU = (-1350, 150)
@@ -29,10 +30,8 @@ def draw(workspace: Workspace) -> None:
     colours = {"exact mask": TRUTH_COLOUR, **{system.name: system.colour for system in SYSTEMS}}
     lines = [Line2D([], [], color=colour, label=name) for name, colour in colours.items()]
     figure.legend(handles=lines, loc="outside upper center", ncols=len(lines))
-    unfinished = workspace.picture.with_suffix(".unfinished.png")
-    with mpl.rc_context({"axes.facecolor": "black"}):
-        figure.savefig(unfinished, dpi=80)
-    unfinished.replace(workspace.picture)
+    with whole_file(workspace.picture) as making, mpl.rc_context({"axes.facecolor": "black"}):
+        figure.savefig(making, dpi=80)
 
 
 def _draw_scan(row: np.ndarray, scan: Path, workspace: Workspace) -> None:

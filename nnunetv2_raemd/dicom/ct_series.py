@@ -85,9 +85,12 @@ def order_series(instances: Sequence[CtInstance], references: References | None 
     """Sort the images of one scan of a series by position along the slices' normal.
 
     Images that are not of the scan (see `images_of_one_scan`) and duplicated ones are dropped. `references`
-    are the images that a contours' file names. Raises `UserError` where there are fewer than two slices, they
-    do not hold HU, geometry is missing or differs between slices, two passes seem to be mixed, or slices are
-    displaced sideways otherwise than by a tilted gantry.
+    are the images that a contours' file names.
+
+    Raises:
+        UserError: if there are fewer than two slices, they do not hold HU, geometry is missing or differs
+            between slices, two passes seem to be mixed, or slices are displaced sideways otherwise than by a
+            tilted gantry.
     """
     chosen = images_of_one_scan(instances, references)
     images = chosen.images

@@ -64,8 +64,10 @@ def draw_segments(path: Path, segments: Sequence[Roi], ct: CtSlices) -> Rasteriz
 
     A frame belongs to the one image it was made from, or else to the slice at its position; its rows and
     columns may run the other way round or cover a part of the slice. Fractional segments count from 0.5 on.
-    Frames between slices are named in the result. Raises `UserError` where the file cannot be read or its
-    geometry is not that of the CT.
+    Frames between slices are named in the result.
+
+    Raises:
+        UserError: if the file cannot be read or its geometry is not that of the CT.
     """
     result = nothing_drawn(ct.stack)
     with reading(path):

@@ -72,7 +72,8 @@ class ChosenImages:
 def images_of_one_scan(images: Sequence[CtInstance], references: References | None = None) -> ChosenImages:
     """Those of `images`, which are of one series, that are of one scan, by the rule above.
 
-    Raises `UserError` where there are none or it cannot be told.
+    Raises:
+        UserError: if there are none or it cannot be told.
     """
     references = references or References()
     slices, notes = _without_pages(images)

@@ -28,7 +28,8 @@ _TAGS = (
 def read_multi_frame(path: Path, file: CtInstance) -> MultiFrameCt:
     """The frames of a file whose other attributes are those of `file`.
 
-    Raises `UserError` where the file does not describe as many frames as it says it has.
+    Raises:
+        UserError: if the file does not describe as many frames as it says it has.
     """
     dataset = read_tags(path, _TAGS) or Dataset()
     shared = (sequence(dataset, "SharedFunctionalGroupsSequence") or [Dataset()])[0]

@@ -56,7 +56,11 @@ def _hu(image: CtInstance, dataset: Dataset) -> np.ndarray:
 
 
 def hu_rescale(image: CtInstance) -> Rescale:
-    """How stored values become HU; raises `UserError` where they become something else."""
+    """How stored values become HU.
+
+    Raises:
+        UserError: if they become something else.
+    """
     if image.rescale is None:
         raise UserError(f"{image.name} lacks RescaleSlope or RescaleIntercept: its values are not HU")
     if image.rescale.type not in _HU:

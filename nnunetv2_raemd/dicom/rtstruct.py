@@ -104,7 +104,11 @@ def _points(item: Dataset, label: str) -> np.ndarray:
 
 
 def _coordinates(item: Dataset) -> Sequence[float]:
-    """The numbers of ContourData; raises `ValueError` where they are none."""
+    """The numbers of ContourData.
+
+    Raises:
+        ValueError: if they are none.
+    """
     element = item.get_item("ContourData")
     if not isinstance(element, RawDataElement):
         return [] if element is None or element.value is None else element.value

@@ -44,14 +44,22 @@ def texts(dataset: Dataset, keyword: str) -> tuple[str, ...]:
 
 
 def uid_of(value: Any) -> str:
-    """A UID, "" where it is absent; raises `UserError` for what cannot be one."""
+    """A UID, "" where it is absent.
+
+    Raises:
+        UserError: for what cannot be one.
+    """
     if re.fullmatch(r"[0-9.]*", str(value or "")) is None:
         raise UserError("a UID in its header is invalid: the file is damaged")
     return str(value or "")
 
 
 def text_of(value: Any) -> str:
-    """On one line; raises `UserError` where it runs on into other elements of the header."""
+    """On one line.
+
+    Raises:
+        UserError: if it runs on into other elements of the header.
+    """
     text = " ".join(str(value or "").split())
     if not text.isprintable():
         raise UserError("a text in its header is not text: the file is damaged")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from nnunetv2_raemd.dicom_objects.object_kinds import ObjectKind
 from nnunetv2_raemd.dicom_objects.rtstruct_object import rtstruct_object
 from nnunetv2_raemd.dicom_objects.segmented_series import Segment, SegmentedSeries
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.whole_files import folder_in_the_making
 
 
 def object_files(folder: Path, case_id: str, kinds: Collection[ObjectKind]) -> list[Path]:
@@ -38,24 +38,21 @@ def write_objects(
     Raises:
         UserError: if they cannot be written; none is then there.
     """
-    unfinished = folder / f".unfinished_{case_id}_dicom"
-    shutil.rmtree(unfinished, ignore_errors=True)  # left by a run that was killed
+    names = []
     try:
-        unfinished.mkdir(parents=True)
-        names = []
-        with discreet_reading():
-            for name, dataset in _objects(series, kinds, probabilities):
-                names.append(f"{case_id}.{name}.dcm")
-                pydicom.dcmwrite(unfinished / names[-1], dataset, enforce_file_format=True)
-        for kind in kinds:
-            for ending in (".dcm", "-*.dcm"):
-                for old in folder.glob(f"{case_id}.{kind.value}{ending}"):
-                    old.unlink()
-        return [(unfinished / name).replace(folder / name) for name in names]
+        folder.mkdir(parents=True, exist_ok=True)
+        with folder_in_the_making(folder) as making:
+            with discreet_reading():
+                for name, dataset in _objects(series, kinds, probabilities):
+                    names.append(f"{case_id}.{name}.dcm")
+                    pydicom.dcmwrite(making / names[-1], dataset, enforce_file_format=True)
+            for kind in kinds:
+                for ending in (".dcm", "-*.dcm"):
+                    for old in folder.glob(f"{case_id}.{kind.value}{ending}"):
+                        old.unlink()
+            return [(making / name).replace(folder / name) for name in names]
     except OSError as error:
         raise UserError(f"the DICOM objects of {case_id} cannot be written: {error}") from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def with_needed(kinds: Collection[ObjectKind]) -> frozenset[ObjectKind]:

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.evaluation.candidates import find_candidates
-from nnunetv2_raemd.evaluation.case_results import CaseResult, Problem, TargetResult
+from nnunetv2_raemd.evaluation.case_results import CaseResult, TargetResult
 from nnunetv2_raemd.evaluation.evaluation_options import DEFAULT_OPTIONS, EvaluationOptions
 from nnunetv2_raemd.evaluation.lesion_matching import lesion_metrics, match_lesions
 from nnunetv2_raemd.evaluation.overlap import count_overlap, overlap_metrics
@@ -74,18 +73,17 @@ class LabelPair:
 
 def evaluate_case(
     files: CaseFiles, labels: LabelSet, options: EvaluationOptions = DEFAULT_OPTIONS
-) -> CaseResult | Problem:
-    """Measure every target of one case; input that cannot be evaluated becomes a `Problem`."""
-    try:
-        pair, geometry = read_pair(files, labels)
-        targets = {
-            target.name: _evaluate_target(pair, target, geometry, options, region)
-            for target, region in zip(labels.targets, _regions(files, labels, geometry, options), strict=True)
-        }
-    except UserError as error:
-        return Problem(files.case_id, files.fold, str(error))
-    except Exception as error:  # one bad case must not end a run of hundreds
-        return Problem(files.case_id, files.fold, f"{files.prediction}: {type(error).__name__}: {error}")
+) -> CaseResult:
+    """Measure every target of one case.
+
+    Raises:
+        UserError: if its files cannot be evaluated.
+    """
+    pair, geometry = read_pair(files, labels)
+    targets = {
+        target.name: _evaluate_target(pair, target, geometry, options, region)
+        for target, region in zip(labels.targets, _regions(files, labels, geometry, options), strict=True)
+    }
     return CaseResult(
         files.case_id,
         files.fold,

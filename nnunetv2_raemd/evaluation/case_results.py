@@ -150,11 +150,6 @@ class Evaluation:
     systems: tuple[SystemResult, ...]
     settings: Mapping[str, str] = field(default_factory=dict)
 
-    @property
-    def complete(self) -> bool:
-        """Whether every case could be evaluated, and its files are as they should be."""
-        return not any(system.problems for system in self.systems)
-
     def system(self, name: str) -> SystemResult:
         """The system of that name; `KeyError` if there is none."""
         return {system.name: system for system in self.systems}[name]

@@ -13,7 +13,7 @@ from nnunetv2_raemd.evaluation.markup import latex, markdown
 from nnunetv2_raemd.evaluation.metrics import METRICS, PAPER_METRICS
 from nnunetv2_raemd.evaluation.result_tables import all_tables, means_table
 from nnunetv2_raemd.evaluation.summary import Summary
-from nnunetv2_raemd.whole_files import write_whole
+from nnunetv2_raemd.whole_files import write_text
 
 RESULTS = "evaluation.json"
 
@@ -32,10 +32,10 @@ def write_files(evaluation: Evaluation, summary: Summary, folder: Path) -> None:
         "comparisons.csv": _comparisons(summary),
         "froc.csv": _frocs(summary),
     }.items():
-        write_whole(folder / name, csv_text(rows))
+        write_text(folder / name, csv_text(rows))
     targets = [target.name for target in evaluation.labels.targets]
-    write_whole(folder / "summary.md", "\n".join(_markdown(summary, target) for target in targets))
-    write_whole(folder / "summary.tex", "\n".join(_latex(summary, target) for target in targets))
+    write_text(folder / "summary.md", "\n".join(_markdown(summary, target) for target in targets))
+    write_text(folder / "summary.tex", "\n".join(_latex(summary, target) for target in targets))
 
 
 def _all_cases(evaluation: Evaluation) -> Iterator[tuple[str, CaseResult, str]]:

@@ -22,7 +22,7 @@ from nnunetv2_raemd.evaluation.metrics import METRICS
 from nnunetv2_raemd.evaluation.summary import Summary
 from nnunetv2_raemd.nnunet_files.json_file import read_json
 from nnunetv2_raemd.nnunet_files.label_set import LabelSet
-from nnunetv2_raemd.whole_files import write_whole
+from nnunetv2_raemd.whole_files import write_text
 
 FORMAT = "nnunetv2-raemd evaluation, version 1"
 METRIC_KEYS = frozenset(metric.key for metric in METRICS)
@@ -35,7 +35,7 @@ def save_results(evaluation: Evaluation, summary: Summary, file: Path) -> None:
         UserError: if the file cannot be written.
     """
     content = {"format": FORMAT, **_plain(evaluation), "summary": _plain(summary)}
-    write_whole(file, json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+    write_text(file, json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
 
 
 def load_results(file: Path) -> Evaluation:

@@ -23,7 +23,13 @@ _SHOWN = 20  # longer lists are in the JSON
 
 
 def evaluate_and_report(
-    material: Material, options: EvaluationOptions, *, folder: Path, against: str | None, workers: int
+    material: Material,
+    options: EvaluationOptions,
+    *,
+    folder: Path,
+    against: str | None,
+    workers: int,
+    scheduler: str | None = None,
 ) -> int:
     """Evaluate, write the files to the folder, print, and return the exit status.
 
@@ -32,7 +38,12 @@ def evaluate_and_report(
     """
     check_against(against, [system.name for system in material.systems])
     evaluation = evaluate_folders(
-        material.systems, material.reference, material.labels, options=options, workers=workers
+        material.systems,
+        material.reference,
+        material.labels,
+        options=options,
+        workers=workers,
+        scheduler=scheduler,
     )
     return report(evaluation, summarize(evaluation, against=against), folder)
 
@@ -46,7 +57,9 @@ def report(evaluation: Evaluation, summary: Summary, folder: Path) -> int:
         for table in (means_table(systems, PAPER_METRICS), lesions_table(systems)):
             print_table(console, table, f"{target.name}: {table.title}")
     problems = [
-        f"{system.name}: {found.reason}" for system in evaluation.systems for found in system.problems
+        f"{system.name}: {found.case_id}: {found.reason}"
+        for system in evaluation.systems
+        for found in system.problems
     ]
     for line in problems[:_SHOWN]:
         console.print(f"[bold red]Problem:[/] {escape(line)}", soft_wrap=True)

@@ -12,7 +12,6 @@ from nnunetv2_raemd.evaluation.metrics import BY_KEY, PAPER_METRICS, RATED_METRI
 from nnunetv2_raemd.evaluation.summary import Comparison, DiameterBin, MetricSummary, Summary, TargetSummary
 from nnunetv2_raemd.evaluation.surface_distances import SURFACE_METRICS
 
-SIGNIFICANT = 0.05
 _FURTHER_METRICS = tuple(m for m in RATED_METRICS if m not in PAPER_METRICS)
 
 

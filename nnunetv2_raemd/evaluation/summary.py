@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -195,22 +196,13 @@ def summarize_metric(system: SystemResult, target: str, metric: str) -> MetricSu
         mean,
         sd,
         "folds" if over_folds else "cases",
-        median_of(values),
+        statistics.median(kept.tolist()) if len(kept) else math.nan,
         median_interval(values),
         len(kept),
         n_undefined,
         len(values) - len(kept) - n_undefined,
         fold_means,
     )
-
-
-def median_of(values: Sequence[float]) -> float:
-    """The median of finite values; NaN without any."""
-    kept = sorted(finite(values).tolist())
-    if not kept:
-        return math.nan
-    middle = len(kept) // 2
-    return float(kept[middle] if len(kept) % 2 else (kept[middle - 1] + kept[middle]) / 2)
 
 
 def _summarize_target(system: SystemResult, target: str, limits: Sequence[float]) -> TargetSummary:

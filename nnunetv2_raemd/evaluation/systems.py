@@ -55,6 +55,7 @@ def evaluate_folders(
     *,
     options: EvaluationOptions = DEFAULT_OPTIONS,
     workers: int = 1,
+    scheduler: str | None = None,
 ) -> Evaluation:
     """Evaluate every case of every system; cases with something wrong become problems of their system.
 
@@ -69,9 +70,8 @@ def evaluate_folders(
     if not any(cases):
         searched = ", ".join(str(folder.path) for system in systems for folder in system.folders)
         raise UserError(f"no case to evaluate: no *{reference.file_ending} in {searched}")
-    outcomes = iter(
-        evaluate_cases([case for some in cases for case in some], labels, options, workers=workers)
-    )
+    every = [case for some in cases for case in some]
+    outcomes = iter(evaluate_cases(every, labels, options, workers=workers, scheduler=scheduler))
     results = []
     for system, own_cases in zip(systems, cases, strict=True):
         own = [next(outcomes) for _ in own_cases]

@@ -21,11 +21,15 @@ class Job(Protocol[Item_contra, Result_co]):
     def __call__(self, item: Item_contra, /) -> Result_co:
         """Do the work; never raises because of the item itself."""
 
-    def sees(self, item: Item_contra, /) -> Mapping[str, object]:
-        """What the present process sees of all that the item needs, by name; a worker must see the same."""
-
     def gave_up(self, item: Item_contra, reason: str, /) -> Result_co:
         """The result where the work ended its workers; called in the main process."""
+
+
+class ClusterJob(Job[Item_contra, Result_co], Protocol[Item_contra, Result_co]):
+    """A job that can be done on other machines too."""
+
+    def sees(self, item: Item_contra, /) -> Mapping[str, object]:
+        """What the present process sees of all that the item needs, by name; a worker must see the same."""
 
 
 class Backend(Protocol):
@@ -34,8 +38,9 @@ class Backend(Protocol):
     def check(self) -> None:
         """Raise `UserError` where the place is not there; asked before long preparations."""
 
-    def run(self, job: Job[Item, Result], items: Sequence[Item]) -> Generator[Result, None, None]:
+    def run(self, job: ClusterJob[Item, Result], items: Sequence[Item]) -> Generator[Result, None, None]:
         """One result for each item, as they come; closing the generator calls off what has not begun.
 
-        Raises `UserError` where the place itself is at fault.
+        Raises:
+            UserError: if the place itself is at fault.
         """

@@ -73,6 +73,10 @@ class LocalProcesses:
                 yield futures[future], future.result()
 
 
+HERE = LocalProcesses()
+"""The present process alone."""
+
+
 def _begun(waiting: Mapping[int, Item], workers: int) -> list[int]:
     """The items that may have ended their worker: one in each, and those that the pool had handed out."""
     handed_out = workers + 1  # concurrent.futures keeps one more than there are workers at hand
@@ -84,7 +88,8 @@ def map_in_order(
 ) -> Generator[Result, None, None]:
     """`function` of each item by `workers` processes, which are given many small items at a time.
 
-    Raises `UserError` where a process dies.
+    Raises:
+        UserError: if a process dies.
     """
     with process_map(workers, at_a_time=at_a_time) as run:
         yield from run(function, items)
@@ -94,7 +99,8 @@ def map_in_order(
 def process_map(workers: int, *, at_a_time: int = 1) -> Iterator[Map]:
     """A `map` by `workers` processes, which stay for all that is mapped; for one, in the present process.
 
-    Raises `UserError` where a process dies.
+    Raises:
+        UserError: if a process dies.
     """
     if workers <= 1:
         yield map

@@ -13,7 +13,7 @@ from uuid import uuid4
 from rich import get_console
 
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.execution.backend import Item, Job, Result
+from nnunetv2_raemd.execution.backend import ClusterJob, Item, Result
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -37,7 +37,7 @@ class Scheduler:
         with self._connected():
             pass
 
-    def run(self, job: Job[Item, Result], items: Sequence[Item]) -> Generator[Result, None, None]:
+    def run(self, job: ClusterJob[Item, Result], items: Sequence[Item]) -> Generator[Result, None, None]:
         """One result for each item, as they come.
 
         The scheduler gives the items of a worker that died to the others. An item that several workers died
@@ -77,7 +77,7 @@ class Scheduler:
 
 
 def _submitted(
-    client: Client, job: Job[Item, Result], items: Sequence[Item]
+    client: Client, job: ClusterJob[Item, Result], items: Sequence[Item]
 ) -> Generator[tuple[Item, Future], None, None]:
     """The items with their futures, as these finish; what has not finished is cancelled at the end."""
     run = uuid4().hex
@@ -108,9 +108,12 @@ def _next(done: SimpleQueue[Future], client: Client) -> Future:
 
 
 def _ended_its_workers(future: Future) -> bool:
-    """Whether workers died of the item; raises `UserError` where the cluster is at fault.
+    """Whether workers died of the item.
 
     A job never raises because of its item: what it raises is of the worker.
+
+    Raises:
+        UserError: if the cluster is at fault.
     """
     from distributed import KilledWorker  # noqa: PLC0415
 
@@ -124,7 +127,7 @@ def _ended_its_workers(future: Future) -> bool:
     return isinstance(error, KilledWorker)
 
 
-def _alone(client: Client, job: Job[Item, Result], item: Item) -> Result:
+def _alone(client: Client, job: ClusterJob[Item, Result], item: Item) -> Result:
     for _, future in _submitted(client, job, [item]):
         if not _ended_its_workers(future):
             result: Result = future.result()
@@ -148,7 +151,7 @@ def _call() -> Callable[[bytes], Any]:
     return call
 
 
-def _do(job: Job[Item, Result], item: Item, expected: Mapping[str, object]) -> Result:
+def _do(job: ClusterJob[Item, Result], item: Item, expected: Mapping[str, object]) -> Result:
     """Done by a worker, which may have joined after `_check_workers`."""
     from distributed import get_worker  # noqa: PLC0415
 
@@ -156,7 +159,7 @@ def _do(job: Job[Item, Result], item: Item, expected: Mapping[str, object]) -> R
     return job(item)
 
 
-def _check_workers(client: Client, job: Job[Item, Any], item: Item) -> None:
+def _check_workers(client: Client, job: ClusterJob[Item, Any], item: Item) -> None:
     """Raise `UserError` where a worker cannot do the work, before any is given to it."""
     expected = job.sees(item)
     seen = client.run(_call(), pickle.dumps((job.sees, item)), on_error="return")

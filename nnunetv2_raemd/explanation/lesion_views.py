@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from nnunetv2_raemd.report.grey_scale import LUNG
-from nnunetv2_raemd.report.jpeg import jpegs
-from nnunetv2_raemd.report.outlines import outline
+from nnunetv2_raemd.report.slice_pictures import jpegs, outline
 
 SIDE = 160
 """Pixels of a view."""

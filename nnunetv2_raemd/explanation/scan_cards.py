@@ -40,7 +40,7 @@ from nnunetv2_raemd.prediction.case_work import CaseWork
 from nnunetv2_raemd.prediction.input_cases import InputCase
 from nnunetv2_raemd.prediction.lesion_lists import SUFFIX
 from nnunetv2_raemd.prediction.predictor import uncompiled
-from nnunetv2_raemd.whole_files import write_whole
+from nnunetv2_raemd.whole_files import write_text
 
 ENDING = ".lesions.html"
 MOST_CARDS = 20
@@ -61,7 +61,7 @@ class ScanExplainer:
         """Write CASE.lesions.html, whole or not at all; returns what went wrong."""
         try:
             page = self._page(predictor, work, case)
-            write_whole(work.output / f"{case.case_id}{ENDING}", render(page))
+            write_text(work.output / f"{case.case_id}{ENDING}", render(page))
         except Exception as error:  # one bad scan must not end a run of hundreds
             return f"{case.case_id}: it has no lesion cards: {reason_of(error)}"
         return None

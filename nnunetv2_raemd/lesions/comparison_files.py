@@ -18,7 +18,7 @@ from nnunetv2_raemd.lesions.lesion_pairing import LesionChange
 from nnunetv2_raemd.lesions.measured_lesion import MeasuredLesion
 from nnunetv2_raemd.lesions.scan_comparison import Comparison
 from nnunetv2_raemd.version import __version__
-from nnunetv2_raemd.whole_files import write_whole
+from nnunetv2_raemd.whole_files import write_text
 
 CSV_NAME, JSON_NAME = "comparison.csv", "comparison.json"
 FORMAT = "nnunetv2-raemd comparison of two scans, version 1"
@@ -42,9 +42,9 @@ def write_comparison(comparison: Comparison, folder: Path) -> None:
         "before": scan_as_json(comparison.before),
         "after": scan_as_json(comparison.after),
     }
-    write_whole(folder / CSV_NAME, csv_text(csv_rows(comparison)))
+    write_text(folder / CSV_NAME, csv_text(csv_rows(comparison)))
     text = json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False)
-    write_whole(folder / JSON_NAME, f"{text}\n")
+    write_text(folder / JSON_NAME, f"{text}\n")
 
 
 def csv_rows(comparison: Comparison) -> Iterator[tuple[object, ...]]:

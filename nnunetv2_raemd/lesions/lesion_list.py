@@ -14,11 +14,11 @@ from typing import Any
 
 from nnunetv2_raemd.csv_text import csv_text
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.execution.case_batch import Failed
 from nnunetv2_raemd.lesions.measured_lesion import MeasuredLesion, ScanLesions
-from nnunetv2_raemd.lesions.scan_measurement import FailedScan
 from nnunetv2_raemd.nnunet_files.json_file import read_json
 from nnunetv2_raemd.version import __version__
-from nnunetv2_raemd.whole_files import write_whole
+from nnunetv2_raemd.whole_files import write_text
 
 CSV_NAME, JSON_NAME = "lesions.csv", "lesions.json"
 FORMAT = "nnunetv2-raemd lesions, version 1"
@@ -43,7 +43,7 @@ def save_scan(scan: ScanLesions, file: Path) -> None:
     _write_json(file, {"format": FORMAT, "scans": [scan_as_json(scan)]})
 
 
-def save_failed(scan: FailedScan, file: Path) -> None:
+def save_failed(scan: Failed, file: Path) -> None:
     """Write in the place of the list of a scan why there is none.
 
     Raises:
@@ -71,7 +71,7 @@ def load_scan(file: Path) -> ScanLesions:
         raise UserError(f"{file} does not hold the lesions of a scan ({error!r}). {advice}") from error
 
 
-def write_lesion_lists(scans: Sequence[ScanLesions], failed: Sequence[FailedScan], folder: Path) -> None:
+def write_lesion_lists(scans: Sequence[ScanLesions], failed: Sequence[Failed], folder: Path) -> None:
     """Write lesions.csv and lesions.json to a folder, each whole or not at all.
 
     Raises:
@@ -84,7 +84,7 @@ def write_lesion_lists(scans: Sequence[ScanLesions], failed: Sequence[FailedScan
         "scans": [scan_as_json(scan) for scan in scans],
         "failed": [asdict(scan) for scan in failed],
     }
-    write_whole(folder / CSV_NAME, csv_text(csv_rows(scans)))
+    write_text(folder / CSV_NAME, csv_text(csv_rows(scans)))
     _write_json(folder / JSON_NAME, content)
 
 
@@ -123,7 +123,7 @@ def _lesion(content: Mapping[str, Any]) -> dict[str, Any]:
 
 def _write_json(file: Path, content: Mapping[str, Any]) -> None:
     text = json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False)
-    write_whole(file, f"{text}\n")
+    write_text(file, f"{text}\n")
 
 
 def csv_rows(scans: Iterable[ScanLesions]) -> Iterator[tuple[object, ...]]:

@@ -8,14 +8,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from nnunetv2_raemd.execution.case_batch import Failed
 from nnunetv2_raemd.lesions.lesion_list import CSV_NAME, JSON_NAME
 from nnunetv2_raemd.lesions.measured_lesion import ScanLesions
-from nnunetv2_raemd.lesions.scan_measurement import FailedScan
 
 _SHOWN = 20  # all are in the JSON
 
 
-def print_lesion_lists(scans: Sequence[ScanLesions], failed: Sequence[FailedScan], folder: Path) -> int:
+def print_lesion_lists(scans: Sequence[ScanLesions], failed: Sequence[Failed], folder: Path) -> int:
     """Print how many were found, what was left out and where the files are.
 
     Returns:

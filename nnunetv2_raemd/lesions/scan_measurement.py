@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnunetv2_raemd.errors import UserError, reason_of
+from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.lesions.hu_image import read_hu
 from nnunetv2_raemd.lesions.measured_lesion import MeasuredLesion, ScanLesions
 from nnunetv2_raemd.lesions.measurement import Measured, lesion_masks, measure_lesions
@@ -27,39 +27,22 @@ from nnunetv2_raemd.nnunet_files.segmentation_file import (
     check_same_grid,
     read_segmentation,
 )
-from nnunetv2_raemd.version import __version__
-
-
-@dataclass(frozen=True)
-class FailedScan:
-    """A scan whose lesions could not be measured, and why."""
-
-    case_id: str
-    reason: str
 
 
 @dataclass(frozen=True)
 class MeasurementJob:
-    """`measure_scan` as a job for a backend."""
+    """`measure_scan` as a job for many cases."""
 
     labels: LabelSet | None
 
-    def __call__(self, scan: ScanFiles, /) -> ScanLesions | FailedScan:
-        try:
-            return measure_scan(scan, self.labels)
-        except UserError as error:
-            return FailedScan(scan.case_id, str(error))
-        except Exception as error:  # one bad scan must not end a run of hundreds
-            return FailedScan(scan.case_id, f"{scan.segmentation}: {reason_of(error)}")
+    def __call__(self, scan: ScanFiles, /) -> ScanLesions:
+        return measure_scan(scan, self.labels)
+
+    def case_id(self, scan: ScanFiles, /) -> str:
+        return scan.case_id
 
     def sees(self, scan: ScanFiles, /) -> Mapping[str, object]:
-        return {
-            "the version of nnunetv2-raemd": __version__,
-            str(scan.segmentation): scan.segmentation.is_file(),
-        }
-
-    def gave_up(self, scan: ScanFiles, reason: str, /) -> ScanLesions | FailedScan:
-        return FailedScan(scan.case_id, f"{scan.segmentation}: {reason}")
+        return {str(scan.segmentation): scan.segmentation.is_file()}
 
 
 def measure_scan(scan: ScanFiles, labels: LabelSet | None) -> ScanLesions:

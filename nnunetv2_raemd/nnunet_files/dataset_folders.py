@@ -18,22 +18,44 @@ class NnunetDataset:
     results: Path
 
 
+def nnunet_folder(kind: str) -> Path:
+    """The folder that the environment variable nnUNet_`kind` names.
+
+    Args:
+        kind: "raw", "preprocessed" or "results".
+
+    Raises:
+        UserError: if the variable is not set.
+    """
+    from nnunetv2 import paths  # noqa: PLC0415 - brings torch
+
+    variable = f"nnUNet_{kind}"
+    folder = getattr(paths, variable).get()
+    if not folder:
+        raise UserError(f"{variable} is not set: run `export {variable}=FOLDER`")
+    return Path(str(folder))
+
+
+def dataset_name(dataset: str) -> str:
+    """The name of a dataset given by its number or name.
+
+    Raises:
+        UserError: if nnU-Net knows no such dataset.
+    """
+    from nnunetv2.utilities.dataset_name_id_conversion import maybe_convert_to_dataset_name  # noqa: PLC0415
+
+    try:
+        return str(maybe_convert_to_dataset_name(dataset))
+    except (RuntimeError, ValueError) as error:
+        raise UserError(f"nnU-Net does not find dataset {dataset}: {error}") from error
+
+
 def find_dataset(dataset: str) -> NnunetDataset:
     """The folders of a dataset given by its number or name.
 
     Raises:
         UserError: if nnUNet_results is not set or nnU-Net knows no such dataset.
     """
-    from nnunetv2.paths import nnUNet_preprocessed, nnUNet_raw, nnUNet_results  # noqa: PLC0415
-    from nnunetv2.utilities.dataset_name_id_conversion import maybe_convert_to_dataset_name  # noqa: PLC0415
-
-    folders = {"raw": nnUNet_raw, "preprocessed": nnUNet_preprocessed, "results": nnUNet_results}
-    for kind, folder in folders.items():
-        if not folder.get():
-            raise UserError(f"nnUNet_{kind} is not set: run `export nnUNet_{kind}=FOLDER`")
-    try:
-        name = str(maybe_convert_to_dataset_name(dataset))
-    except (RuntimeError, ValueError) as error:
-        raise UserError(f"nnU-Net does not find dataset {dataset}: {error}") from error
-    raw, preprocessed, results = (Path(str(folder)) / name for folder in folders.values())
-    return NnunetDataset(name, raw, preprocessed, results)
+    raw, preprocessed, results = map(nnunet_folder, ("raw", "preprocessed", "results"))
+    name = dataset_name(dataset)
+    return NnunetDataset(name, raw / name, preprocessed / name, results / name)

@@ -23,11 +23,6 @@ class Target:
     name: str
     values: tuple[int, ...]
 
-    @property
-    def nnunet_key(self) -> str:
-        """As nnU-Net's summary.json calls it: `1` or `(1, 2)`."""
-        return str(self.values[0] if len(self.values) == 1 else self.values)
-
 
 @dataclass(frozen=True)
 class LabelSet:

@@ -15,7 +15,8 @@ NIFTI_HEADER_BYTES = 352  # 348 and four that say that no extension follows
 def write_image(image: sitk.Image, path: Path) -> None:
     """Write a `.nii.gz` of voxels and geometry only: what else a reader kept of a header may name somebody.
 
-    Raises `UserError` where the file is not whole; it is then there all the same.
+    Raises:
+        UserError: if the file is not whole; it is then there all the same.
     """
     for key in image.GetMetaDataKeys():
         image.EraseMetaData(key)

@@ -15,6 +15,7 @@ from nnunetv2_raemd.phantom.lidc_xml_writer import write_lidc_xml
 from nnunetv2_raemd.phantom.phantom_archive import ORACLE_FOLDER, CaseRecord
 from nnunetv2_raemd.phantom.thorax import Thorax
 from nnunetv2_raemd.phantom.world import as_image, lesion_records, patient_origin_mm, turned, write_image
+from nnunetv2_raemd.whole_files import whole_file
 
 SUBSETS = 10
 TURNED_EVERY = 4  # some of LUNA16's scans are stored with direction -1, -1, 1
@@ -50,12 +51,10 @@ class Luna16Layout:
 
     def finish(self, folder: Path, records: list[CaseRecord]) -> None:
         """Write `annotations.csv`: centroid and volume-equivalent diameter of every nodule's mask."""
-        temporary = folder / "annotations.csv.tmp"
-        with temporary.open("w", newline="") as file:
+        with whole_file(folder / "annotations.csv") as making, making.open("w", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(ANNOTATION_COLUMNS)
             for record in records:
                 for lesion in record["lesions"]:
                     row = [*lesion["centre_mm"], lesion["equivalent_diameter_mm"]]
                     writer.writerow([record["id"], *(f"{value:.9g}" for value in row)])
-        temporary.replace(folder / "annotations.csv")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -17,11 +16,11 @@ from nnunetv2_raemd.phantom.configuration import PhantomConfiguration
 from nnunetv2_raemd.phantom.lesion_places import NoRoomError
 from nnunetv2_raemd.phantom.thorax import Thorax, arrange, make_thorax
 from nnunetv2_raemd.version import __version__
+from nnunetv2_raemd.whole_files import whole_files, write_json
 
 SETTINGS_FILE = "phantom.json"
 ORACLE_FOLDER = "oracle"
 NODULES_FILE = "nodules.json"
-STAGING_FOLDER = ".unfinished"
 
 
 @with_config(ConfigDict(extra="allow"))
@@ -78,13 +77,13 @@ def write_archive(
     check_archive(folder, settings)
     _check_room(configuration, _unwritten(folder, layout, configuration, cases))
     folder.mkdir(parents=True, exist_ok=True)
-    _write_json(folder / SETTINGS_FILE, settings)
+    write_json(folder / SETTINGS_FILE, settings)
     records = []
     for record in _cases(folder, layout, configuration, cases):
         records.append(record)
         on_case(record["id"])
     layout.finish(folder, records)
-    _write_json(folder / ORACLE_FOLDER / NODULES_FILE, {"cases": records})
+    write_json(folder / ORACLE_FOLDER / NODULES_FILE, {"cases": records})
     return records
 
 
@@ -132,18 +131,15 @@ def _check_same(settings_file: Path, settings: dict[str, Any]) -> None:
 def _cases(
     folder: Path, layout: ArchiveLayout, configuration: PhantomConfiguration, cases: int
 ) -> Iterator[CaseRecord]:
-    staging = folder / STAGING_FOLDER
     for case in range(cases):
         record_file = _record_file(folder, layout, configuration, case)
         if not record_file.is_file():
-            shutil.rmtree(staging, ignore_errors=True)
-            staging.mkdir()
             thorax = make_thorax(configuration, case)
-            record = layout.write_case(staging, thorax, configuration.seed, case)
-            _move_files(staging, folder)
-            _write_json(record_file, dict(record))  # last: its presence says that the case is complete
+            place = record_file.relative_to(folder)  # its presence says that the case is complete
+            with whole_files(folder, last=str(place)) as making:
+                record = layout.write_case(making, thorax, configuration.seed, case)
+                write_json(making / place, dict(record))
         yield read_json(record_file, CaseRecord, "Delete it, and its case is made again")
-    shutil.rmtree(staging, ignore_errors=True)
 
 
 def _record_file(folder: Path, layout: ArchiveLayout, configuration: PhantomConfiguration, case: int) -> Path:
@@ -164,17 +160,3 @@ def _check_room(configuration: PhantomConfiguration, cases: Iterable[int]) -> No
             arrange(configuration, case)
         except NoRoomError as error:
             raise UserError(f"scan {case + 1}: {error}. Nothing was written") from error
-
-
-def _move_files(source: Path, target: Path) -> None:
-    for file in sorted(path for path in source.rglob("*") if path.is_file()):
-        place = target / file.relative_to(source)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        file.replace(place)
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(content, indent=2) + "\n")
-    temporary.replace(path)

@@ -11,16 +11,18 @@ import numpy as np
 from nnunetv2.imageio.reader_writer_registry import recursive_find_reader_writer_by_name
 
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.evaluation.case_results import Problem
+from nnunetv2_raemd.execution.backend import Backend
+from nnunetv2_raemd.execution.case_batch import Failed, run_cases
+from nnunetv2_raemd.execution.local_processes import HERE
 from nnunetv2_raemd.nnunet_files.dataset_json import read_dataset_json, reader_name
 from nnunetv2_raemd.nnunet_files.label_set import LabelSet, labels_of
 from nnunetv2_raemd.nnunet_files.probability_map import channel_of, read_probabilities
 from nnunetv2_raemd.nnunet_files.segmentation_file import Labels, read_segmentation
 from nnunetv2_raemd.nnunet_files.segmentation_folder import list_cases
-from nnunetv2_raemd.postprocessing.case_jobs import run_on_cases
 from nnunetv2_raemd.postprocessing.postprocessing_steps import postprocess
 from nnunetv2_raemd.postprocessing.settings_file import LabelSettings
 from nnunetv2_raemd.volumes.boxes import Mask
+from nnunetv2_raemd.whole_files import whole_file
 
 DESCRIPTIONS = ("dataset.json", "plans.json")
 
@@ -41,43 +43,37 @@ class PostprocessingJob:
     def needs_probabilities(self) -> bool:
         return any(label.settings.needs_probabilities for label in self.settings)
 
-    def __call__(self, case_id: str, /) -> str | Problem:
-        try:
-            _apply(case_id, self)
-        except UserError as error:
-            return Problem(case_id, None, str(error))
-        except Exception as error:  # one bad case must not end a run of hundreds
-            return Problem(case_id, None, f"{self._file(case_id)}: {error!r}")
+    def __call__(self, case_id: str, /) -> str:
+        _apply(case_id, self)
+        return case_id
+
+    def case_id(self, case_id: str, /) -> str:
         return case_id
 
     def sees(self, case_id: str, /) -> Mapping[str, object]:
-        return {str(file): file.exists() for file in (self._file(case_id), self.output)}
-
-    def gave_up(self, case_id: str, reason: str, /) -> str | Problem:
-        return Problem(case_id, None, f"{self._file(case_id)}: {reason}")
-
-    def _file(self, case_id: str) -> Path:
-        return self.source / f"{case_id}{self.file_ending}"
+        files = (self.source / f"{case_id}{self.file_ending}", self.output)
+        return {str(file): file.exists() for file in files}
 
 
 def apply_to_folder(
-    source: Path, output: Path, settings: Sequence[LabelSettings], *, workers: int = 1
-) -> tuple[list[str], list[Problem]]:
+    source: Path, output: Path, settings: Sequence[LabelSettings], *, backend: Backend = HERE
+) -> list[str | Failed]:
     """Write the post-processed segmentations of `source` to `output`, under the same names.
 
     Returns:
-        the cases written, and those that could not be with the reason.
+        the cases written, and those that failed.
 
     Raises:
         UserError: if `source` holds no predictions of nnU-Net, or the settings are of other labels.
     """
-    job = _plan(source, output, settings)
+    job = _job(source, output, settings)
     case_ids = list_cases(source, job.file_ending)
     output.mkdir(parents=True, exist_ok=True)
     for name in DESCRIPTIONS:
         if (source / name).is_file():
-            shutil.copyfile(source / name, output / name)
-    return run_on_cases("Post-processing", job, case_ids, workers=workers)
+            with whole_file(output / name) as making:
+                shutil.copyfile(source / name, making)
+    return run_cases("Post-processing", job, case_ids, backend=backend)
 
 
 def combine(
@@ -103,7 +99,7 @@ def combine(
     return result
 
 
-def _plan(source: Path, output: Path, settings: Sequence[LabelSettings]) -> PostprocessingJob:
+def _job(source: Path, output: Path, settings: Sequence[LabelSettings]) -> PostprocessingJob:
     description = read_dataset_json(source / "dataset.json")
     labels, ending = labels_of(description), str(description["file_ending"])
     case_ids = list_cases(source, ending)
@@ -151,9 +147,5 @@ def _apply(case_id: str, job: PostprocessingJob) -> None:
             before,
             postprocess(before, probability, spacing_mm=spacing_mm, settings=label.settings),
         )
-    unfinished = job.output / f".unfinished_{name}"
-    try:
-        writer.write_seg(combine(segmentation, masks, job.region_order), str(unfinished), properties)
-        unfinished.replace(job.output / name)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with whole_file(job.output / name) as making:
+        writer.write_seg(combine(segmentation, masks, job.region_order), str(making), properties)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,18 +13,23 @@ import numpy as np
 from nnunetv2_raemd.counted import counted
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.evaluation.case_evaluation import CaseFiles
-from nnunetv2_raemd.evaluation.case_results import Problem
+from nnunetv2_raemd.evaluation.lesion_matching import lesion_metrics, match_lesions
+from nnunetv2_raemd.evaluation.overlap import count_overlap, overlap_metrics
 from nnunetv2_raemd.evaluation.systems import Material, case_files
-from nnunetv2_raemd.execution.local_processes import Map, process_map
+from nnunetv2_raemd.execution.backend import Backend
+from nnunetv2_raemd.execution.backend_choice import ordered_map
+from nnunetv2_raemd.execution.case_batch import Failed, failures, run_cases
+from nnunetv2_raemd.execution.local_processes import HERE, Map
 from nnunetv2_raemd.execution.progress import progress
 from nnunetv2_raemd.nnunet_files.label_set import LabelSet
-from nnunetv2_raemd.postprocessing.case_jobs import run_on_cases
 from nnunetv2_raemd.postprocessing.case_maps import CaseMap, read_case_maps
-from nnunetv2_raemd.postprocessing.objective import score
 from nnunetv2_raemd.postprocessing.postprocessing_choices import Objective
 from nnunetv2_raemd.postprocessing.postprocessing_steps import Postprocessing, postprocess
 from nnunetv2_raemd.postprocessing.search import search
 from nnunetv2_raemd.postprocessing.settings_file import LabelSettings
+from nnunetv2_raemd.volumes.boxes import Mask
+from nnunetv2_raemd.volumes.components import find_components
+from nnunetv2_raemd.whole_files import folder_in_the_making
 
 
 @dataclass(frozen=True)
@@ -34,34 +39,40 @@ class Determined:
     labels: list[LabelSettings]
     case_ids: tuple[str, ...]
     with_probabilities: bool
-    problems: tuple[Problem, ...]
+    failed: tuple[Failed, ...]
 
 
-def determine(material: Material, objective: Objective, *, workers: int = 1) -> Determined:
+def determine(
+    material: Material, objective: Objective, *, scratch: Path, backend: Backend = HERE
+) -> Determined:
     """Search the settings of each label on all cases of the one system in `material`.
 
     Probability maps are used where every case has one. Cases are cut to their lesions and kept in a temporary
     folder, so that the search reads little and holds one case a worker in memory.
+
+    Args:
+        scratch: folder that exists, in which the temporary one is made; the backend's workers must see it.
 
     Raises:
         UserError: if no case can be read.
     """
     cases = case_files(material.systems[0], material.reference)
     with_probabilities = all(case.probabilities.is_file() for case in cases)
-    with tempfile.TemporaryDirectory() as scratch, process_map(workers) as run:
-        job = PreparationJob(material.labels, Path(scratch), with_probabilities)
-        case_ids, problems = run_on_cases("Reading cases", job, cases, workers=workers)
+    with folder_in_the_making(scratch) as folder, ordered_map(backend) as run:
+        job = PreparationJob(material.labels, folder, with_probabilities)
+        outcomes = run_cases("Reading cases", job, cases, backend=backend)
+        case_ids, failed = [one for one in outcomes if isinstance(one, str)], failures(outcomes)
         if not case_ids:
-            reason = problems[0].reason if problems else f"{material.reference.path} holds none"
+            reason = failed[0] if failed else f"{material.reference.path} holds none"
             raise UserError(f"there are no cases to choose post-processing from: {reason}")
         labels = []
         for target in material.labels.targets:
             position = material.labels.targets.index(target)
-            files = [_map_file(Path(scratch), case_id, position) for case_id in case_ids]
+            files = [_map_file(folder, case_id, position) for case_id in case_ids]
             score_all = partial(_score_all, files=files, objective=objective, run=run, label=target.name)
             chosen, trials = search(score_all, with_probabilities=with_probabilities)
             labels.append(LabelSettings(target, chosen, tuple(trials)))
-    return Determined(labels, tuple(case_ids), with_probabilities, tuple(problems))
+    return Determined(labels, tuple(case_ids), with_probabilities, tuple(failed))
 
 
 def _map_file(folder: Path, case_id: str, position: int) -> Path:
@@ -77,20 +88,17 @@ class PreparationJob:
     folder: Path
     with_probabilities: bool
 
-    def __call__(self, case: CaseFiles, /) -> str | Problem:
-        try:
-            maps = read_case_maps(case, self.labels, with_probabilities=self.with_probabilities)
-        except UserError as error:
-            return Problem(case.case_id, case.fold, str(error))
+    def __call__(self, case: CaseFiles, /) -> str:
+        maps = read_case_maps(case, self.labels, with_probabilities=self.with_probabilities)
         for position, target in enumerate(self.labels.targets):
             maps[target.name].save(_map_file(self.folder, case.case_id, position))
         return case.case_id
 
+    def case_id(self, case: CaseFiles, /) -> str:
+        return case.case_id
+
     def sees(self, case: CaseFiles, /) -> Mapping[str, object]:
         return {str(file): file.exists() for file in (self.folder, case.reference, case.prediction)}
-
-    def gave_up(self, case: CaseFiles, reason: str, /) -> str | Problem:
-        return Problem(case.case_id, case.fold, f"{case.prediction}: {reason}")
 
 
 def _score_all(
@@ -115,3 +123,20 @@ def _scores(file: Path, *, candidates: Sequence[Postprocessing], objective: Obje
         )
         for settings in candidates
     ]
+
+
+def score(reference: Mask, prediction: Mask, objective: Objective) -> float:
+    """The objective of one case, 0 to 1: Dice, or the mean of Dice and the F1 of whole lesions.
+
+    A case without a lesion in which none is predicted is right: it scores 1, where the metrics are NaN.
+    """
+    counts = count_overlap(reference, prediction, n_voxels=reference.size)
+    dice = _one_where_undefined(overlap_metrics(counts, voxel_mm3=1)["dice"])
+    if objective is Objective.DICE:
+        return dice
+    lesions = match_lesions(find_components(reference), find_components(prediction), voxel_mm3=1)
+    return (dice + _one_where_undefined(lesion_metrics(*lesions)["lesion_f1"])) / 2
+
+
+def _one_where_undefined(value: float) -> float:
+    return 1.0 if math.isnan(value) else value

@@ -9,10 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from nnunetv2_raemd.evaluation.case_results import Problem
+from nnunetv2_raemd.execution.case_batch import Failed, told
 from nnunetv2_raemd.postprocessing.determine import Determined
-
-_SHOWN = 20
 
 
 def print_trials(determined: Determined, objective: str, file: Path) -> int:
@@ -32,14 +30,11 @@ def print_trials(determined: Determined, objective: str, file: Path) -> int:
             "component probability were not tried."
         )
     console.print(f"Settings: {escape(str(file))}")
-    return print_problems(determined.problems)
+    return print_failed(determined.failed, of=len(determined.case_ids) + len(determined.failed))
 
 
-def print_problems(problems: Sequence[Problem]) -> int:
-    """Print the cases that could not be used; returns the exit status: 1 where there are any."""
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
-    for problem in problems[:_SHOWN]:
-        console.print(f"{problem.case_id}: {problem.reason}", markup=False)
-    if len(problems) > _SHOWN:
-        console.print(f"... and {len(problems) - _SHOWN} more")
-    return 1 if problems else 0
+def print_failed(failed: Sequence[Failed], *, of: int) -> int:
+    """Print which of so many cases failed; returns the exit status: 1 where any did."""
+    if failed:
+        Console(stderr=True, soft_wrap=True, highlight=False).print(told(failed, of=of), markup=False)
+    return 1 if failed else 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -16,7 +15,7 @@ from nnunetv2_raemd.nnunet_files.label_set import Target
 from nnunetv2_raemd.postprocessing.postprocessing_steps import Postprocessing
 from nnunetv2_raemd.postprocessing.search import Trial
 from nnunetv2_raemd.version import __version__
-from nnunetv2_raemd.whole_files import write_whole
+from nnunetv2_raemd.whole_files import write_json
 
 FORMAT = "nnunetv2-raemd postprocessing, version 1"
 
@@ -50,7 +49,7 @@ def save_settings(labels: list[LabelSettings], file: Path, about: Mapping[str, A
             for label in labels
         ],
     }
-    write_whole(file, json.dumps(content, indent=2) + "\n")
+    write_json(file, content)
 
 
 def load_settings(file: Path) -> list[LabelSettings]:

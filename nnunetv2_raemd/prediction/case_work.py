@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,6 +22,7 @@ from nnunetv2_raemd.prediction.scan_orientation import turn_back, turn_file
 from nnunetv2_raemd.prediction.segmentation_export import export_prediction_from_logits
 from nnunetv2_raemd.prediction.uncertainty_maps import FOLDER as UNCERTAINTY
 from nnunetv2_raemd.prediction.uncertainty_maps import write_maps
+from nnunetv2_raemd.whole_files import whole_files
 
 Properties = dict[str, Any]
 """What nnU-Net remembers of an image to bring its segmentation back to it."""
@@ -92,28 +92,21 @@ class CaseWork:
         Args:
             logits: with `uncertainty`, followed by its maps.
         """
-        unfinished = self.output / f".unfinished_{case.case_id}"
-        shutil.rmtree(unfinished, ignore_errors=True)  # left by a run that was killed
-        unfinished.mkdir()
-        try:
+        with whole_files(self.output, last=self._name(case)) as making:
             export_prediction_from_logits(
                 logits[: -len(KINDS)] if self.uncertainty else logits,
                 properties,
                 self.configuration_manager,
                 self.plans_manager,
                 self.dataset_json,
-                str(unfinished / case.case_id),
+                str(making / case.case_id),
                 self.save_probabilities or (self.lister is not None and self.lister.needs_probabilities),
             )
             if case.turn_to is not None:
-                turn_back(unfinished / self._name(case), case.images[0])
-            self._list_lesions(unfinished, case)
+                turn_back(making / self._name(case), case.images[0])
+            self._list_lesions(making, case)
             if self.uncertainty:
-                self._write_maps(logits[-len(KINDS) :], properties, unfinished, case)
-            for file in sorted(unfinished.iterdir(), key=lambda file: file.name == self._name(case)):
-                file.replace(self.output / file.name)
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
+                self._write_maps(logits[-len(KINDS) :], properties, making, case)
 
     def _list_lesions(self, unfinished: Path, case: InputCase) -> None:
         """Beside the unfinished segmentation; the probabilities are removed where they were for this only."""
@@ -136,15 +129,13 @@ class CaseWork:
     def _write_maps(
         self, maps: np.ndarray, properties: Properties, unfinished: Path, case: InputCase
     ) -> None:
-        """The maps of uncertainty, which come before the segmentation too."""
-        folder = self.output / UNCERTAINTY
-        folder.mkdir(exist_ok=True)
-        stem = unfinished / case.case_id
-        files = write_maps(maps, properties, self.plans_manager, self.configuration_manager, stem)
-        for file in files:
+        """The maps of uncertainty, in a folder of their own beside the segmentation."""
+        folder = unfinished / UNCERTAINTY
+        folder.mkdir()
+        stem = folder / case.case_id
+        for file in write_maps(maps, properties, self.plans_manager, self.configuration_manager, stem):
             if case.turn_to is not None:
                 turn_back(file, case.images[0])
-            file.replace(folder / file.name)
 
     def _name(self, case: InputCase) -> str:
         return f"{case.case_id}{self._file_ending}"

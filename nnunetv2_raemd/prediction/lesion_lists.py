@@ -12,11 +12,12 @@ from nnunetv2_raemd.confidence.rated_lesions import LesionRating, Promise, ratin
 from nnunetv2_raemd.confidence.scan_profile import profile_of
 from nnunetv2_raemd.confidence.unlike_scans import TrainingScans, unlikeness
 from nnunetv2_raemd.errors import UserError, reason_of
+from nnunetv2_raemd.execution.case_batch import Failed
 from nnunetv2_raemd.lesions.hu_image import read_hu
 from nnunetv2_raemd.lesions.lesion_list import load_scan, save_failed, save_scan, write_lesion_lists
 from nnunetv2_raemd.lesions.measured_lesion import ScanLesions
 from nnunetv2_raemd.lesions.scan_files import ScanFiles
-from nnunetv2_raemd.lesions.scan_measurement import FailedScan, measure_scan
+from nnunetv2_raemd.lesions.scan_measurement import measure_scan
 from nnunetv2_raemd.nnunet_files.label_set import LabelSet
 
 SUFFIX = ".lesions.json"
@@ -54,7 +55,7 @@ class LesionLister:
         try:
             save_scan(self._listed(scan, segmentation), file)
         except Exception as error:  # of any library
-            save_failed(FailedScan(scan.case_id, reason_of(error)), file)
+            save_failed(Failed(scan.case_id, reason_of(error)), file)
 
     def _listed(self, scan: ScanFiles, segmentation: Path) -> ScanLesions:
         found = measure_scan(scan, self.labels)
@@ -110,7 +111,7 @@ def list_all(lister: LesionLister, output: Path) -> list[str]:
         try:
             scans.append(load_scan(file))
         except UserError as error:
-            failed.append(FailedScan(file.name.removesuffix(SUFFIX), str(error)))
+            failed.append(Failed(file.name.removesuffix(SUFFIX), str(error)))
     write_lesion_lists(scans, failed, output)
     print_lists(scans, lister, output)
     return [f"{scan.case_id}: its lesions are not listed: {scan.reason}" for scan in failed]

@@ -10,7 +10,6 @@ from textwrap import shorten
 from typing import Any, NamedTuple, Protocol
 
 import torch
-from nnunetv2.paths import nnUNet_results
 from nnunetv2.utilities.file_path_utilities import get_output_folder
 
 from nnunetv2_raemd.errors import UserError, reason_of
@@ -20,6 +19,7 @@ from nnunetv2_raemd.nnunet_files.checkpoint import (
     read_checkpoint,
     trained_network,
 )
+from nnunetv2_raemd.nnunet_files.dataset_folders import nnunet_folder
 from nnunetv2_raemd.nnunet_files.dataset_json import read_dataset_json
 from nnunetv2_raemd.nnunet_files.network_name import check_networks_are_known
 from nnunetv2_raemd.nnunet_files.plans_file import read_plans
@@ -47,9 +47,12 @@ class Model(NamedTuple):
     checkpoint: str
 
     def folder(self) -> Path:
-        """Its folder in `nnUNet_results`; raises `UserError` where there is none, or a checkpoint lacks."""
-        if not nnUNet_results:
-            raise UserError("nnUNet_results is not set: run `export nnUNet_results=FOLDER`")
+        """Its folder in `nnUNet_results`.
+
+        Raises:
+            UserError: if there is none, or a checkpoint lacks.
+        """
+        nnunet_folder("results")
         try:
             path = get_output_folder(self.dataset, self.trainer, self.plans, self.configuration)
         except (RuntimeError, ValueError) as error:
@@ -181,7 +184,11 @@ def load_checkpoints(
 
 
 def torch_device(name: str) -> torch.device:
-    """The device, with torch's threads as nnU-Net sets them; raises `UserError` where there is none."""
+    """The device, with torch's threads as nnU-Net sets them.
+
+    Raises:
+        UserError: if there is none.
+    """
     if name == "cuda" and not torch.cuda.is_available():
         raise UserError("torch finds no CUDA device; give -device cpu, or see `raemd info`")
     if name == "mps" and not torch.backends.mps.is_available():

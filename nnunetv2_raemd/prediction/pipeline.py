@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnunetv2_raemd.errors import reason_of
+from nnunetv2_raemd.execution.case_batch import Failed
 from nnunetv2_raemd.execution.local_processes import submit, worker_pool
 
 if TYPE_CHECKING:
@@ -24,9 +25,10 @@ Network = Callable[[np.ndarray], np.ndarray]
 Preprocessed = Future[tuple[np.ndarray, dict[str, Any]]]
 
 WAITING_EXPORTS = 2  # as many as nnU-Net lets wait: each holds the logits of a scan
-WORKER_DIED = (
-    "the cases that were not done yet: a worker process died, usually out of memory. Go on with "
-    "--continue_prediction and fewer processes (-npp, -nps)"
+WORKER_DIED = Failed(
+    "the cases that were not done yet",
+    "a worker process died, usually out of memory. Go on with --continue_prediction and fewer processes "
+    "(-npp, -nps)",
 )
 
 
@@ -43,13 +45,13 @@ class Pipeline:
 
     Attributes:
         n_written: cases predicted and exported.
-        problems: the cases that could not be predicted, each with the reason.
+        failed: the cases that could not be predicted.
     """
 
     def __init__(self, work: CaseWork, network: Network, processes: Processes) -> None:
         self.work, self.network, self.processes = work, network, processes
         self.n_written = 0
-        self.problems: list[str] = []
+        self.failed: list[Failed] = []
 
     def run(self, cases: Sequence[InputCase]) -> None:
         """Predict all that can be; an interrupt lets exports that have begun come to their end."""
@@ -60,7 +62,7 @@ class Pipeline:
             ):
                 self._run(cases, readers, writers)
         except BrokenProcessPool:
-            self.problems.append(WORKER_DIED)
+            self.failed.append(WORKER_DIED)
 
     def _run(self, cases: Sequence[InputCase], readers: Executor, writers: Executor) -> None:
         exports: deque[tuple[InputCase, Future[None]]] = deque()
@@ -100,7 +102,7 @@ class Pipeline:
         except BrokenProcessPool:
             raise
         except Exception as error:  # one bad case must not end a run of hundreds
-            self.problems.append(f"{case.case_id}: {reason_of(error)}")
+            self.failed.append(Failed(case.case_id, reason_of(error)))
 
 
 class InThisProcess(Executor):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import torch
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.execution.case_batch import Failed
 from nnunetv2_raemd.execution.progress import progress
 from nnunetv2_raemd.nnunet_files.label_set import labels_of
 from nnunetv2_raemd.nnunet_files.segmentation_file import SIMPLE_ITK
@@ -23,26 +23,40 @@ from nnunetv2_raemd.prediction.pass_spread import PassSpread
 from nnunetv2_raemd.prediction.pipeline import Pipeline, Processes
 from nnunetv2_raemd.prediction.predictor import WholeScanPredictor, uncompiled
 from nnunetv2_raemd.prediction.sliced_network import SlicedNetwork
-from nnunetv2_raemd.whole_files import write_whole
+from nnunetv2_raemd.whole_files import write_json
+
+Elsewhere = Callable[[Sequence[InputCase]], Sequence[Failed]]
+"""Predicts cases on other machines, and returns those that failed."""
 
 
 def predict_batch(
-    predictor: nnUNetPredictor, batch: Batch, processes: Processes, survey: Survey | None = None
+    predictor: nnUNetPredictor,
+    batch: Batch,
+    processes: Processes,
+    survey: Survey | None = None,
+    *,
+    elsewhere: Elsewhere | None = None,
 ) -> None:
     """Predict all cases that can be.
 
     Args:
         survey: of `batch`, if it was made already.
+        elsewhere: predicts instead of the processes of this machine, which then only look at the input.
 
     Raises:
         UserError: if there is nothing to predict, or a previous stage is missing or one too many, before work
             starts; if cases had to be left out, after all others are written.
     """
-    raise_left_out(run_batch(predictor, batch, processes, survey))
+    raise_left_out(run_batch(predictor, batch, processes, survey, elsewhere=elsewhere))
 
 
 def run_batch(
-    predictor: nnUNetPredictor, batch: Batch, processes: Processes, survey: Survey | None = None
+    predictor: nnUNetPredictor,
+    batch: Batch,
+    processes: Processes,
+    survey: Survey | None = None,
+    *,
+    elsewhere: Elsewhere | None = None,
 ) -> list[str]:
     """Predict all cases that can be, and return why the others cannot, naming them.
 
@@ -56,26 +70,38 @@ def run_batch(
         _check_maps_can_be_made(predictor)
     found = survey or survey_input(batch, predictor.plans_manager.plans, predictor.dataset_json)
     print(found.described())
-    lister = _lister(predictor, batch, str(predictor.plans_manager.plans["image_reader_writer"]))
-    work = _work(predictor, batch, lister)
-    if batch.lungs and isinstance(predictor, WholeScanPredictor):
-        predictor = predictor.with_fitting_tiles()
-    network = _logits_and_spread if batch.uncertainty else _logits
-    pipeline = Pipeline(work, lambda image: network(predictor, image), processes)
+    work = case_work(predictor, batch)
+    n_written, failed = 0, list[Failed]()
     if found.usable:
         _prepare(predictor, batch, processes)
-        pipeline.run(found.usable)
-    print(f"Segmentations written to {batch.output}: {pipeline.n_written}")
-    reasons = found.problems + pipeline.problems
-    if lister is not None and batch.output.is_dir():
-        reasons += list_all(lister, batch.output)
+        n_written, failed = _predict(found.usable, predictor, work, processes, elsewhere)
+    print(f"Segmentations written to {batch.output}: {n_written}")
+    reasons = found.problems + [str(one) for one in failed]
+    if work.lister is not None and batch.output.is_dir():
+        reasons += list_all(work.lister, batch.output)
         reasons += _explained(predictor, batch, work, found.usable)
     return reasons
 
 
-def _lister(predictor: nnUNetPredictor, batch: Batch, reader: str) -> LesionLister | None:
+def _predict(
+    cases: Sequence[InputCase],
+    predictor: nnUNetPredictor,
+    work: CaseWork,
+    processes: Processes,
+    elsewhere: Elsewhere | None,
+) -> tuple[int, list[Failed]]:
+    """How many are written, and those that failed."""
+    if elsewhere is not None:
+        failed = list(elsewhere(cases))
+        return len(cases) - len(failed), failed
+    pipeline = Pipeline(work, lambda image: result_of(predictor, work, image), processes)
+    pipeline.run(cases)
+    return pipeline.n_written, pipeline.failed
+
+
+def _lister(predictor: nnUNetPredictor, batch: Batch) -> LesionLister | None:
     """What lists the lesions; of pictures and formats without a place in the patient, nothing does."""
-    if reader != SIMPLE_ITK:
+    if predictor.plans_manager.plans["image_reader_writer"] != SIMPLE_ITK:
         if batch.promise.given:
             raise UserError("--false-positives and --sensitivity are for volumes that SimpleITKIO reads")
         return None
@@ -83,7 +109,12 @@ def _lister(predictor: nnUNetPredictor, batch: Batch, reader: str) -> LesionList
     return lister_for(folder, labels_of(predictor.dataset_json), batch.promise)
 
 
-def _work(predictor: nnUNetPredictor, batch: Batch, lister: LesionLister | None) -> CaseWork:
+def case_work(predictor: nnUNetPredictor, batch: Batch) -> CaseWork:
+    """What is done to each case before and after the network.
+
+    Raises:
+        UserError: if the batch asks for what the model's images do not allow.
+    """
     return CaseWork(
         predictor.plans_manager,
         predictor.configuration_manager,
@@ -93,9 +124,16 @@ def _work(predictor: nnUNetPredictor, batch: Batch, lister: LesionLister | None)
         save_probabilities=batch.save_probabilities,
         verbose=predictor.verbose_preprocessing,
         lungs=batch.lungs,
-        lister=lister,
+        lister=_lister(predictor, batch),
         uncertainty=batch.uncertainty,
     )
+
+
+def result_of(predictor: nnUNetPredictor, work: CaseWork, image: np.ndarray) -> np.ndarray:
+    """From a preprocessed image (C, Z, Y, X) to what `work` exports: logits (classes, Z, Y, X), then maps."""
+    if work.lungs and isinstance(predictor, WholeScanPredictor):
+        predictor = predictor.with_fitting_tiles()
+    return (_logits_and_spread if work.uncertainty else _logits)(predictor, image)
 
 
 def _logits(predictor: nnUNetPredictor, image: np.ndarray) -> np.ndarray:
@@ -117,8 +155,7 @@ def _check_maps_can_be_made(predictor: nnUNetPredictor) -> None:
             "--uncertainty is for RAEMD-Net: other networks are predicted by nnU-Net's own sliding window, "
             "which does not show its passes"
         )
-    reader = predictor.plans_manager.image_reader_writer_class.__name__
-    if reader != SIMPLE_ITK:
+    if predictor.plans_manager.plans["image_reader_writer"] != SIMPLE_ITK:
         raise UserError("--uncertainty is for volumes that SimpleITKIO reads")
 
 
@@ -144,13 +181,9 @@ def _explained(
 
 def _prepare(predictor: nnUNetPredictor, batch: Batch, processes: Processes) -> None:
     """Make the folder, with the descriptions that nnU-Net and others look for in it."""
-    descriptions = {
-        "predict_from_raw_data_args.json": _arguments(batch, processes),
-        "dataset.json": predictor.dataset_json,
-        "plans.json": predictor.plans_manager.plans,
-    }
-    for name, content in descriptions.items():
-        write_whole(batch.output / name, json.dumps(content, indent=4) + "\n")
+    write_json(batch.output / "predict_from_raw_data_args.json", _arguments(batch, processes))
+    write_json(batch.output / "dataset.json", predictor.dataset_json)
+    write_json(batch.output / "plans.json", predictor.plans_manager.plans)
 
 
 def _arguments(batch: Batch, processes: Processes) -> dict[str, Any]:

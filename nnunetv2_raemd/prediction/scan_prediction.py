@@ -12,6 +12,7 @@ from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.nnunet_files.dataset_json import read_dataset_json
 from nnunetv2_raemd.nnunet_files.plans_file import read_plans
 from nnunetv2_raemd.prediction.batch_request import Batch
+from nnunetv2_raemd.prediction.cluster_prediction import Cluster
 from nnunetv2_raemd.prediction.input_survey import check_previous_stage, raise_left_out, survey_input
 from nnunetv2_raemd.prediction.model_loading import AnyModel, load_model
 from nnunetv2_raemd.prediction.pipeline import Processes
@@ -23,7 +24,13 @@ from nnunetv2_raemd.scans.staging import is_nnunet_folder
 
 
 def predict_any(
-    request: ScanRequest, model: AnyModel, batch: Batch, processes: Processes, **settings: Any
+    request: ScanRequest,
+    model: AnyModel,
+    batch: Batch,
+    processes: Processes,
+    *,
+    cluster: Cluster | None = None,
+    **settings: Any,
 ) -> None:
     """Predict images in a folder of nnU-Net's format, as nnUNetv2_predict does, or scans by `predict_scans`.
 
@@ -34,7 +41,7 @@ def predict_any(
     description = read_dataset_json(folder / "dataset.json")
     ending = str(description["file_ending"])
     if is_url(request.source) or not is_nnunet_folder(Path(request.source), ending):
-        predict_scans(request, model, batch, processes, **settings)
+        predict_scans(request, model, batch, processes, cluster=cluster, **settings)
         return
     if request.kinds or request.series:
         raise UserError(
@@ -47,19 +54,27 @@ def predict_any(
         check_previous_stage(configuration.get("previous_stage"), batch)
     survey = survey_input(batch, plans, description)
     if survey.usable:  # torch and the weights take a while
-        predict_batch(load_model(model, **settings), batch, processes, survey)
+        elsewhere = cluster.prediction(model, batch, settings) if cluster else None
+        predict_batch(load_model(model, **settings), batch, processes, survey, elsewhere=elsewhere)
     else:
         print(survey.described())
         raise_left_out(survey.problems)
 
 
 def predict_scans(
-    request: ScanRequest, model: AnyModel, batch: Batch, processes: Processes, **settings: Any
+    request: ScanRequest,
+    model: AnyModel,
+    batch: Batch,
+    processes: Processes,
+    *,
+    cluster: Cluster | None = None,
+    **settings: Any,
 ) -> None:
     """Predict the scans of a request, write their objects and send them.
 
     Args:
         batch: its `source` is not looked at, its `output` takes everything.
+        cluster: where the network runs, if not here.
         settings: those of nnU-Net's predictor.
 
     Raises:
@@ -67,15 +82,18 @@ def predict_scans(
             are done.
     """
     run = ScanRun(request, model, batch, settings)
-    with tempfile.TemporaryDirectory(prefix="raemd_") as folder:
+    if cluster is not None:
+        batch.output.mkdir(parents=True, exist_ok=True)
+    shared = None if cluster is None else batch.output  # its workers see no folder of this machine alone
+    with tempfile.TemporaryDirectory(prefix=".raemd_", dir=shared) as folder:
         staged = run.stage(Path(folder))
         problems = list(staged.problems)
         if staged.scans:
             predictor = load_model(model, **settings)
             images = replace(batch, source=staged.scans[0].image.parent, num_parts=1, part_id=0)
             images = replace(images, save_probabilities=run.needs_probabilities)
-            problems += run_batch(predictor, images, processes)
+            elsewhere = cluster.prediction(model, images, settings) if cluster else None
+            problems += run_batch(predictor, images, processes, elsewhere=elsewhere)
             problems += run.make_objects(staged.scans)
     report(run, staged, problems)
-    if problems:
-        raise UserError("not everything could be done:\n" + "\n".join(f"  {problem}" for problem in problems))
+    raise_left_out(problems)

@@ -13,7 +13,7 @@ from nnunetv2_raemd.dicom_objects.object_kinds import ObjectKind
 from nnunetv2_raemd.dicom_objects.segmented_series import object_series_uid
 from nnunetv2_raemd.dicom_objects.written_objects import object_files
 from nnunetv2_raemd.dicomweb.address import is_url, service_address, study_address
-from nnunetv2_raemd.dicomweb.required import require_dicomweb
+from nnunetv2_raemd.dicomweb.dicomweb_extra import require_dicomweb
 from nnunetv2_raemd.errors import UserError, reason_of
 from nnunetv2_raemd.execution.progress import progress
 from nnunetv2_raemd.nnunet_files.dataset_json import read_dataset_json

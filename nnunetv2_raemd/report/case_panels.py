@@ -1,4 +1,4 @@
-"""The cases of the viewer: chosen, read and drawn."""
+"""The cases of the viewer: chosen, their images found in nnUNet_raw, read and drawn."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.progress import track
 
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.nnunet_files.case_images import CaseImage, find_images
-from nnunetv2_raemd.report.case_choice import ChosenCase, choose_cases
+from nnunetv2_raemd.report.case_and_slice_choice import ChosenCase, choose_cases
 from nnunetv2_raemd.report.evaluated import Evaluated
 from nnunetv2_raemd.report.shown_case import show_case
 

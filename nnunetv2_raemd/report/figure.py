@@ -8,12 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nnunetv2_raemd.errors import UserError
-
-try:
-    import plotly.graph_objects as go
-except ImportError as missing:
-    raise UserError('raemd report needs Plotly: pip install "nnunetv2-raemd[report]"') from missing
+import plotly.graph_objects as go
 
 _DIGITS = 6
 _AXIS = {

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import plotly.graph_objects as go
+
 from nnunetv2_raemd.evaluation.froc import LUNA16_RATES
 from nnunetv2_raemd.evaluation.summary import TargetSummary
-from nnunetv2_raemd.report.figure import Plot, as_json, go, new_figure, plottable
+from nnunetv2_raemd.report.figure import Plot, as_json, new_figure, plottable
 from nnunetv2_raemd.report.roles import Look
 
 _LEAST_RATE = 0.01  # left of what is shown: a logarithmic axis has no place for none

@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import plotly.graph_objects as go
+
 from nnunetv2_raemd.evaluation.case_results import Evaluation, SystemResult
 from nnunetv2_raemd.evaluation.metrics import Metric
-from nnunetv2_raemd.report.figure import SHARE_AXIS, Plot, as_json, go, new_figure, plottable
+from nnunetv2_raemd.report.figure import SHARE_AXIS, Plot, as_json, new_figure, plottable
 from nnunetv2_raemd.report.roles import Look
 
 _ALL_POINTS = 150  # more of them hide the box: then only outliers are drawn

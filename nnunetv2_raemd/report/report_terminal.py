@@ -8,14 +8,14 @@ from rich.console import Console
 from rich.markup import escape
 
 from nnunetv2_raemd.report.report_page import Page, render
-from nnunetv2_raemd.whole_files import write_whole
+from nnunetv2_raemd.whole_files import write_text
 
 _SHOWN = 20  # all are on the page
 
 
 def report(page: Page, file: Path) -> int:
     """Write the page, list what is missing, and return the exit status: 1 where something is."""
-    write_whole(file, render(page))
+    write_text(file, render(page))
     console = Console(highlight=False)
     for sentence in page.missing[:_SHOWN]:
         console.print(f"[bold red]Missing:[/] {escape(sentence)}", soft_wrap=True)

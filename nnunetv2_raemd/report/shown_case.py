@@ -16,12 +16,11 @@ from nnunetv2_raemd.evaluation.case_evaluation import CaseFiles
 from nnunetv2_raemd.nnunet_files.case_images import CaseImage
 from nnunetv2_raemd.nnunet_files.label_set import LabelSet, Target
 from nnunetv2_raemd.nnunet_files.segmentation_file import check_same_grid
+from nnunetv2_raemd.report.case_and_slice_choice import choose_slices
 from nnunetv2_raemd.report.displayed_volume import Volume, read_volume
 from nnunetv2_raemd.report.grey_scale import CT_SCALE, GreyScale, scale_of
-from nnunetv2_raemd.report.jpeg import jpegs
-from nnunetv2_raemd.report.outlines import outline
 from nnunetv2_raemd.report.roles import REFERENCE
-from nnunetv2_raemd.report.slice_choice import choose_slices
+from nnunetv2_raemd.report.slice_pictures import jpegs, outline
 
 _CLOSE_UP_SIDE = 32  # voxels, at least
 _CLOSE_UP_FACTOR = 3  # times the mask's extent

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from nnunetv2_raemd.report.figure import SHARE_AXIS, Plot, as_json, go, plottable, style
+from nnunetv2_raemd.report.figure import SHARE_AXIS, Plot, as_json, plottable, style
 from nnunetv2_raemd.report.roles import Look
 from nnunetv2_raemd.report.training_log import QUANTITIES, TrainingLog
 from nnunetv2_raemd.training.overlap_log import MEAN_F1, MEAN_IOU

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nnunetv2_raemd.execution.cluster_worker import ONE_AT_A_TIME, takes_one_at_a_time
 from nnunetv2_raemd.study.process_group import run_in_group
 from nnunetv2_raemd.study.single_training import Training
 from nnunetv2_raemd.study.training_lock import LockedError, locked
@@ -28,7 +29,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """Takes a training to its end; a `Job` of `dataset_conversion.execution`.
+    """Takes a training to its end; a `ClusterJob`.
 
     `options` go to the command, such as ("-device", "cpu").
     """
@@ -64,7 +65,7 @@ class TrainingJob:
         return folders | {
             str(training.dataset.parent): training.dataset.parent.is_dir(),
             "version of nnunetv2-raemd": __version__,
-            "one training at a time (start workers with --nthreads 1)": _takes_one_at_a_time(),
+            ONE_AT_A_TIME: takes_one_at_a_time(),
         }
 
     def gave_up(self, training: Training, reason: str) -> Outcome:
@@ -82,16 +83,3 @@ def find_script(name: str) -> str:
     if script is None:
         raise FileNotFoundError(f"there is no {name} beside {sys.executable}")
     return script
-
-
-def _takes_one_at_a_time() -> bool:
-    """Whether this process is no worker of dask's, or one with a single thread."""
-    if "distributed" not in sys.modules:
-        return True
-    from distributed import get_worker  # noqa: PLC0415 - an extra that most users do without
-
-    try:
-        n_threads: int = get_worker().state.nthreads
-    except ValueError:  # no worker
-        return True
-    return n_threads == 1

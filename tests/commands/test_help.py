@@ -38,3 +38,14 @@ def test_every_option_is_named_in_full_and_explained(
         if option.param_type_name == "option" and not option.hidden:
             assert set(option.opts) <= set(shown.output.replace(",", " ").split()), option.opts
             assert option.help
+
+
+@pytest.mark.parametrize("path", [path for path in ALL if getattr(ALL[path], "commands", None)], ids=" ".join)
+def test_every_command_has_a_summary_that_fits(
+    path: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = CliRunner().invoke(app, [*path, "--help"]).output
+    lines = shown[shown.index("Commands:") :].splitlines()[1:]
+    assert [line.split()[0] for line in lines] == list(ALL[path].commands)
+    assert all(line.endswith(".") and not line.endswith("..") for line in lines)

@@ -16,8 +16,9 @@ from nnunetv2.imageio.simpleitk_reader_writer import SimpleITKIO
 from scipy import ndimage
 from segmentations import SHAPE, block, noisy_labels, write_labels
 
+from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.evaluation.case_evaluation import CaseFiles, evaluate_case
-from nnunetv2_raemd.evaluation.case_results import CaseResult, Problem
+from nnunetv2_raemd.evaluation.case_results import CaseResult
 from nnunetv2_raemd.evaluation.evaluation_options import EvaluationOptions
 from nnunetv2_raemd.evaluation.froc_choices import HitRule
 from nnunetv2_raemd.evaluation.metrics import METRICS
@@ -43,16 +44,13 @@ def files(
 
 
 def evaluated(case: CaseFiles, labels: LabelSet = NODULE, **options: Any) -> CaseResult:
-    found = evaluate_case(case, labels, EvaluationOptions(**options))
-    assert isinstance(found, CaseResult), found
-    return found
+    return evaluate_case(case, labels, EvaluationOptions(**options))
 
 
 def refused(case: CaseFiles, labels: LabelSet = NODULE, **options: Any) -> str:
-    found = evaluate_case(case, labels, EvaluationOptions(**options))
-    assert isinstance(found, Problem)
-    assert (found.case_id, found.fold) == ("case", None)
-    return found.reason
+    with pytest.raises(UserError) as told:
+        evaluate_case(case, labels, EvaluationOptions(**options))
+    return str(told.value)
 
 
 LABEL_SETS = [

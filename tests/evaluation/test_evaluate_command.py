@@ -172,8 +172,9 @@ def test_not_one_good_case(trained: NnunetFolders) -> None:
         (("-d", 701, "-tr", "TrainerA", "-f", 0, 4), r"fold_4.validation does not exist: train fold 4"),
         (("-d", 702, "-tr", "TrainerA"), r"nnU-Net does not find dataset 702"),
         (("-d", 701, "-tr", "TrainerA", "--against", "TrainerB"), r"no system TrainerB"),
-        (("-d", 701), r"give -d and -tr"),
-        (("--pred", "."), r"give -d and -tr"),
+        (("-d", 701), r"give either -d and -tr"),
+        (("--pred", "."), r"give either -d and -tr"),
+        (("-d", 701, "-tr", "TrainerA", "-i", "."), r"give either -d and -tr"),
     ],
 )
 def test_what_is_not_there_is_named(

@@ -13,11 +13,11 @@ from rich.console import Console
 
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.execution import progress
+from nnunetv2_raemd.execution.case_batch import Failed, failures, run_cases, told
 from nnunetv2_raemd.execution.local_processes import LocalProcesses, process_map
-from nnunetv2_raemd.execution.tracked import run_tracked
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="os._exit of a worker is POSIX's")
-DEADLY = -1
+DEADLY, UNLUCKY, REFUSED = -1, 13, 14
 
 
 def square(number: int) -> int:
@@ -28,54 +28,65 @@ def square(number: int) -> int:
 
 @dataclass(frozen=True)
 class Squares:
-    """Squares as text, so that what was given up is told from them."""
+    """Squares of numbers, but for two that cannot be squared."""
 
-    def __call__(self, number: int, /) -> str:
-        return str(square(number))
+    def __call__(self, number: int, /) -> int:
+        if number == UNLUCKY:
+            raise ZeroDivisionError("unlucky")
+        if number == REFUSED:
+            raise UserError("numbers.txt holds 14: delete it")
+        return square(number)
+
+    def case_id(self, number: int, /) -> str:
+        return f"case {number}"
 
     def sees(self, _: int, /) -> Mapping[str, object]:
         return {}
-
-    def gave_up(self, number: int, reason: str, /) -> str:
-        return f"{number}: {reason}"
 
 
 def set_up() -> None:
     os.environ["RAEMD_TEST_SET_UP"] = "yes"
 
 
-@dataclass(frozen=True)
 class WhereItRuns(Squares):
-    def __call__(self, _: int, /) -> str:
-        return os.environ.get("RAEMD_TEST_SET_UP", "no")
-
-
-def given_up(result: str) -> bool:
-    return ":" in result
+    def __call__(self, _: int, /) -> int:
+        return int(os.environ.get("RAEMD_TEST_SET_UP", "no") == "yes")
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_results_come_in_the_order_of_the_items(workers: int) -> None:
-    backend = LocalProcesses(workers)
-    found = run_tracked("Squaring", Squares(), range(9, 0, -1), backend=backend, failed=given_up)
-    assert found == [str(n * n) for n in range(9, 0, -1)]
+def test_results_come_in_the_order_of_the_cases(workers: int) -> None:
+    found = run_cases("Squaring", Squares(), range(9, 0, -1), backend=LocalProcesses(workers))
+    assert found == [n * n for n in range(9, 0, -1)]
 
 
-def test_an_item_that_ends_its_worker_is_given_up_and_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_a_case_raises_is_named_and_the_rest_goes_on(workers: int) -> None:
+    found = run_cases("Squaring", Squares(), [1, UNLUCKY, REFUSED, 2], backend=LocalProcesses(workers))
+    unlucky = Failed("case 13", "ZeroDivisionError: unlucky")
+    refused = Failed("case 14", "numbers.txt holds 14: delete it")
+    assert found == [1, unlucky, refused, 4]
+    assert told(failures(found), of=4).splitlines() == [
+        "2 of 4 cases failed:",
+        "  case 13: ZeroDivisionError: unlucky",
+        "  case 14: numbers.txt holds 14: delete it",
+    ]
+    assert told(failures(found), of=4, shown=1).endswith("unlucky\n  ... and 1 more")
+
+
+def test_a_case_that_ends_its_worker_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     log = io.StringIO()
     monkeypatch.setattr(progress, "get_console", lambda: Console(file=log, force_terminal=False))
     items = [1, 2, DEADLY, 3, DEADLY, 4, 5, 6]
-    found = run_tracked("Squaring", Squares(), items, backend=LocalProcesses(2), failed=given_up)
-    assert [result for result in found if not given_up(result)] == ["1", "4", "9", "16", "25", "36"]
-    assert [i for i, result in enumerate(found) if given_up(result)] == [2, 4]
-    assert found[2].startswith("-1: the worker process died, usually out of memory")
+    found = run_cases("Squaring", Squares(), items, backend=LocalProcesses(2))
+    assert [result for result in found if isinstance(result, int)] == [1, 4, 9, 16, 25, 36]
+    assert [i for i, result in enumerate(found) if isinstance(result, Failed)] == [2, 4]
+    assert str(found[2]).startswith("case -1: the worker process died, ")
     assert "Squaring 8/8, 2 failed" in log.getvalue()
 
 
 def test_workers_are_set_up_and_the_present_process_is_not() -> None:
-    for workers, expected in ((2, "yes"), (1, "no")):
-        backend = LocalProcesses(workers, set_up)
-        found = run_tracked("Looking", WhereItRuns(), [1, 2], backend=backend, failed=given_up)
+    for workers, expected in ((2, 1), (1, 0)):
+        found = run_cases("Looking", WhereItRuns(), [1, 2], backend=LocalProcesses(workers, set_up))
         assert found == [expected, expected]
 
 

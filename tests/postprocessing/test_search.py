@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from nnunetv2_raemd.postprocessing.objective import score
+from nnunetv2_raemd.postprocessing.determine import score
 from nnunetv2_raemd.postprocessing.postprocessing_choices import Objective
 from nnunetv2_raemd.postprocessing.postprocessing_steps import Postprocessing
 from nnunetv2_raemd.postprocessing.search import CANDIDATES, improvement_p_value, search

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from nnunetv2_raemd import whole_files
+from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.prediction import case_work
 from nnunetv2_raemd.prediction.batch_request import Batch
 from nnunetv2_raemd.prediction.case_work import CaseWork
@@ -27,6 +32,12 @@ def is_done(work: CaseWork) -> bool:
     return Batch(work.output, work.output, save_probabilities=True).is_done(CASE.case_id, ".nii.gz")
 
 
+def _ended_process() -> int:
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    return child.pid
+
+
 def export(work: CaseWork) -> None:
     work.export(np.zeros((2, 1, 1, 1)), {}, CASE)
 
@@ -38,7 +49,7 @@ def test_nothing_is_left_of_an_export_that_fails(work: CaseWork, monkeypatch: py
         raise OSError("no space left on device")
 
     monkeypatch.setattr(case_work, "export_prediction_from_logits", fail_halfway)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(UserError, match=r"7\.nii\.gz cannot be written: .*no space"):
         export(work)
     assert list(work.output.iterdir()) == []
     assert not is_done(work)
@@ -47,7 +58,8 @@ def test_nothing_is_left_of_an_export_that_fails(work: CaseWork, monkeypatch: py
 def test_the_segmentation_appears_last_and_what_a_killed_run_left_does_no_harm(
     work: CaseWork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    left = work.output / ".unfinished_1.2.840.7"
+    whole_files._remove_abandoned.cache_clear()
+    left = work.output / f"{whole_files.PREFIX}{_ended_process()}@{socket.gethostname()}-x"
     left.mkdir()
     (left / "1.2.840.7.nii.gz").write_bytes(b"half a segm")
     (left / "of an earlier version").touch()

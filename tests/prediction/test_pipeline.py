@@ -66,7 +66,7 @@ def test_what_fails_in_any_stage_is_left_out_and_all_others_are_written(
     pipeline.run(cases("1", "unreadable", "2", "3", "4", "5", "6"))
     assert written(tmp_path) == {"1": "2.0", "4": "8.0", "5": "10.0", "6": "12.0"}
     assert pipeline.n_written == 4
-    assert sorted(pipeline.problems) == [
+    assert sorted(map(str, pipeline.failed)) == [
         "2: the image contains NaN",
         "3: OSError: no space left on device",
         "unreadable: OSError: damaged voxels",
@@ -79,9 +79,9 @@ def test_a_worker_that_dies_ends_the_work_with_advice_and_what_is_done_stays(tmp
     pipeline.run(cases("1", "4", "kills its worker", "5"))
     assert "1" in written(tmp_path)
     assert "5" not in written(tmp_path)
-    (problem,) = pipeline.problems
-    assert "-npp" in problem
-    assert "--continue_prediction" in problem
+    (failed,) = pipeline.failed
+    assert "-npp" in failed.reason
+    assert "--continue_prediction" in failed.reason
 
 
 def test_few_cases_are_held_at_a_time(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_few_cases_are_held_at_a_time(tmp_path: Path) -> None:
 
     pipeline = Pipeline(Work(tmp_path), network, Processes(1, 1))
     pipeline.run(cases(*(str(number) for number in range(10, 30))))
-    assert pipeline.problems == []
+    assert pipeline.failed == []
     assert len(held) == 20
     assert max(held) <= 2
 
@@ -110,7 +110,7 @@ def test_few_results_wait_for_export(tmp_path: Path) -> None:
 
     pipeline = Pipeline(Work(tmp_path, export_s=0.05), network, Processes(0, 1))
     pipeline.run(cases(*(str(number) for number in range(10, 30))))
-    assert pipeline.problems == []
+    assert pipeline.failed == []
     assert len(unwritten) == 20
     assert max(unwritten) <= 1 + WAITING_EXPORTS
 

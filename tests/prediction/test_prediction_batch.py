@@ -12,6 +12,7 @@ import pytest
 import SimpleITK as sitk
 
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.execution.case_batch import Failed
 from nnunetv2_raemd.prediction import prediction_batch as room
 from nnunetv2_raemd.prediction.batch_request import Batch
 from nnunetv2_raemd.prediction.case_work import CaseWork
@@ -42,12 +43,12 @@ class Notes:
     work: CaseWork
 
     def __init__(self, work: CaseWork, network: Callable[[np.ndarray], np.ndarray], _: Processes) -> None:
-        Notes.work, self.problems, self.n_written = work, [], 0
+        Notes.work, self.failed, self.n_written = work, [], 0
 
     def run(self, cases: Sequence[InputCase]) -> None:
         for case in cases:
             if case.case_id == "broken":
-                self.problems.append("broken: broken voxels")
+                self.failed.append(Failed("broken", "broken voxels"))
             else:
                 Notes.predicted.append(case.case_id)
 
@@ -101,8 +102,8 @@ def test_the_output_folder_is_described_as_by_nnu_net(batch: Batch) -> None:
 
 def test_a_failing_case_is_told_of_after_the_others(batch: Batch) -> None:
     (batch.source / "no_image_0000.nii.gz").write_bytes(b"no image")
-    with pytest.raises(UserError, match=r"(?s)no_image_0000.*broken: broken voxels"):
-        predict(Predictor(), batch, PROCESSES)
+    with pytest.raises(UserError, match=r"(?s)could be done:\n  no_image: .*broken: broken voxels"):
+        predict_batch(Predictor(), batch, PROCESSES)
     assert Notes.predicted == ["a", "c"]
 
 
@@ -150,8 +151,8 @@ def test_nothing_is_made_where_no_case_can_be_predicted(batch: Batch) -> None:
 def test_an_output_folder_that_cannot_be_made_is_named(batch: Batch) -> None:
     (batch.source.parent / "file").touch()
     inside_a_file = Batch(without_broken(batch).source, batch.source.parent / "file" / "out")
-    with pytest.raises(UserError, match=r"predict_from_raw_data_args\.json cannot be written"):
-        predict(Predictor(), inside_a_file, PROCESSES)
+    with pytest.raises(UserError, match=r"out/.*\.json cannot be written"):
+        predict_batch(Predictor(), inside_a_file, PROCESSES)
 
 
 def test_a_cascade_needs_its_previous_stage_and_only_a_cascade(batch: Batch, tmp_path: Path) -> None:

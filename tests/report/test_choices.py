@@ -10,9 +10,8 @@ import pytest
 
 from nnunetv2_raemd.evaluation.case_results import CaseResult, Evaluation, SystemResult, TargetResult
 from nnunetv2_raemd.nnunet_files.label_set import LabelSet, Target
-from nnunetv2_raemd.report.case_choice import choose_cases
+from nnunetv2_raemd.report.case_and_slice_choice import choose_cases, choose_slices
 from nnunetv2_raemd.report.roles import looks_of, proposed_of
-from nnunetv2_raemd.report.slice_choice import choose_slices
 
 
 def evaluation_of(**dice: dict[str, float]) -> Evaluation:

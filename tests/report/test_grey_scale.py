@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from nnunetv2_raemd.report.grey_scale import CT_SCALE, scale_of
-from nnunetv2_raemd.report.jpeg import jpegs
+from nnunetv2_raemd.report.slice_pictures import jpegs
 
 
 @pytest.mark.parametrize(("low", "high", "error_hu"), [(-1350, -160, 6), (-160, 240, 1.4)])

@@ -7,7 +7,7 @@ import pytest
 from matplotlib.path import Path as Polygon
 from numpy.typing import NDArray
 
-from nnunetv2_raemd.report.outlines import outline
+from nnunetv2_raemd.report.slice_pictures import outline
 
 
 def filled(text: str, shape: tuple[int, int]) -> NDArray[np.bool_]:

@@ -12,8 +12,8 @@ from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.evaluation.case_evaluation import CaseFiles
 from nnunetv2_raemd.nnunet_files.case_images import CaseImage, find_images
 from nnunetv2_raemd.nnunet_files.label_set import LabelSet, Target
-from nnunetv2_raemd.report.outlines import outline
 from nnunetv2_raemd.report.shown_case import show_case
+from nnunetv2_raemd.report.slice_pictures import outline
 
 LABELS = LabelSet((Target("whole", (1, 2)), Target("core", (2,))), ignore_label=3)
 

@@ -56,7 +56,11 @@ class AnnotationSource(Protocol):
         """Changes when what the source says does; never raises."""
 
     def read(self) -> tuple[ReaderAnnotation, ...]:
-        """The annotations, one reader's after the other's; raises `UserError` where they cannot be read."""
+        """The annotations, one reader's after the other's.
+
+        Raises:
+            UserError: if they cannot be read.
+        """
 
 
 @dataclass(frozen=True)

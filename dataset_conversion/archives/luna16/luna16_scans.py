@@ -105,9 +105,11 @@ def patient_of(series_uid: str) -> str:
 def find_luna16_cases(folder: Path, kind: MaskKind, *, annotations: Path | None = None) -> FoundCases:
     """Find the scans below `folder` and their masks.
 
-    `annotations` is the CSV file; by default the `annotations.csv` found below `folder`. Raises `UserError`
-    where there is no scan, no CSV or more than one, the CSV cannot be understood, or the masks' source is
-    missing.
+    `annotations` is the CSV file; by default the `annotations.csv` found below `folder`.
+
+    Raises:
+        UserError: if there is no scan, no CSV or more than one, the CSV cannot be understood, or the masks'
+            source is missing.
     """
     headers, copies = _without_copies(_find_headers(folder))
     csv_file = annotations or _find_annotations(folder)

@@ -80,7 +80,11 @@ class CaseWithLungs:
         return [*self.masks, *(voxel_file(mask) for mask in self.masks)]
 
     def load(self) -> LoadedCase:
-        """The case with its lungs; raises `UserError` where there is not one lung mask that fits the scan."""
+        """The case with its lungs.
+
+        Raises:
+            UserError: if there is not one lung mask that fits the scan.
+        """
         if len(self.masks) != 1:
             found = " and ".join(map(str, self.masks)) or "none"
             raise UserError(f"expected one lung mask {self.case_id}.mhd, found {found}")
@@ -104,7 +108,8 @@ def with_lungs(found: FoundCases, masks: Mapping[str, Sequence[Path]], choice: L
 def find_lung_masks(folder: Path, *, anywhere: bool = False) -> dict[str, list[Path]]:
     """Lung masks by series UID: `.mhd` files in folders called seg-lungs..., or `anywhere` below `folder`.
 
-    Raises `UserError` where there is none.
+    Raises:
+        UserError: if there is none.
     """
     found: dict[str, list[Path]] = defaultdict(list)
     for mask in files_below(folder, "*.mhd"):
@@ -122,7 +127,8 @@ def find_lung_masks(folder: Path, *, anywhere: bool = False) -> dict[str, list[P
 def read_lungs(mask: Path, image: sitk.Image) -> np.ndarray:
     """Where the lungs are on the grid of `image`, boolean (z, y, x).
 
-    Raises `UserError` where the mask is on another grid or shows no lung.
+    Raises:
+        UserError: if the mask is on another grid or shows no lung.
     """
     lungs = read_metaimage(mask)
     if not _same_grid(lungs, image):

@@ -45,7 +45,11 @@ class MaskKind(Protocol):
         """What decides the masks, as the report and the dataset folder keep it."""
 
     def find_masks(self, nodules: NodulesOfScans) -> FoundMasks:
-        """The masks of the scans; raises `UserError` where their source is missing as a whole."""
+        """The masks of the scans.
+
+        Raises:
+            UserError: if their source is missing as a whole.
+        """
 
 
 @dataclass(frozen=True)

@@ -55,13 +55,6 @@ def test_half_of_three_readers_is_two() -> None:
     assert columns_of(nodule, 0.5) == list(range(11, 21))
 
 
-def test_share_is_not_subject_to_rounding() -> None:
-    """0.55 of 20 is 11.000000000000002 in floating point."""
-    readings = [reading(f"r{k}_", (10, 19 if k < 11 else 15)) for k in range(20)]
-    nodule = Nodule(tuple(readings), tuple(range(20)))
-    assert columns_of(nodule, 0.55) == list(range(10, 20))
-
-
 def test_annotations_that_share_no_voxel_are_of_different_nodules() -> None:
     """Side by side is not the same place."""
     assert shape(nodules(reading("a_1", (10, 19)), reading("b_1", (20, 29)))) == [(1, 1), (1, 1)]

@@ -1,10 +1,14 @@
-"""Which cases a report shows: the best, those around the median, and the worst."""
+"""What a report shows: the best, median and worst cases, and the slices of each that are worth a look."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import binary_dilation
 
 from nnunetv2_raemd.evaluation.case_results import Evaluation
 
@@ -58,3 +62,31 @@ def _groups(n_ranked: int, n: int) -> dict[Group, range]:
         "median": range(first, first + n_median),
         "worst": range(n_ranked - n_worst, n_ranked),
     }
+
+
+MARGIN = 2
+MOST_SLICES = 40
+
+
+def choose_slices(
+    reference: NDArray[np.int64], predicted: NDArray[np.int64], *, most: int = MOST_SLICES
+) -> list[int]:
+    """Slices through the reference and the predictions, with a margin of `MARGIN` slices, in order.
+
+    Where these are more than `most`: those of the reference first (evenly spread if even they are too many),
+    then their margin, then those with the largest predictions. Where there is
+    neither, the middle slice.
+
+    Args:
+        reference: voxels of the reference in each slice.
+        predicted: voxels of all predictions in each slice.
+    """
+    own = reference > 0
+    if own.sum() > most:
+        slices = np.flatnonzero(own)
+        return [int(slices[i]) for i in np.linspace(0, len(slices) - 1, most).round().astype(int)]
+    margin = np.ones(2 * MARGIN + 1, bool)
+    around = binary_dilation(own, margin)
+    wanted = binary_dilation(own | (predicted > 0), margin)
+    rank = np.lexsort((np.arange(len(own)), -predicted, ~around, ~own))
+    return sorted(int(i) for i in [i for i in rank if wanted[i]][:most]) or [len(own) // 2]
