@@ -27,7 +27,7 @@ from nnunetv2_raemd.prediction.prediction_batch import Batch
 
 distributed = pytest.importorskip("distributed", reason="the extra [cluster] is not installed")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX's")
-N_CASES = 6
+N_SCANS, N_CASES = 6, 9
 MODEL = ("-d", "601", "-c", "2d", "-f", "0", "-device", "cpu", "--disable_tta")
 
 
@@ -56,8 +56,8 @@ def cluster(results: Path) -> Iterator[distributed.LocalCluster]:
 def scans(tmp_path: Path) -> Path:
     folder = tmp_path / "scans"
     folder.mkdir()
-    for number in range(N_CASES):
-        hu = np.random.default_rng(number).normal(-500, 300, (10, 48, 48)).astype(np.int16)
+    for number in range(N_SCANS):
+        hu = np.random.default_rng(number).normal(-500, 300, (6, 32, 32)).astype(np.int16)
         image = sitk.GetImageFromArray(hu)
         image.SetSpacing(SPACING_MM[::-1])
         sitk.WriteImage(image, str(folder / f"scan{number}_0000.nii.gz"))
@@ -99,9 +99,9 @@ def test_prediction_survives_the_kill_of_a_worker(
     killer.join()
     assert first not in pids(cluster), "no worker was killed"
     assert isinstance(found.exception, UserError)
-    assert str(found.exception).startswith(f"1 of {N_CASES + 1} cases failed:\n  broken: ")
+    assert str(found.exception).startswith(f"1 of {N_SCANS + 1} cases failed:\n  broken: ")
     here, there = segmentations(tmp_path / "here"), segmentations(tmp_path / "there")
-    assert list(there) == list(here) == [f"scan{number}.nii.gz" for number in range(N_CASES)]
+    assert list(there) == list(here) == [f"scan{number}.nii.gz" for number in range(N_SCANS)]
     assert all(np.mean(here[name] == there[name]) > 0.999 for name in here)
     assert 0.01 < np.mean([labels.mean() for labels in here.values()]) < 0.99
 

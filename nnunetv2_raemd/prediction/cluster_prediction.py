@@ -8,6 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from nnunetv2_raemd.execution.case_batch import Failed, failures, run_cases
 from nnunetv2_raemd.execution.cluster_worker import ONE_AT_A_TIME, takes_one_at_a_time
 from nnunetv2_raemd.execution.scheduler import Scheduler
@@ -16,6 +18,8 @@ from nnunetv2_raemd.prediction.input_cases import InputCase
 from nnunetv2_raemd.prediction.model_loading import AnyModel, Model, load_model, torch_device
 from nnunetv2_raemd.prediction.prediction_batch import case_work, result_of
 from nnunetv2_raemd.prediction.predictor import WholeScanPredictor
+
+CPU = torch.device("cpu")  # with as many threads as the worker was started for
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class ModelInUse:
         return load_model(
             self.model,
             trust_checkpoint=self.trust_checkpoint,
-            device=torch_device(self.device),
+            device=CPU if self.device == CPU.type else torch_device(self.device),
             **dict(self.settings),
         )
 
