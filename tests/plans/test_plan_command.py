@@ -193,7 +193,7 @@ def test_files_that_are_no_plans(dataset: Path, failing, content: bytes, complai
 
 def test_a_file_that_cannot_be_read_or_written(dataset: Path, failing) -> None:
     (dataset / "folder.json").mkdir()
-    assert "folder.json cannot be read" in failing("-d", "501", "-p", "folder")
+    assert "folder.json is a folder" in failing("-d", "501", "-p", "folder")
     with pytest.raises(UserError, match=r"folder\.json cannot be written: .*directory"):
         write_plan({}, dataset / "folder.json")
 

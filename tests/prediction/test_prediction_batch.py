@@ -102,8 +102,8 @@ def test_the_output_folder_is_described_as_by_nnu_net(batch: Batch) -> None:
 
 def test_a_failing_case_is_told_of_after_the_others(batch: Batch) -> None:
     (batch.source / "no_image_0000.nii.gz").write_bytes(b"no image")
-    with pytest.raises(UserError, match=r"(?s)could be done:\n  no_image: .*broken: broken voxels"):
-        predict_batch(Predictor(), batch, PROCESSES)
+    with pytest.raises(UserError, match=r"(?s)could be done:.*no_image_0000.*broken: broken voxels"):
+        predict(Predictor(), batch, PROCESSES)
     assert Notes.predicted == ["a", "c"]
 
 
@@ -152,7 +152,7 @@ def test_an_output_folder_that_cannot_be_made_is_named(batch: Batch) -> None:
     (batch.source.parent / "file").touch()
     inside_a_file = Batch(without_broken(batch).source, batch.source.parent / "file" / "out")
     with pytest.raises(UserError, match=r"out/.*\.json cannot be written"):
-        predict_batch(Predictor(), inside_a_file, PROCESSES)
+        predict(Predictor(), inside_a_file, PROCESSES)
 
 
 def test_a_cascade_needs_its_previous_stage_and_only_a_cascade(batch: Batch, tmp_path: Path) -> None:
