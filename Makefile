@@ -7,11 +7,12 @@
 # Another Python:           make test PYTHON=python3.12
 # An environment you have:  make test VENV=/path/to/environment
 
+SHELL := /bin/bash
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint docs clean
+.PHONY: demo test lint lint-types docs clean build/installed
 
 demo: $(VENV)/.installed
 	$(BIN)/raemd demo
@@ -23,9 +24,19 @@ test: lint docs
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy -p nnunetv2_raemd
+	$(MAKE) --no-print-directory lint-types
 
-docs: $(VENV)/.installed-dev
+# Needs no stamp, and can be run in any environment. What mypy says names the files of the checkout.
+lint-types: build/installed
+	set -o pipefail; MYPYPATH=$< $(BIN)/mypy -p nnunetv2_raemd \
+	  | sed -E 's#^$</##; s#^nnunetv2_raemd/(dataset_conversion|plans)/#\1/#'
+
+# The package as installations have it, for what does not read the __path__ of nnunetv2_raemd/__init__.py.
+build/installed:
+	rm -rf $@ && mkdir -p $@
+	cp -Rp nnunetv2_raemd $@ && cp -Rp dataset_conversion plans $@/nnunetv2_raemd
+
+docs: $(VENV)/.installed-dev build/installed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
 
 # The stamps say when the environment last agreed with the metadata. Both installs are editable, so that

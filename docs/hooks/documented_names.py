@@ -28,7 +28,9 @@ def undocumented(name: str) -> list[str]:
 
 @cache
 def _package() -> Any:
-    return griffe.load("nnunetv2_raemd", search_paths=["."], resolve_aliases=False)
+    return griffe.load(
+        "nnunetv2_raemd", search_paths=["build/installed"], resolve_aliases=False, try_relative_path=False
+    )
 
 
 def _public(found: Any) -> list[Any]:

@@ -15,7 +15,7 @@ import venv
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -162,12 +162,13 @@ def environment(
 
 
 def test_the_wheel_holds_every_module_preset_and_asset(distributions: dict[str, Path], source: Path) -> None:
-    """A new folder is easily forgotten in the list of packages in setup.cfg."""
+    """Two folders lie beside the package, and are in it once it is installed."""
+    package = "nnunetv2_raemd"
     files = {
-        (Path(folder) / name).relative_to(source).as_posix()
-        for folder, _, names in os.walk(source / "nnunetv2_raemd", followlinks=True)
-        for name in names
-        if Path(name).suffix in {".py", ".json", ".typed", ".html", ".css", ".js"}
+        str(PurePosixPath("" if folder == package else package, file.relative_to(source)))
+        for folder in (package, "dataset_conversion", "plans")
+        for file in (source / folder).rglob("*")
+        if file.suffix in {".py", ".json", ".typed", ".html", ".css", ".js"}
     }
     with zipfile.ZipFile(distributions["wheel"]) as wheel:
         installed = {name for name in wheel.namelist() if ".dist-info/" not in name}
@@ -202,6 +203,18 @@ def test_folders_of_the_checkout_are_subpackages_only(environment: Environment) 
         " 'nnunetv2_raemd.plans', 'nnunetv2_raemd.dataset_conversion', 'nnunetv2_raemd.installation']])"
     )
     assert environment.run("-c", specs) == "[False, False, True, True, True]"
+
+
+def test_a_checkout_can_be_imported_without_being_installed(
+    source: Path, dependencies: Path, tmp_path: Path
+) -> None:
+    fresh = _create(tmp_path / "environment", dependencies)
+    imports = "import nnunetv2_raemd.plans.preset as a, nnunetv2_raemd.dataset_conversion.case as b"
+    files = fresh.run("-c", f"{imports}; print(a.__file__); print(b.__file__)", PYTHONPATH=str(source))
+    assert files.split("\n") == [
+        str(source / "plans" / "preset.py"),
+        str(source / "dataset_conversion" / "case.py"),
+    ]
 
 
 def test_the_presets_are_installed(environment: Environment) -> None:
