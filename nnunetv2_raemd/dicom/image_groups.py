@@ -191,11 +191,12 @@ def _continues(below: _Group, above: _Group) -> bool:
 
 def _chosen(groups: Sequence[_Group], references: References) -> _Group:
     left = _continued([g for g in groups if _names(references.listed, g)] or groups)
-    for sieve in (
+    sieves: tuple[Callable[[_Group], bool], ...] = (
         lambda group: _names(references.drawn_on(), group),
         lambda group: not _is_derived(group),
         lambda group: len(group) > 1,
-    ):
+    )
+    for sieve in sieves:
         if len(left) > 1:
             left = [group for group in left if sieve(group)] or left
     if len(left) > 1:

@@ -15,7 +15,7 @@ import numpy as np
 import SimpleITK as sitk
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate, get_frame
-from pydicom.pixels import pixel_array
+from pydicom.pixels.utils import pixel_array
 from pydicom.uid import CTImageStorage
 
 from nnunetv2_raemd.dicom.dicom_files import read_dataset, reading

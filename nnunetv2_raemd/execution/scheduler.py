@@ -47,7 +47,7 @@ class Scheduler:
         if not items:
             return
         with self._connected() as client:
-            _check_workers(client, job, items[0])
+            _check_workers(client, self.address, job, items[0])
             suspects: list[Item] = []
             for item, future in _submitted(client, job, items):
                 if _ended_its_workers(future):
@@ -78,7 +78,7 @@ class Scheduler:
 
 def _submitted(
     client: Client, job: ClusterJob[Item, Result], items: Sequence[Item]
-) -> Generator[tuple[Item, Future], None, None]:
+) -> Generator[tuple[Item, Future[Any]], None, None]:
     """The items with their futures, as these finish; what has not finished is cancelled at the end."""
     run = uuid4().hex
     futures = {
@@ -87,7 +87,7 @@ def _submitted(
         ): item
         for number, item in enumerate(items)
     }
-    done: SimpleQueue[Future] = SimpleQueue()
+    done: SimpleQueue[Future[Any]] = SimpleQueue()
     try:
         for future in futures:
             future.add_done_callback(done.put)
@@ -98,7 +98,7 @@ def _submitted(
         client.cancel(list(futures))
 
 
-def _next(done: SimpleQueue[Future], client: Client) -> Future:
+def _next(done: SimpleQueue[Future[Any]], client: Client) -> Future[Any]:
     while True:
         try:
             return done.get(timeout=_LOOK_FOR_WORKERS_S)
@@ -107,7 +107,7 @@ def _next(done: SimpleQueue[Future], client: Client) -> Future:
                 get_console().print("The scheduler has no workers at present; waiting for some.")
 
 
-def _ended_its_workers(future: Future) -> bool:
+def _ended_its_workers(future: Future[Any]) -> bool:
     """Whether workers died of the item.
 
     A job never raises because of its item: what it raises is of the worker.
@@ -159,18 +159,18 @@ def _do(job: ClusterJob[Item, Result], item: Item, expected: Mapping[str, object
     return job(item)
 
 
-def _check_workers(client: Client, job: ClusterJob[Item, Any], item: Item) -> None:
+def _check_workers(client: Client, address: str, job: ClusterJob[Item, Any], item: Item) -> None:
     """Raise `UserError` where a worker cannot do the work, before any is given to it."""
     expected = job.sees(item)
     seen = client.run(_call(), pickle.dumps((job.sees, item)), on_error="return")
     if not seen:
-        get_console().print(f"The scheduler {client.scheduler.address} has no workers yet; waiting for some.")
-    for address, answer in seen.items():
+        get_console().print(f"The scheduler {address} has no workers yet; waiting for some.")
+    for worker, answer in seen.items():
         if isinstance(answer, OSError):
             continue  # it has left
         if isinstance(answer, Exception):
-            raise UserError(f"the worker {address} cannot do the work: {_describe(answer)}") from answer
-        _check_same(address, answer, expected)
+            raise UserError(f"the worker {worker} cannot do the work: {_describe(answer)}") from answer
+        _check_same(worker, answer, expected)
 
 
 def _check_same(address: str, seen: Mapping[str, object], expected: Mapping[str, object]) -> None:

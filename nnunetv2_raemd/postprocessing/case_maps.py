@@ -13,9 +13,10 @@ from scipy import ndimage
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.evaluation.case_evaluation import CaseFiles
 from nnunetv2_raemd.nnunet_files.label_set import LabelSet, Target
-from nnunetv2_raemd.nnunet_files.probability_map import Probabilities, channel_of, read_probabilities
+from nnunetv2_raemd.nnunet_files.probability_map import channel_of, read_probabilities
 from nnunetv2_raemd.nnunet_files.segmentation_file import Labels, check_same_grid, read_segmentation
 from nnunetv2_raemd.volumes.boxes import Mask
+from nnunetv2_raemd.volumes.region import Probabilities
 
 LOWEST_THRESHOLD = 0.1
 MARGIN_MM = 5.0  # more than any radius that is tried

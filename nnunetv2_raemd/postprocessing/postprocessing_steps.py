@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from nnunetv2_raemd.nnunet_files.probability_map import Probabilities
 from nnunetv2_raemd.volumes.boxes import Mask
 from nnunetv2_raemd.volumes.components import find_components
+from nnunetv2_raemd.volumes.region import Probabilities
 
 
 @dataclass(frozen=True)

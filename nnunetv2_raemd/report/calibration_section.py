@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import plotly.graph_objects as go
+
 from nnunetv2_raemd.confidence.calibration import LabelCalibration, LabelQuality
 from nnunetv2_raemd.confidence.calibration_file import FILE_NAME, load_calibration
 from nnunetv2_raemd.confidence.calibration_quality import Reliability, RiskCoverage
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.evaluation.result_tables import Table
 from nnunetv2_raemd.nnunet_files.trained_models import TrainedModel
-from nnunetv2_raemd.report.figure import Plot, as_json, go, new_figure, plottable
+from nnunetv2_raemd.report.figure import Plot, as_json, new_figure, plottable
 
 _BEFORE, _AFTER = "#E69F00", "#0072B2"  # Okabe and Ito's, with dashes beside them
 
