@@ -14,7 +14,6 @@ import argparse
 import contextlib
 import io
 import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +32,7 @@ from nnunetv2_raemd.bench.peers import Peer, make_peers
 from nnunetv2_raemd.bench.sized_plans import DATASET_JSON, PATCHES_OF_SCAN, SCAN_SHAPE
 from nnunetv2_raemd.bench.sizes import Sizes
 from nnunetv2_raemd.training.trainer import nnUNetTrainerRAEMD
+from nnunetv2_raemd.whole_files import whole_folder
 
 DATASET = "Dataset000_Benchmark"
 N_SCANS = 2
@@ -91,24 +91,25 @@ def store(folder: Path, stored_for: tuple[int, ...]) -> None:
     target = folder / identifier(stored_for)
     if target.is_dir():
         return
-    unfinished = target.with_suffix(".unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
-    for case in range(N_SCANS):
-        image, labels = make_scan(case)
-        blocks, chunks = comp_blosc2_params(image.shape, stored_for, image.itemsize)
-        blocks_seg, chunks_seg = comp_blosc2_params(labels.shape, stored_for, labels.itemsize)
-        nnUNetDatasetBlosc2.save_case(
-            image,
-            labels,
-            {"class_locations": {1: np.argwhere(labels)}},
-            str(unfinished / f"case_{case}"),
-            chunks=chunks,
-            blocks=blocks,
-            chunks_seg=chunks_seg,
-            blocks_seg=blocks_seg,
-        )
-    unfinished.rename(target)
+    with whole_folder(target) as making:
+        for case in range(N_SCANS):
+            _store_scan(case, making, stored_for)
+
+
+def _store_scan(case: int, folder: Path, stored_for: tuple[int, ...]) -> None:
+    image, labels = make_scan(case)
+    blocks, chunks = comp_blosc2_params(image.shape, stored_for, image.itemsize)
+    blocks_seg, chunks_seg = comp_blosc2_params(labels.shape, stored_for, labels.itemsize)
+    nnUNetDatasetBlosc2.save_case(
+        image,
+        labels,
+        {"class_locations": {1: np.argwhere(labels)}},
+        str(folder / f"case_{case}"),
+        chunks=chunks,
+        blocks=blocks,
+        chunks_seg=chunks_seg,
+        blocks_seg=blocks_seg,
+    )
 
 
 def surplus(patch: tuple[int, ...], stored_for: tuple[int, ...]) -> tuple[Any, Any, float, float]:

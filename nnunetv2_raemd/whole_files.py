@@ -72,6 +72,24 @@ def whole_files(folder: Path, *, last: str) -> Iterator[Path]:
 
 
 @contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """An empty folder that takes the name of `folder`, which must be free, where the block ends well.
+
+    Raises:
+        UserError: if the folder cannot be written.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with folder_in_the_making(folder.parent) as making:
+            whole = making / folder.name
+            whole.mkdir()  # not that of folder_in_the_making, which only its user may read
+            yield whole
+            whole.replace(folder)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written: {error}") from error
+
+
+@contextmanager
 def folder_in_the_making(parent: Path) -> Iterator[Path]:
     """A new folder of this process in `parent`, which must exist; gone at the end."""
     _remove_abandoned(parent)

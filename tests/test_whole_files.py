@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -103,6 +104,23 @@ def test_none_of_the_files_of_a_case_appear_after_an_error(tmp_path: Path) -> No
         (making / "a").touch()
         raise ValueError
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    model = tmp_path / "models" / "mine"
+    with pytest.raises(ValueError), whole_files.whole_folder(model) as making:
+        (making / "weights").touch()
+        raise ValueError
+    assert not list(model.parent.iterdir())
+    with whole_files.whole_folder(model) as making:
+        (making / "weights").touch()
+        assert not model.exists()
+    assert [path.name for path in model.iterdir()] == ["weights"]
+    assert stat.S_IMODE(model.stat().st_mode) == stat.S_IMODE(model.parent.stat().st_mode)
+    with pytest.raises(UserError, match="mine cannot be written"), whole_files.whole_folder(model) as making:
+        (making / "others").touch()
+    assert [path.name for path in model.iterdir()] == ["weights"]
+    assert list(model.parent.iterdir()) == [model]
 
 
 def _killed_while_writing(file: Path) -> None:

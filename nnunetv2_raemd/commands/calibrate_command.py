@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from typing import Annotated
-
 import typer
 
-DEFAULT_WORKERS = min(4, os.cpu_count() or 1)
+from nnunetv2_raemd.commands import nnunet_options as options
 
 
 def calibrate(
-    dataset: Annotated[str, typer.Option("-d", "--dataset", help="Number or name of the dataset.")],
-    configuration: Annotated[str, typer.Option("-c", help="Configuration.")] = "2d",
-    trainer: Annotated[str, typer.Option("-tr", help="Trainer of the model.")] = "nnUNetTrainerRAEMD",
-    plans: Annotated[str, typer.Option("-p", help="Plan of the model.")] = "nnUNetPlans",
-    folds: Annotated[
-        list[str] | None,
-        typer.Option("--folds", "-f", help="Folds, as in -f 0 1 2; all that are validated by default."),
-    ] = None,
-    workers: Annotated[int, typer.Option("--workers", "-np", min=1, help="Worker processes.")] = (
-        DEFAULT_WORKERS
-    ),
+    dataset: options.Dataset,
+    configuration: options.Configuration = options.DEFAULT_CONFIGURATION,
+    trainer: options.Trainer = options.DEFAULT_TRAINER,
+    plans: options.Plans = options.DEFAULT_PLANS,
+    folds: options.Folds = None,
+    workers: options.Workers = options.DEFAULT_WORKERS,
+    scheduler: options.SchedulerAddress = None,
 ) -> None:
     """Learn from cross-validation how far a model can be trusted, for raemd predict.
 
@@ -33,13 +26,14 @@ def calibrate(
     from nnunetv2_raemd.confidence.calibration_file import FILE_NAME, save_calibration
     from nnunetv2_raemd.confidence.calibration_terminal import print_calibration
     from nnunetv2_raemd.evaluation.cross_validation import find_cross_validation
+    from nnunetv2_raemd.execution.backend_choice import backend_for
     from nnunetv2_raemd.nnunet_files.dataset_folders import find_dataset
     from nnunetv2_raemd.nnunet_files.trained_models import model_names
 
     found = find_dataset(dataset)
     (model,) = model_names([trainer], plans, configuration)
     material = find_cross_validation(found, [model], folds)
-    calibrated = room.calibrate(material, found.raw, workers=workers)
+    calibrated = room.calibrate(material, found.raw, backend=backend_for(scheduler, workers))
     file = found.results / model / FILE_NAME
     save_calibration(calibrated.calibration, file)
     raise typer.Exit(print_calibration(calibrated, file))

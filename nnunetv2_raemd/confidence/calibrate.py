@@ -11,11 +11,13 @@ from nnunetv2_raemd.confidence.case_evidence import EvidenceJob, GatheredCase, V
 from nnunetv2_raemd.confidence.unlike_scans import training_scans
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.evaluation.systems import Material, case_files
+from nnunetv2_raemd.execution.backend import Backend
 from nnunetv2_raemd.execution.case_batch import Failed, failures, run_cases
 from nnunetv2_raemd.execution.local_processes import LocalProcesses
 from nnunetv2_raemd.nnunet_files.case_images import CaseImage, find_images
 
 FEWEST_CASES = 2
+HERE = LocalProcesses()
 
 
 @dataclass(frozen=True)
@@ -27,11 +29,12 @@ class Calibrated:
     remarks: tuple[str, ...]
 
 
-def calibrate(material: Material, raw: Path, *, workers: int = 1) -> Calibrated:
+def calibrate(material: Material, raw: Path, *, backend: Backend = HERE) -> Calibrated:
     """Read all validated cases of the one system in `material` and calibrate each label.
 
     Args:
         raw: nnU-Net's folder of the raw dataset, which has the images.
+        backend: where the cases are read.
 
     Raises:
         UserError: if fewer than `FEWEST_CASES` cases can be read.
@@ -40,7 +43,7 @@ def calibrate(material: Material, raw: Path, *, workers: int = 1) -> Calibrated:
     images = find_images(raw, [case.case_id for case in files], material.reference.file_ending)
     validated = [ValidatedCase(case, _ct(images[case.case_id])) for case in files]
     job = EvidenceJob(material.labels)
-    outcomes = run_cases("Reading cases", job, validated, backend=LocalProcesses(workers))
+    outcomes = run_cases("Reading cases", job, validated, backend=backend)
     cases = [outcome for outcome in outcomes if isinstance(outcome, GatheredCase)]
     problems = tuple(failures(outcomes))
     if len(cases) < FEWEST_CASES:

@@ -26,7 +26,6 @@ from nnunetv2_raemd.nnunet_files.segmentation_file import (
     check_same_grid,
     read_segmentation,
 )
-from nnunetv2_raemd.version import __version__
 from nnunetv2_raemd.volumes.components import find_components
 
 Mask = NDArray[np.bool_]
@@ -82,8 +81,7 @@ class EvidenceJob:
         return case.files.case_id
 
     def sees(self, case: ValidatedCase, /) -> Mapping[str, object]:
-        files = {str(file): file.is_file() for file in (case.files.prediction, case.files.probabilities)}
-        return {"the version of nnunetv2-raemd": __version__} | files
+        return {str(file): file.is_file() for file in (case.files.prediction, case.files.probabilities)}
 
 
 def gather(case: ValidatedCase, labels: LabelSet) -> GatheredCase:

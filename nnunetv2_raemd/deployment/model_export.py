@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path, PurePosixPath
@@ -35,6 +33,7 @@ from nnunetv2_raemd.deployment.source_model import SourceModel, with_weights
 from nnunetv2_raemd.deployment.weights_file import average, offsets_in, save_weights
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.version import __version__
+from nnunetv2_raemd.whole_files import whole_folder
 
 SOUP = "soup"
 PACKAGES = ("nnunetv2", "torch", "onnx", "openvino", "nncf")
@@ -65,7 +64,7 @@ def export_model(source: SourceModel, output: Path, options: ExportOptions) -> M
     """
     check_options(options)
     check_output(output)
-    with _whole_folder(output) as folder:
+    with whole_folder(output) as folder:
         if options.soup:
             source, soup_figures = _soup(source, options)
         else:
@@ -95,21 +94,6 @@ def check_output(output: Path) -> None:
     """Raise a `UserError` where something is there already."""
     if output.exists():
         raise UserError(f"{output} exists already: choose another folder for -o, or remove it")
-
-
-@contextmanager
-def _whole_folder(output: Path) -> Iterator[Path]:
-    """A new folder that takes its name when all in it is written."""
-    unfinished = output.with_name(f"{output.name}.unfinished")
-    try:
-        shutil.rmtree(unfinished, ignore_errors=True)  # left by a run that was killed
-        unfinished.mkdir(parents=True)
-        yield unfinished
-        unfinished.replace(output)
-    except OSError as error:
-        raise UserError(f"{output} cannot be written: {error}") from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _soup(source: SourceModel, options: ExportOptions) -> tuple[SourceModel, dict[str, Any]]:

@@ -19,6 +19,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 
 from nnunetv2_raemd.prediction.resampling_in_slices import resampled_in_slices
 from nnunetv2_raemd.prediction.scan_part import whole_logits
+from nnunetv2_raemd.whole_files import folder_in_the_making
 
 Properties = Mapping[str, Any]
 """What nnU-Net remembers of an image to bring its segmentation back to it."""
@@ -63,17 +64,15 @@ class SegmentationExport:
         return values_of_image.transpose([0, *(axis + 1 for axis in self.plans.transpose_backward)])
 
     def write_probabilities(self, logits: np.ndarray, properties: Properties, truncated: Path) -> None:
-        """Write `truncated`.npz as nnU-Net does; what is not compressed yet is kept in a file beside it."""
-        kept = truncated.with_name(f"{truncated.name}.npy.unfinished")
-        try:
-            probabilities = self.probabilities(logits, properties, kept)
+        """Write `truncated`.npz as nnU-Net does; what is not compressed yet is kept in a file meanwhile."""
+        with folder_in_the_making(truncated.parent) as making:
+            probabilities = self.probabilities(logits, properties, making / "probabilities.npy")
             with (
                 zipfile.ZipFile(f"{truncated}.npz", "w", zipfile.ZIP_DEFLATED) as archive,
                 archive.open("probabilities.npy", "w", force_zip64=True) as member,
             ):
                 _write_npy(probabilities, member)
-        finally:
-            kept.unlink(missing_ok=True)
+            del probabilities  # Windows removes no file that is mapped into memory
 
     def _resampled(self, logits: np.ndarray, properties: Properties) -> Iterator[tuple[slice, np.ndarray]]:
         shape = tuple(properties["shape_after_cropping_and_before_resampling"])

@@ -109,6 +109,16 @@ def test_promises_that_are_none(calibration: Calibration) -> None:
         rating_by(calibration, LabelSet((Target("tumour", (1,)),)), Promise())
 
 
+def test_a_scheduler_finds_the_same(folders: ValidatedFolders) -> None:
+    distributed = pytest.importorskip("distributed", reason="the extra [cluster] is not installed")
+    file = folders.model / FILE_NAME
+    here = file.read_text(encoding="utf-8")
+    with distributed.LocalCluster(n_workers=1, processes=False, dashboard_address=None) as cluster:
+        result = raemd("calibrate", "-d", 701, "--scheduler", cluster.scheduler_address)
+    assert result.exit_code == 0, result.output
+    assert file.read_text(encoding="utf-8") == here
+
+
 def test_kept_whole(calibration: Calibration, tmp_path: Path) -> None:
     save_calibration(calibration, tmp_path / FILE_NAME)
     assert str(load_calibration(tmp_path / FILE_NAME)) == str(calibration)  # NaN is not equal to itself
