@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from nnunetv2_raemd.commands import nnunet_options as options
+from nnunetv2_raemd.commands.trust_option import trust_option
 
 if TYPE_CHECKING:
     from nnunetv2_raemd.prediction.model_loading import AnyModel
@@ -24,56 +26,65 @@ class BackendName(str, Enum):
     ONNXRUNTIME = "onnxruntime"
 
 
-ModelFolder = Annotated[
-    Path | None,
-    typer.Option(
-        "-m",
-        "--model",
-        exists=True,
-        file_okay=False,
-        help="Folder of a trained model, or one that raemd export wrote, in the place of -d, -c, -tr and -p.",
-    ),
-]
-BackendChoice = Annotated[
-    BackendName | None,
-    typer.Option("--backend", help="What runs the network of --model; by default the fastest that is there."),
-]
-
-
 @dataclass(frozen=True)
-class NnunetNames:
-    """What names a model in nnU-Net's folders, as far as it was given."""
+class ModelChoice:
+    """What names a model, as far as it was given; each field is an option of the command line."""
 
-    dataset: str | None
-    trainer: str
-    plans: str
-    configuration: str | None
-    checkpoint: str
+    dataset: options.OptionalDataset = None
+    configuration: Annotated[
+        str | None, typer.Option("-c", metavar="CONFIGURATION", help="nnU-Net configuration, such as 2d.")
+    ] = None
+    trainer: options.Trainer = options.DEFAULT_TRAINER
+    plans: options.Plans = options.DEFAULT_PLANS
+    folds: options.Folds = None
+    checkpoint: Annotated[str, typer.Option("-chk", help="Checkpoint to use.")] = "checkpoint_final.pth"
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "-m",
+            "--model",
+            exists=True,
+            file_okay=False,
+            callback=options.absolute,
+            help="Folder of a trained model, or one that raemd export wrote, in the place of -d, -c, -tr "
+            "and -p.",
+        ),
+    ] = None
+    backend: Annotated[
+        BackendName | None,
+        typer.Option(
+            "--backend", help="What runs the network of --model; by default the fastest that is there."
+        ),
+    ] = None
+    trust_checkpoint: Annotated[bool, trust_option] = False
 
+    def model(self) -> AnyModel:
+        """The model that the options name.
 
-def chosen_model(
-    folder: Path | None, backend: BackendName | None, names: NnunetNames, folds: Sequence[str] | None
-) -> AnyModel:
-    """The model that the options name.
+        Raises:
+            typer.BadParameter: if they name none, or two.
+        """
+        from nnunetv2_raemd.prediction.model_loading import Model
 
-    Raises:
-        typer.BadParameter: if they name none, or two.
-    """
-    from nnunetv2_raemd.deployment.exported_model import Backend, ExportedModel
-    from nnunetv2_raemd.deployment.model_description import FILE_NAME
-    from nnunetv2_raemd.prediction.model_loading import Model, TrainedFolder
+        if self.folder is not None:
+            return self._model_in(self.folder)
+        if self.backend is not None:
+            raise typer.BadParameter("--backend is for exported models: give --model")
+        if self.dataset is None or self.configuration is None:
+            raise typer.BadParameter(
+                "give the model: -d and -c for one of nnU-Net's, --model for an exported one"
+            )
+        folds = tuple(self.folds or ALL_FOLDS)
+        return Model(self.dataset, self.trainer, self.plans, self.configuration, folds, self.checkpoint)
 
-    if folder is not None:
-        if names.dataset or names.configuration:
+    def _model_in(self, folder: Path) -> AnyModel:
+        from nnunetv2_raemd.deployment.exported_model import Backend, ExportedModel
+        from nnunetv2_raemd.deployment.model_description import FILE_NAME
+        from nnunetv2_raemd.prediction.model_loading import TrainedFolder
+
+        if self.dataset or self.configuration:
             raise typer.BadParameter("--model names the whole model: leave out -d and -c")
-        if (folder / "plans.json").is_file() and not (folder / FILE_NAME).is_file() and backend is None:
-            return TrainedFolder(folder, tuple(folds or ()), names.checkpoint)
-        return ExportedModel(folder, None if backend is None else Backend(backend.value), tuple(folds or ()))
-    if backend is not None:
-        raise typer.BadParameter("--backend is for exported models: give --model")
-    if names.dataset is None or names.configuration is None:
-        raise typer.BadParameter(
-            "give the model: -d and -c for one of nnU-Net's, --model for an exported one"
-        )
-    chosen = tuple(folds or ALL_FOLDS)
-    return Model(names.dataset, names.trainer, names.plans, names.configuration, chosen, names.checkpoint)
+        folds = tuple(self.folds or ())
+        if self.backend is None and (folder / "plans.json").is_file() and not (folder / FILE_NAME).is_file():
+            return TrainedFolder(folder, folds, self.checkpoint)
+        return ExportedModel(folder, None if self.backend is None else Backend(self.backend.value), folds)
