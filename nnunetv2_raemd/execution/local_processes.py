@@ -37,7 +37,7 @@ class LocalProcesses:
         """This machine is always there."""
 
     def run(self, job: Job[Item, Result], items: Sequence[Item]) -> Generator[Result, None, None]:
-        """One result for each item, as they come; an item that ends its worker costs no other item."""
+        """One result for each item, as they come; where one ends its worker, the others are done."""
         if min(self.workers, len(items)) <= 1:
             yield from map(job, items)
             return

@@ -41,7 +41,7 @@ class Processes:
 
 
 class Pipeline:
-    """Takes cases through `work` and `network`; what fails for a case costs no other.
+    """Takes cases through `work` and `network`; where one fails, the others are unaffected.
 
     Attributes:
         n_written: cases predicted and exported.

@@ -24,5 +24,6 @@ def common_box(
 
 
 def box_between(low: NDArray[Any], high: NDArray[Any]) -> Box:
+    """The box from voxel `low` up to, but without, voxel `high`; both (z, y, x)."""
     z, y, x = (slice(*ends) for ends in zip(low.tolist(), high.tolist(), strict=True))
     return z, y, x
