@@ -28,7 +28,7 @@ lint: $(VENV)/.installed-dev
 
 # Needs no stamp, and can be run in any environment. What mypy says names the files of the checkout.
 lint-types: build/installed
-	set -o pipefail; MYPYPATH=$< $(BIN)/mypy -p nnunetv2_raemd \
+	set -o pipefail; MYPYPATH=$< $(BIN)/mypy $</nnunetv2_raemd benchmarks/*.py \
 	  | sed -E 's#^$</##; s#^nnunetv2_raemd/(dataset_conversion|plans)/#\1/#'
 
 # The package as installations have it, for what does not read the __path__ of nnunetv2_raemd/__init__.py.

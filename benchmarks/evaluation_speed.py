@@ -89,7 +89,7 @@ def made_up_slice(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarra
     logits = zoom(
         rng.normal(-10, 1.5, (shape[0] // 2, shape[1] // 2)), 2, order=1, grid_mode=True, mode="nearest"
     )
-    y, x = rng.integers(0.2 * shape[0], 0.8 * shape[0], 2)
+    y, x = rng.integers(int(0.2 * shape[0]), int(0.8 * shape[0]), 2)
     logits[y : y + 9, x : x + 9] += 13
     return np.stack([1 / (1 + np.exp(logits)), 1 / (1 + np.exp(-logits))]).astype(np.float32)
 

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
-from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from scipy.stats import wilcoxon
 from torch import Tensor, nn
 
@@ -54,7 +54,7 @@ def main() -> None:
     _rate(network.eval(), untrained.eval(), cases, patch, arguments.cases)
 
 
-def _network(configuration: object) -> RAEMDNet:
+def _network(configuration: ConfigurationManager) -> RAEMDNet:
     torch.manual_seed(0)
     network: RAEMDNet = get_network_from_plans(
         configuration.network_arch_class_name,
@@ -77,6 +77,11 @@ def _cases(preprocessed: Path, identifier: str, fold: int) -> Iterator[tuple[Ten
         yield torch.from_numpy(np.asarray(data[:])).float(), torch.from_numpy(np.asarray(labels[:]))[0] == 1
 
 
+def _last_stage(network: nn.Module) -> nn.Module:
+    *_, last = network.get_submodule("decoder.stages").children()
+    return last
+
+
 def _rate(
     network: RAEMDNet,
     untrained: RAEMDNet,
@@ -86,7 +91,7 @@ def _rate(
 ) -> None:
     kinds: dict[str, Attribution] = {
         "integrated gradients": lambda net, window: integrated_gradients(net, window).clamp(min=0),
-        "Grad-CAM": lambda net, window: grad_cam(net, net.decoder.stages[-1], window),
+        "Grad-CAM": lambda net, window: grad_cam(net, _last_stage(net), window),
         "spatial attention": _attention,
     }
     found: dict[str, list[Faithfulness]] = {}

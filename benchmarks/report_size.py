@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -62,7 +63,7 @@ def nodules(shape: tuple[int, int, int], places: np.ndarray, radii_mm: np.ndarra
     return mask
 
 
-def logging_of(rng: np.random.Generator) -> dict[str, list]:
+def logging_of(rng: np.random.Generator) -> dict[str, list[Any]]:
     """nnU-Net's log."""
     dice = 1 - np.exp(-np.arange(N_EPOCHS) / 20) * rng.uniform(0.8, 1, N_EPOCHS)
     return {

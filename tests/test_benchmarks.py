@@ -50,15 +50,15 @@ SMALLEST: dict[str, tuple[dict[str, Any], str, str]] = {
         r"\| 2 mm, 3 mm \| 0\.[89]\d+, .* \| 0\.9\d+, ",
     ),
     "conversion_speed": (
-        NO_SIZES,
-        "luna16 --synthetic 4 --cases 1 --rounds 1",
+        {"NODULE_MM": (10.0, 20.0, -290.0)},
+        "luna16 --synthetic 20 --cases 1 --rounds 1",
         r"(?s)wall: SimpleITK .* ratio \d.*cpu: .* images above idle",
     ),
     "denormals": ({"ROUNDS": 1, "SHAPE": (1, 32, 8, 8)}, "", r"convolution 3 x 3 +\d+\.\d\d +\d+\.\d\d"),
     "evaluation_speed": (
         NO_SIZES,
         "--cases 1 --slices 20 --size 32 --froc",
-        r"(?s)MB of probabilities.*each further case: .* 888 scans: ",
+        r"(?s)MB of probabilities.*each further case: .*888 scans: ",
     ),
     "phantom_dice": (
         {"N_TRAINING": 1, "N_HELD_OUT": 1, "N_TEST_BATCHES": 1, "BLOCK": (4, 32, 32)},
