@@ -21,6 +21,7 @@ from nnunetv2_raemd.dicom.index_entries import CtInstance
 from nnunetv2_raemd.dicom.pixels import UNSPECIFIED, hu_rescale, read_slices
 from nnunetv2_raemd.dicom.spacing import UNEVEN_FRACTION, is_even, is_mixed
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.memory_size import check_fits_memory
 from nnunetv2_raemd.rasterize.contours import SliceStack
 
 # Two images closer than this are at the same position; true slices of CT are never this near.
@@ -118,6 +119,7 @@ def read_hu(series: CtSeries) -> np.ndarray:
     """
     slices = read_slices(series.slices)
     first = next(slices)  # before there is room for all: a header may promise any size
+    check_fits_memory(len(series.slices) * first.nbytes)
     volume = np.empty((len(series.slices), *first.shape), dtype=np.int16)
     volume[0] = first
     for index, hu in enumerate(slices, start=1):

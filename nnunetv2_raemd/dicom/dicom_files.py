@@ -7,16 +7,28 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import pydicom
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
-from pydicom.filereader import read_file_meta_info
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, MediaStorageDirectoryStorage
+from pydicom.filereader import _read_file_meta_info, read_file_meta_info, read_preamble
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    MediaStorageDirectoryStorage,
+)
 
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.inflating import BARE, DamagedError, TooLongError, inflated_length
 from nnunetv2_raemd.regular_file import check_is_regular
+
+# What a file of the transfer syntax Deflated Explicit VR Little Endian may take: pydicom inflates all of it,
+# for the header too. CT shrinks to a half; label maps, to a thousandth, take this many bytes for 2000 slices
+_MOST_INFLATED = 512 * 2**20
+_HIGHEST_RATIO = 20  # of larger ones
 
 _UNDEFINED = 0xFFFFFFFF  # length of a value that ends with a mark
 # Messages of these name tags and lengths. Others may quote a value, which in a damaged file may be anything,
@@ -84,10 +96,38 @@ def reading(path: Path) -> Iterator[None]:
         raise UserError(f"{path} cannot be read: {describe(error)}") from None
 
 
+def check_can_be_opened(path: Path) -> None:
+    """What must hold before pydicom, or what is built on it, opens a file.
+
+    Raises:
+        UserError: if it is no regular file, or compressed as a whole and holds more than an image could.
+    """
+    check_is_regular(path)
+    with path.open("rb") as stream:
+        if _transfer_syntax(stream) != DeflatedExplicitVRLittleEndian:
+            return
+        most = max(_MOST_INFLATED, _HIGHEST_RATIO * path.stat().st_size)
+        try:
+            inflated_length(stream, most, BARE)
+        except TooLongError:
+            raise UserError(f"it would take more than {most >> 20} MiB inflated, as no image does") from None
+        except DamagedError as error:
+            raise UserError(f"it {error}") from None
+
+
+def _transfer_syntax(stream: BinaryIO) -> str | None:
+    """As pydicom reads it; the stream is left at the data that it is said of."""
+    try:
+        read_preamble(stream, force=True)
+        return _read_file_meta_info(stream).get("TransferSyntaxUID")
+    except Exception:  # of what is no DICOM; pydicom comes no further either
+        return None
+
+
 def read_dataset(path: Path) -> Dataset:
     """A whole DICOM file; raises `UserError` naming it where it cannot be read."""
-    check_is_regular(path)
     with reading(path):
+        check_can_be_opened(path)
         dataset = pydicom.dcmread(path, force=True)
         _check_not_cut_off(dataset)
     if "TransferSyntaxUID" not in dataset.file_meta:
@@ -100,9 +140,9 @@ def read_dataset(path: Path) -> Dataset:
 def read_tags(path: Path, tags: Sequence[str]) -> Dataset | None:
     """The header with `tags` only; None for what is not DICOM. Raises for DICOM that is cut off.
 
-    And for what is no regular file, which is not opened.
+    And for what `check_can_be_opened` refuses.
     """
-    check_is_regular(path)
+    check_can_be_opened(path)
     try:
         dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(tags))
     except InvalidDicomError:

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnunetv2_raemd.dicom.dicom_files import reading
+from nnunetv2_raemd.dicom.dicom_files import check_can_be_opened, reading
 from nnunetv2_raemd.dicom.functional_groups import FunctionalGroups
 from nnunetv2_raemd.dicom.image_attributes import referenced_images, slice_geometry
 from nnunetv2_raemd.dicom.index_entries import Roi
+from nnunetv2_raemd.dicom.pixels import check_size
 from nnunetv2_raemd.dicom.tag_values import sequence
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.rasterize.contours import (
@@ -76,6 +77,13 @@ def draw_segments(path: Path, segments: Sequence[Roi], ct: CtSlices) -> Rasteriz
     return result
 
 
+def segments_without_pixels(path: Path, segments: Sequence[Roi]) -> list[Roi]:
+    """Those of `segments` of which no frame marks a pixel; raises as `draw_segments`."""
+    with reading(path):
+        seg = _read(path)
+        return [segment for segment in segments if next(_frames(seg, [segment]), None) is None]
+
+
 def require_highdicom() -> None:
     """Raises `UserError` that says what to install where highdicom is absent."""
     try:
@@ -88,7 +96,10 @@ def _read(path: Path) -> Segmentation:
     require_highdicom()
     from highdicom.seg import segread  # noqa: PLC0415
 
-    return segread(path)
+    check_can_be_opened(path)
+    seg = segread(path)
+    check_size(seg)
+    return seg
 
 
 def _frames(seg: Segmentation, segments: Sequence[Roi]) -> Iterator[_Frame]:

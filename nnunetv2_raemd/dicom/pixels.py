@@ -27,6 +27,8 @@ UNSPECIFIED = "US"
 _HU = ("", "HU", UNSPECIFIED)
 _GREY = ("MONOCHROME1", "MONOCHROME2")  # which differ in how they are shown, not in what a value means
 _DESCRIPTION = ("Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation")
+# No detector has as many; a compressed image says of itself what memory it takes
+_MOST_PIXELS = 8192**2
 _END_MARKER = b"\xff\xd9"  # of JPEG, JPEG-LS and JPEG 2000
 _RLE = "1.2.840.10008.1.2.5"
 
@@ -97,6 +99,13 @@ def _check_description(dataset: Dataset) -> None:
         raise UserError("it contains colors, not HU")
     if dataset.HighBit != dataset.BitsStored - 1:
         raise UserError("its bits are not stored as DICOM requires: HighBit is not BitsStored - 1")
+    check_size(dataset)
+
+
+def check_size(dataset: Dataset) -> None:
+    """Refuse images larger than any scanner makes, before memory is taken for them."""
+    if dataset.Rows * dataset.Columns > _MOST_PIXELS:
+        raise UserError(f"its images have {dataset.Rows} x {dataset.Columns} pixels, more than scans do")
 
 
 def _decoded(dataset: Dataset, frame: int) -> np.ndarray:

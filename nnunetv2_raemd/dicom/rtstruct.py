@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +11,7 @@ from pydicom.dataset import Dataset
 
 from nnunetv2_raemd.dicom.dicom_files import describe, read_dataset, reading
 from nnunetv2_raemd.dicom.image_attributes import referenced_images
-from nnunetv2_raemd.dicom.index_entries import Delineation, Roi
-from nnunetv2_raemd.dicom.mask_source import MaskSource
-from nnunetv2_raemd.dicom.roi_choice import RoiChoice
+from nnunetv2_raemd.dicom.index_entries import Roi
 from nnunetv2_raemd.dicom.tag_values import sequence
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.rasterize.contours import (
@@ -43,21 +40,11 @@ def draw_rois(path: Path, rois: Sequence[Roi], stack: SliceStack, *, bridge: boo
     return union
 
 
-def without_empty_namesakes(delineation: Delineation, choice: RoiChoice) -> tuple[Delineation, list[str]]:
-    """The file without ROIs that are called like the one chosen but hold no contour, and what was left out.
-
-    Planning systems leave such behind. Where several are drawn, or none, all stay.
-    """
-    called_so = choice.matching(delineation.rois)
-    if len(called_so) < 2 or choice.merge or delineation.source is not MaskSource.RTSTRUCT:
-        return delineation, []
-    with reading(delineation.path):
-        dataset = read_dataset(delineation.path)
-        empty = [roi for roi in called_so if not _contours(dataset, roi)]
-    if len(called_so) - len(empty) != 1:
-        return delineation, []
-    notes = [f"ROI number {roi.number} is called {roi.title} too and holds no contour" for roi in empty]
-    return replace(delineation, rois=tuple(roi for roi in delineation.rois if roi not in empty)), notes
+def rois_without_contours(path: Path, rois: Sequence[Roi]) -> list[Roi]:
+    """Those of `rois` that hold no contour; raises as `draw_rois`."""
+    with reading(path):
+        dataset = read_dataset(path)
+        return [roi for roi in rois if not _contours(dataset, roi)]
 
 
 def drawn_on(path: Path, rois: Sequence[Roi]) -> set[str]:

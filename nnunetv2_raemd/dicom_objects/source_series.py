@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.valuerep import DA, TM
 
 from nnunetv2_raemd.dicom.ct_series import CtSeries
-from nnunetv2_raemd.dicom.dicom_files import reading
+from nnunetv2_raemd.dicom.dicom_files import check_can_be_opened, reading
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.rasterize.contours import SliceStack
 
@@ -120,6 +120,7 @@ def source_of_files(files: Sequence[Path], stack: SliceStack) -> SourceSeries:
 def _read(path: Path) -> Dataset:
     tags = [*PATIENT_AND_STUDY, *DEIDENTIFIED, *_IMAGE]
     with reading(path):
+        check_can_be_opened(path)
         header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=tags, force=True)
         for keyword in ("StudyInstanceUID", "FrameOfReferenceUID"):
             if not header.get(keyword):

@@ -12,7 +12,8 @@ from nibabel.nifti1 import Nifti1Header
 from nibabel.nifti2 import Nifti2Header
 
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.nnunet_files.inflating import GZIP, DamagedError, inflated_length
+from nnunetv2_raemd.inflating import GZIP, DamagedError, inflated_length
+from nnunetv2_raemd.memory_size import check_fits_memory
 
 _N_SIZE_BYTES = 4  # gzip (RFC 1952) ends with the length of what it holds, modulo 2^32
 _HEADER_BYTES = {348: Nifti1Header, 540: Nifti2Header}  # how each version begins
@@ -31,6 +32,7 @@ def check_nifti(file: Path) -> None:
         compressed = stream.read(2) == b"\x1f\x8b"  # SimpleITK goes by the content, not by the name
         stream.seek(0)
         expected = _expected_bytes(_start(stream) if compressed else stream.read(_LARGEST_HEADER))
+        check_fits_memory(expected)
         stream.seek(0)
         found = inflated_length(stream, expected) if compressed else file.stat().st_size
     if found < expected:

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import IO
 
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.inflating import DamagedError, inflated_length
+from nnunetv2_raemd.memory_size import check_fits_memory
 from nnunetv2_raemd.nnunet_files.header_text import fields_until
-from nnunetv2_raemd.nnunet_files.inflating import DamagedError, inflated_length
 from nnunetv2_raemd.nnunet_files.nifti_length import check_nifti
 from nnunetv2_raemd.regular_file import check_is_regular
 
@@ -50,7 +51,7 @@ def check_is_whole(file: Path) -> None:
                 check(file)
     except DamagedError as error:
         raise UserError(f"{file} {error}. Copy or make it again") from error
-    except (OSError, ValueError, EOFError) as error:
+    except (UserError, OSError, ValueError, EOFError) as error:
         raise UserError(f"{file} cannot be read: {error}") from error
 
 
@@ -74,6 +75,7 @@ def _check_metaimage(file: Path) -> None:
     """The length of the voxels, before memory is taken for them, and Adler's check sum of compressed ones."""
     with file.open("rb") as stream:
         fields, expected = _metaimage_header(stream)
+        check_fits_memory(expected)
         if fields.get("CompressedData", "").lower() == "true":
             _check_length(inflated_length(stream, expected, zlib.MAX_WBITS), expected)
         elif fields.get("BinaryData", "").lower() == "true":
@@ -97,6 +99,7 @@ def _check_nrrd(file: Path) -> None:
     """The length of the voxels, before memory is taken for them, and gzip's check sum of compressed ones."""
     with file.open("rb") as stream:
         fields, expected = _nrrd_header(stream)
+        check_fits_memory(expected)
         encoding = fields.get("encoding", "").lower()
         if encoding in ("gzip", "gz"):
             _check_length(inflated_length(stream, expected), expected)
@@ -161,7 +164,10 @@ def _check_tiff(file: Path) -> None:
     logger.addHandler(handler)
     try:
         with tifffile.TiffFile(file) as opened:
+            check_fits_memory(sum(series.size * series.dtype.itemsize for series in opened.series))
             len(opened.pages)
+    except UserError:
+        raise
     except Exception as error:  # what tifffile makes of any bytes cannot be listed
         raise DamagedError(f"is damaged: {error}") from error
     finally:

@@ -17,7 +17,7 @@ from pathlib import Path
 import pydicom
 
 from nnunetv2_raemd.dicom.ct_series import CtSeries, order_series
-from nnunetv2_raemd.dicom.dicom_files import discreet_reading
+from nnunetv2_raemd.dicom.dicom_files import check_can_be_opened, discreet_reading
 from nnunetv2_raemd.dicom.dicom_index import DicomIndex
 from nnunetv2_raemd.dicom.index_entries import CtInstance, Unreadable
 from nnunetv2_raemd.errors import UserError
@@ -196,6 +196,7 @@ def _no_ct(index: DicomIndex, folder: Path) -> str:
 @discreet_reading()
 def _modality(file: Path) -> str:
     try:
+        check_can_be_opened(file)
         header = pydicom.dcmread(file, specific_tags=["Modality"], stop_before_pixels=True)
         return str(header.get("Modality") or "DICOM without modality")[:16]
     except Exception:  # whatever a file that is no DICOM leads pydicom to

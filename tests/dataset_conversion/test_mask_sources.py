@@ -33,6 +33,7 @@ from nnunetv2_raemd.phantom.nsclc_writer import NsclcRadiomicsLayout
 from nnunetv2_raemd.phantom.phantom_archive import write_archive
 
 hd = pytest.importorskip("highdicom")
+from seg_files import make_seg  # noqa: E402 - needs highdicom
 
 
 def cases_in(folder: Path, source: MaskSource, roi: str = DEFAULT_ROI) -> FoundCases:
@@ -142,6 +143,41 @@ def test_two_seg_files_with_the_segment_are_refused(
         add_seg(patient, mask, name)
     (failed,) = cases_in(tmp_path / "dicom", MaskSource.SEG).rejected
     assert "2 seg files have the ROI; keep one of" in failed.reason
+
+
+@pytest.mark.parametrize("drawn", [0, 1])
+@pytest.mark.parametrize("omit_empty_frames", [True, False])
+@pytest.mark.parametrize("kind", ["BINARY", "FRACTIONAL", "LABELMAP"])
+def test_of_two_segments_called_so_the_one_that_is_drawn_counts(
+    make_patient, tmp_path: Path, mask: np.ndarray, kind: str, omit_empty_frames: bool, drawn: int
+) -> None:
+    patient = make_patient()
+    patient.write_ct()
+    masks = np.zeros((*mask.shape, 2), np.uint8)
+    masks[..., drawn] = mask
+    seg = make_seg(patient, masks, segmentation_type=kind, omit_empty_frames=omit_empty_frames)
+    for segment in seg.SegmentSequence[-2:]:  # a label map describes its background first
+        segment.SegmentLabel = "GTV-1"
+        segment.SegmentedPropertyTypeCodeSequence = seg.SegmentSequence[-2].SegmentedPropertyTypeCodeSequence
+    save(seg, patient.folder / "seg.dcm")
+    (case,) = cases_in(tmp_path / "dicom", MaskSource.SEG).cases
+    loaded = case.load()
+    assert np.array_equal(sitk.GetArrayFromImage(loaded.label), mask)
+    other = [note for note in loaded.details["checks"] if "holds no pixel" in note]
+    assert len(other) == 1 and other[0].startswith(f"segment number {2 - drawn} is called")
+
+
+def test_two_segments_called_so_that_are_both_drawn_are_refused(
+    make_patient, tmp_path: Path, mask: np.ndarray
+) -> None:
+    patient = make_patient()
+    patient.write_ct()
+    seg = make_seg(patient, np.stack([mask, np.roll(mask, 1, 0)], -1), segmentation_type="BINARY")
+    for segment in seg.SegmentSequence:
+        segment.SegmentLabel = "GTV-1"
+    save(seg, patient.folder / "seg.dcm")
+    found = cases_in(tmp_path / "dicom", MaskSource.SEG)
+    assert not found.cases and "2 ROIs match" in found.rejected[0].reason
 
 
 def test_seg_of_another_ct_is_refused(

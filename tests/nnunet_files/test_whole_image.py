@@ -12,6 +12,7 @@ import SimpleITK as sitk
 import tifffile
 from skimage import io
 
+from nnunetv2_raemd import memory_size
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.nnunet_files.whole_image import check_is_whole
 
@@ -85,3 +86,18 @@ def test_much_more_than_the_header_promises_is_not_inflated(tmp_path: Path) -> N
     (tmp_path / "a.nii.gz").write_bytes(bomb)
     with pytest.raises(UserError, match="more than the"):
         check_is_whole(tmp_path / "a.nii.gz")
+
+
+@pytest.mark.parametrize("name", ["a.nii.gz", "a.nii", "a.mha", "raw.mha", "a.nrrd", "a.tif"])
+def test_voxels_that_take_more_than_the_memory_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Zeros take a thousandth of their room: what a file takes is no bound to what it holds."""
+    file = tmp_path / name
+    write(file)
+    header = 352 if ".nii" in name else 0
+    monkeypatch.setattr(memory_size, "memory_bytes", lambda: VOXELS.nbytes + header)
+    check_is_whole(file)
+    monkeypatch.setattr(memory_size, "memory_bytes", lambda: VOXELS.nbytes + header - 1)
+    with pytest.raises(UserError, match=rf"{name} cannot be read: it is damaged or too large"):
+        check_is_whole(file)

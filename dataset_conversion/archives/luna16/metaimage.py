@@ -12,6 +12,7 @@ from nnunetv2_raemd.dataset_conversion.archives.luna16.metaimage_header import (
     read_metaimage_header,
 )
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.memory_size import check_fits_memory
 from nnunetv2_raemd.regular_file import check_is_regular
 
 _BLOCK = 1 << 20
@@ -26,6 +27,10 @@ def read_metaimage(path: Path) -> sitk.Image:
     files, with a warning at most.
     """
     header = read_metaimage_header(path)
+    try:
+        check_fits_memory(header.expected_bytes)
+    except UserError as error:
+        raise UserError(f"{path} cannot be read: {error}") from error
     _check_voxels(header)
     try:
         return sitk.ReadImage(str(path))

@@ -12,9 +12,9 @@ from nnunetv2_raemd.dataset_conversion.archives.nsclc_radiomics.patient_case imp
 from nnunetv2_raemd.dataset_conversion.case import FoundCases, Outcome, Status, case_identifier
 from nnunetv2_raemd.dicom.dicom_index import DicomIndex
 from nnunetv2_raemd.dicom.dicom_seg import require_highdicom
+from nnunetv2_raemd.dicom.empty_namesakes import without_empty_namesakes
 from nnunetv2_raemd.dicom.index_entries import CtInstance, Delineation, Unreadable
 from nnunetv2_raemd.dicom.mask_source import MaskSource
-from nnunetv2_raemd.dicom.rtstruct import without_empty_namesakes
 from nnunetv2_raemd.dicom.series_matching import DamagedSeriesError, SeriesMatch, match_series
 from nnunetv2_raemd.errors import UserError
 

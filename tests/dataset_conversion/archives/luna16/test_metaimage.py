@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from nnunetv2_raemd import memory_size
 from nnunetv2_raemd.dataset_conversion.archives.luna16.metaimage import read_metaimage
 from nnunetv2_raemd.errors import UserError
 
@@ -30,6 +31,14 @@ def test_voxel_file_of_the_wrong_length_is_refused(header: Path, change: int) ->
     content = raw.read_bytes()
     raw.write_bytes(content[:change] if change < 0 else content + b"\0" * change)
     with pytest.raises(UserError, match=r"scan\.raw has \d+ bytes, the header promises 240"):
+        read_metaimage(header)
+
+
+def test_voxels_that_take_more_than_the_memory_are_refused(
+    header: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory_size, "memory_bytes", lambda: 239)
+    with pytest.raises(UserError, match=r"scan\.mhd cannot be read: it is damaged or too large"):
         read_metaimage(header)
 
 

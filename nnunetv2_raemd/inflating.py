@@ -10,6 +10,7 @@ from typing import IO, Any
 _CHUNK = 1 << 20
 _SLACK = 1 << 20  # bytes that a program may have put after the last voxel
 GZIP = 16 + zlib.MAX_WBITS
+BARE = -zlib.MAX_WBITS  # DEFLATE without header and check sum
 
 _inflating: Any = zlib
 with suppress(ImportError):  # the extra "evaluation" brings ISA-L, twice as fast
@@ -20,6 +21,10 @@ class DamagedError(Exception):
     """A file that is cut off or whose check sum is wrong; the message is to follow the file's name."""
 
 
+class TooLongError(DamagedError):
+    """Compressed data that holds more than was expected."""
+
+
 def inflated_length(stream: IO[bytes], expected: int, wbits: int = GZIP) -> int:
     """Bytes that are compressed in the rest of the stream; of gzip, several members may follow each other.
 
@@ -27,6 +32,7 @@ def inflated_length(stream: IO[bytes], expected: int, wbits: int = GZIP) -> int:
 
     Raises:
         DamagedError: if the data breaks off, cannot be inflated, or fails its check sum.
+        TooLongError: if it holds more than `expected`.
     """
     length, rest = 0, b""
     while True:
@@ -35,10 +41,10 @@ def inflated_length(stream: IO[bytes], expected: int, wbits: int = GZIP) -> int:
             compressed = inflate.unconsumed_tail or rest or stream.read(_CHUNK)
             rest = b""
             if not compressed:
-                raise DamagedError("is cut off: its compressed voxels break off")
+                raise DamagedError("is cut off: its compressed data breaks off")
             length += len(_inflated(inflate, compressed))
             if length > expected + _SLACK:
-                raise DamagedError(
+                raise TooLongError(
                     f"is damaged: it holds more than the {expected} bytes that its header promises"
                 )
         rest = inflate.unused_data.lstrip(b"\0") or stream.read(_CHUNK).lstrip(b"\0")
