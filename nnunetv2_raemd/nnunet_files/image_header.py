@@ -46,7 +46,7 @@ def read_image_header(file: Path, reader: str) -> ImageHeader:
     try:
         check_header(file)
         check_spacing_is_told(file)
-        if reader == SIMPLE_ITK or reader.startswith("NibabelIO"):
+        if reader.startswith((SIMPLE_ITK, "NibabelIO")):  # both also turn axes, by the name's ending
             return _of_volume(file)
         return _of_picture(file, reader)
     except UserError:

@@ -103,8 +103,8 @@ def check_same_grid(reference: Path, prediction: Path, expected: Geometry, found
             )
 
 
-def _with_simple_itk(file: Path) -> Segmentation:
-    image = sitk.ReadImage(str(file))
+def _with_simple_itk(file: Path, turned: Callable[[Any], Any] = lambda image: image) -> Segmentation:
+    image = turned(sitk.ReadImage(str(file)))
     if image.GetNumberOfComponentsPerPixel() != 1 or image.GetDimension() not in (2, 3):
         raise UserError(f"{file} is not a segmentation: it must contain one image of two or three dimensions")
     labels, spacing = sitk.GetArrayFromImage(image), [abs(s) for s in image.GetSpacing()[::-1]]
@@ -116,6 +116,9 @@ def _with_simple_itk(file: Path) -> Segmentation:
 def _reader(name: str) -> Callable[[Path], Segmentation]:
     readers: dict[str, Callable[[Path], Segmentation]] = {
         SIMPLE_ITK: _with_simple_itk,
+        "SimpleITKIOWithReorient": lambda file: _with_simple_itk(
+            file, lambda one: sitk.DICOMOrient(one, "RAS")
+        ),
         "NibabelIO": _with_nibabel,
         "NibabelIOWithReorient": lambda file: _with_nibabel(file, nibabel.as_closest_canonical),
     }

@@ -87,6 +87,8 @@ def _metaimage_header(stream: IO[bytes]) -> tuple[dict[str, str], int]:
     fields = fields_until(stream, "ElementDataFile", "=")
     if fields.get("ElementDataFile") != "LOCAL":
         raise DamagedError("does not hold its voxels: its header names another file or is cut off")
+    if fields.get("HeaderSize", "0") not in ("0", "-1"):  # with it SimpleITK takes the header for voxels
+        raise DamagedError("has a damaged header: its voxels follow it, and HeaderSize says otherwise")
     shape = _shape(fields.get("DimSize", ""))
     if fields.get("NDims") != str(len(shape)):
         raise DamagedError("has a damaged header: NDims is not the number of sizes in DimSize")

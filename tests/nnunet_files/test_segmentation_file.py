@@ -8,6 +8,7 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from nnunetv2.imageio.simpleitk_reader_writer import SimpleITKIOWithReorient
 from skimage import io
 
 from nnunetv2_raemd.errors import UserError
@@ -15,6 +16,7 @@ from nnunetv2_raemd.nnunet_files.segmentation_file import Geometry, check_same_g
 
 READERS = {
     "SimpleITKIO": ".nii.gz",
+    "SimpleITKIOWithReorient": ".nii.gz",
     "NibabelIO": ".nii",
     "NibabelIOWithReorient": ".nii",
 }
@@ -39,7 +41,7 @@ def geometry(made: sitk.Image, file: Path, reader: str) -> Geometry:
 def test_all_readers_tell_the_same_grid(tmp_path: Path, reader: str, ending: str) -> None:
     found = geometry(image(), tmp_path / f"a{ending}", reader)
     assert found.shape == (3, 4, 5) and found.spacing_mm == pytest.approx(SPACING_MM[::-1])
-    if reader != "NibabelIOWithReorient":  # which turns to the right and front
+    if not reader.endswith("WithReorient"):  # which turns to the right and front
         assert found.origin_mm == pytest.approx(ORIGIN_MM)
         assert found.direction == pytest.approx((1, 0, 0, 0, 1, 0, 0, 0, 1))
 
@@ -77,7 +79,7 @@ def test_another_grid_is_refused_by_the_same_rule(
         geometry(made, file, reader)
         for made, file in zip((image(), other()), files, strict=True)  # type: ignore[operator]
     )
-    if other is mirrored and reader == "NibabelIOWithReorient":
+    if other is mirrored and reader.endswith("WithReorient"):
         check_same_grid(*files, expected, found)  # it is at the same place, and read turned
         np.testing.assert_array_equal(*(read_segmentation(file, reader).labels for file in files))
         return
@@ -130,3 +132,13 @@ def sitk_free_header(file: Path) -> bytes:
     raw = bytearray(gzip.decompress(file.read_bytes()))
     raw[84:88] = bytes(4)  # pixdim[2]: bytes 76 to 107 hold eight floats
     return bytes(raw)
+
+
+def test_a_reader_that_turns_reads_what_nnunets_does(tmp_path: Path) -> None:
+    file = tmp_path / "a.nii.gz"
+    sitk.WriteImage(sitk.DICOMOrient(image(), "PSR"), str(file))
+    theirs, properties = SimpleITKIOWithReorient().read_seg(str(file))
+    found = read_segmentation(file, "SimpleITKIOWithReorient")
+    assert np.array_equal(found.labels, theirs[0])
+    assert found.geometry.spacing_mm == pytest.approx(properties["spacing"])
+    assert found.geometry.origin_mm == pytest.approx(properties["sitk_stuff"]["origin"])

@@ -101,3 +101,17 @@ def test_voxels_that_take_more_than_the_memory_are_refused(
     monkeypatch.setattr(memory_size, "memory_bytes", lambda: VOXELS.nbytes + header - 1)
     with pytest.raises(UserError, match=rf"{name} cannot be read: it is damaged or too large"):
         check_is_whole(file)
+
+
+def test_a_metaimage_whose_voxels_would_begin_within_its_header_is_refused(tmp_path: Path) -> None:
+    """SimpleITK would take letters of the header for voxels."""
+    file = tmp_path / "raw.mha"
+    write(file)
+    content = file.read_bytes()
+    file.write_bytes(content.replace(b"ElementDataFile", b"HeaderSize = -1\nElementDataFile"))
+    check_is_whole(file)
+    assert np.array_equal(read(file), VOXELS)
+    file.write_bytes(content.replace(b"ElementDataFile", b"HeaderSize = 20\nElementDataFile"))
+    assert not np.array_equal(read(file), VOXELS)
+    with pytest.raises(UserError, match=r"raw\.mha has a damaged header: .* HeaderSize says otherwise"):
+        check_is_whole(file)
