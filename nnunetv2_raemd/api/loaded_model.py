@@ -18,7 +18,7 @@ from nnunetv2_raemd.deployment.model_description import FILE_NAME
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.nnunet_files.segmentation_file import Geometry
 from nnunetv2_raemd.prediction.batch_request import Batch
-from nnunetv2_raemd.prediction.lean_preprocessing import LUNGS_REMARK, LeanPreprocessing
+from nnunetv2_raemd.prediction.lean_preprocessing import LUNGS_REMARK, VALUES_REMARK, LeanPreprocessing
 from nnunetv2_raemd.prediction.model_loading import AnyModel, TrainedFolder
 from nnunetv2_raemd.prediction.pipeline import Processes
 from nnunetv2_raemd.prediction.prediction_batch import predict_batch
@@ -193,13 +193,12 @@ class LoadedModel:
         )
         preprocessed, properties = preprocessing.run([image], None, properties)
         logits = predictor.predict_logits_from_preprocessed_data(torch.from_numpy(preprocessed)).numpy()
-        remark = properties.get(LUNGS_REMARK)
         return Prediction(
             self._export.labels(logits, properties),
             self._export.probabilities(logits, properties) if probabilities else None,
             geometry,
             predictor.dataset_json,
-            (remark,) if remark else (),
+            tuple(filter(None, map(properties.get, (LUNGS_REMARK, VALUES_REMARK)))),
             image[0],
         )
 

@@ -76,6 +76,8 @@ def check_whole_numbers(labels: Labels, file: Path) -> None:
     """Raise a `UserError` if labels hold NaN, infinity or a fraction, which no label is."""
     if labels.dtype.kind in "iu":
         return
+    if labels.dtype.kind != "f":
+        raise UserError(f"{file} is not a segmentation: it holds values of the type {labels.dtype}")
     for in_slice in labels:
         wrong = in_slice[~np.isfinite(in_slice) | (in_slice != np.rint(in_slice))]
         if wrong.size:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.nnunet_files.header_text import fields_until
 from nnunetv2_raemd.nnunet_files.nifti_length import read_header
 
+_SCANNER_SPACE = (1, 2)  # codes of sform; in the space of a template (3, 4) a scale may be meant
 _ADVICE = "Write the image again with its spacing: 1 mm would be taken for it"
 
 
@@ -26,6 +30,7 @@ def check_spacing_is_told(file: Path) -> None:
         if not all(0 < mm < math.inf for mm in spacing):
             shown = ", ".join(f"{mm:g}" for mm in spacing)
             raise UserError(f"{file} has a spacing (pixdim) of {shown} in its header. {_ADVICE}")
+        _check_one_spacing(file, header, spacing)
     elif name.endswith((".mha", ".nrrd")):
         is_mha = name.endswith(".mha")
         with file.open("rb") as stream:
@@ -33,3 +38,17 @@ def check_spacing_is_told(file: Path) -> None:
         known = ("ElementSpacing", "ElementSize") if is_mha else ("spacings", "space directions")
         if not any(key in fields for key in known):
             raise UserError(f"{file} has no spacing ({' or '.join(known)}) in its header. {_ADVICE}")
+
+
+def _check_one_spacing(file: Path, header: Any, spacing_mm: list[float]) -> None:
+    """NIfTI tells the spacing twice where it has an sform; libraries differ in which they take."""
+    if int(header["sform_code"]) not in _SCANNER_SPACE:
+        return
+    steps = np.array([header[row] for row in ("srow_x", "srow_y", "srow_z")], float)[:, : len(spacing_mm)]
+    lengths = np.linalg.norm(steps, axis=0)
+    if not np.allclose(lengths, spacing_mm, rtol=0.01, atol=0):
+        one, other = (", ".join(f"{mm:g}" for mm in values) for values in (spacing_mm, lengths))
+        raise UserError(
+            f"{file} has two spacings in its header: {one} (pixdim) and {other} (sform). Write the image "
+            "again with the right one"
+        )

@@ -15,7 +15,7 @@ from nnunetv2_raemd.nnunet_files.finite_voxels import check_nifti_is_finite
 from nnunetv2_raemd.nnunet_files.segmentation_file import SIMPLE_ITK
 from nnunetv2_raemd.nnunet_files.whole_image import check_is_whole
 from nnunetv2_raemd.prediction.input_cases import InputCase
-from nnunetv2_raemd.prediction.lean_preprocessing import LUNGS_REMARK, LeanPreprocessing
+from nnunetv2_raemd.prediction.lean_preprocessing import LUNGS_REMARK, VALUES_REMARK, LeanPreprocessing
 from nnunetv2_raemd.prediction.lesion_lists import SUFFIX, LesionLister
 from nnunetv2_raemd.prediction.pass_spread import KINDS
 from nnunetv2_raemd.prediction.scan_orientation import turn_back, turn_file
@@ -70,7 +70,7 @@ class CaseWork:
             images = tuple(self._turned(image, case, Path(folder)) for image in case.images)
             turned = previous and self._turned(previous, case, Path(folder))
             image, properties = preprocessing.read(images, turned)
-        if remark := properties.get(LUNGS_REMARK):
+        for remark in filter(None, map(properties.get, (LUNGS_REMARK, VALUES_REMARK))):
             print(f"{case.case_id}: {remark}")
         return image, properties
 

@@ -17,9 +17,11 @@ from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 
 from nnunetv2_raemd.prediction.resampling_in_slices import SLICES_AT_A_TIME
 from nnunetv2_raemd.prediction.scan_part import cut_to, find_lungs
+from nnunetv2_raemd.prediction.values_remark import about_values
 
 LUNGS_REMARK = "raemd_lungs_remark"
-"""among the properties that nnU-Net keeps of an image"""
+VALUES_REMARK = "raemd_values_remark"
+"""Both are among the properties that nnU-Net keeps of an image."""
 Resampling = Callable[[np.ndarray, Sequence[int], Sequence[float], Sequence[float]], np.ndarray]
 
 
@@ -91,6 +93,7 @@ class LeanPreprocessing:
             previous: labels (1, Z, Y, X) of the previous stage of a cascade, which become channels.
             properties: of nnU-Net's reader.
         """
+        remark = about_values(held[0], self.dataset_json)
         lungs = find_lungs(held[0], properties) if self.lungs else None
         data, seg, properties = self.configuration.preprocessor_class(verbose=self.verbose).run_case_npy(
             held.pop(),
@@ -103,6 +106,8 @@ class LeanPreprocessing:
         if previous is not None:
             labels = self.plans.get_label_manager(self.dataset_json).foreground_labels
             data = np.vstack((data, convert_labelmap_to_one_hot(seg[0], labels, data.dtype)))
+        if remark is not None:
+            properties[VALUES_REMARK] = remark
         if lungs is not None and lungs.box is None:
             properties[LUNGS_REMARK] = f"{lungs.reason}: the whole scan is predicted"
         elif lungs is not None and lungs.box is not None:

@@ -205,3 +205,11 @@ def test_compressed_image_that_is_cut_off_is_refused(make_patient, tmp_path: Pat
         dataset.save_as(tmp_path / "c.dcm")
         with pytest.raises(UserError, match="cut off"):
             hu_of(tmp_path / "c.dcm")
+
+
+@pytest.mark.parametrize("slope", [0, -1])
+def test_a_slope_that_makes_no_hu_is_refused(make_patient, tmp_path: Path, slope: float) -> None:
+    file = tmp_path / "a.dcm"
+    write(make_patient(), stored_values(12, signed=False), file, allocated=16, bits=12, RescaleSlope=slope)
+    with pytest.raises(UserError, match=rf"a\.dcm has a RescaleSlope of {slope}: its values are not HU"):
+        hu_of(file)

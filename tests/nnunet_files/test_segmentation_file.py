@@ -142,3 +142,31 @@ def test_a_reader_that_turns_reads_what_nnunets_does(tmp_path: Path) -> None:
     assert np.array_equal(found.labels, theirs[0])
     assert found.geometry.spacing_mm == pytest.approx(properties["spacing"])
     assert found.geometry.origin_mm == pytest.approx(properties["sitk_stuff"]["origin"])
+
+
+@pytest.mark.parametrize("reader", ["SimpleITKIO", "NibabelIO"])
+def test_complex_numbers_are_no_labels(tmp_path: Path, reader: str) -> None:
+    file = tmp_path / "a.nii.gz"
+    sitk.WriteImage(sitk.GetImageFromArray(np.ones((3, 4, 5), np.complex64)), str(file))
+    with pytest.raises(UserError, match=r"a\.nii\.gz is not a segmentation: .* complex64"):
+        read_segmentation(file, reader)
+
+
+@pytest.mark.parametrize(("code", "refused"), [(1, True), (2, True), (4, False)])
+def test_a_header_of_two_spacings_is_refused(tmp_path: Path, code: int, refused: bool) -> None:
+    """In the space of a template, an sform may stretch."""
+    file = tmp_path / "a.nii.gz"
+    made = nibabel.Nifti1Image(np.zeros((5, 4, 3), np.int16), None)
+    made.header.set_qform(np.diag([1.0, 1, 2, 1]), code=1)
+    made.header.set_sform(np.diag([2.0, 1, 2, 1]), code=code)
+    nibabel.save(made, file)
+    if refused:
+        with pytest.raises(
+            UserError, match=r"a\.nii\.gz has two spacings in its header: 1, 1, 2 \(pixdim\) and 2, 1, 2"
+        ):
+            read_segmentation(file)
+    else:
+        read_segmentation(file)
+    made.header.set_sform(np.diag([1.001, 1, 2, 1]), code=code)  # rounded otherwise
+    nibabel.save(made, file)
+    assert read_segmentation(file).geometry.spacing_mm == pytest.approx((2, 1, 1))
