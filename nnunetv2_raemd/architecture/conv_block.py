@@ -8,6 +8,8 @@ from typing import Any
 
 from torch import nn
 
+from nnunetv2_raemd.architecture.fast_instance_norm import FastInstanceNorm2d
+
 
 @dataclass(frozen=True)
 class ConvStyle:
@@ -30,7 +32,8 @@ class ConvStyle:
         if self.dropout_op is not None:
             layers.append(self.dropout_op(**self.dropout_op_kwargs))
         if self.norm_op is not None:
-            layers.append(self.norm_op(channels, **self.norm_op_kwargs))
+            norm_op = FastInstanceNorm2d if self.norm_op is nn.InstanceNorm2d else self.norm_op
+            layers.append(norm_op(channels, **self.norm_op_kwargs))
         if self.nonlin is not None:
             layers.append(self.nonlin(**self.nonlin_kwargs))
         return nn.Sequential(*layers)
