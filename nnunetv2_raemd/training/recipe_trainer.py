@@ -21,6 +21,7 @@ from nnunetv2_raemd.training.overlap_log import DICE, overlaps_of_epoch, with_ov
 from nnunetv2_raemd.training.plateau_schedule import PlateauSchedule
 from nnunetv2_raemd.training.recipe import MEASURED_BEST, Recipe
 from nnunetv2_raemd.training.smoothed_loss import SmoothedLoss
+from nnunetv2_raemd.whole_files import whole_file
 
 Schedule = CosineSchedule | PlateauSchedule
 
@@ -220,9 +221,8 @@ class nnUNetTrainerRecipe(nnUNetTrainer):
             super().save_checkpoint(filename)  # writes nothing; the files are rank 0's
             return
         self._use_averages()
-        unfinished = Path(f"{filename}.unfinished")
-        super().save_checkpoint(str(unfinished))
-        unfinished.replace(filename)
+        with whole_file(Path(filename)) as unfinished:
+            super().save_checkpoint(str(unfinished))
 
     def load_checkpoint(self, filename_or_checkpoint: dict[str, Any] | str) -> None:
         """nnU-Net's checkpoint, with the schedule and early stopping as they were.

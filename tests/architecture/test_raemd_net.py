@@ -178,7 +178,7 @@ def test_feature_map_size_is_half_of_what_training_keeps() -> None:
 
 @pytest.mark.parametrize("n_recurrent_stages", [1, 3, 4])
 def test_feature_map_size_with_recurrence_is_half_of_what_a_step_keeps(n_recurrent_stages: int) -> None:
-    """The normalization of the CPU, which runs here, keeps up to 4 % more than that of GPUs, which is counted."""
+    """The CPU's normalization, which runs here, keeps up to 4 % more than the GPU's, which is counted."""
     network = raemd_net(n_recurrent_stages=n_recurrent_stages, deep_supervision=True)
     kept: dict[int, Tensor] = {}
 

@@ -353,7 +353,7 @@ def test_a_failure_while_saving_leaves_the_old_checkpoint(
     trainer.current_epoch = 5
     with monkeypatch.context() as patch:
         patch.setattr(torch, "save", full_disk)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(UserError, match=r"checkpoint_latest\.pth cannot be written: No space left"):
             trainer.save_checkpoint(str(file))
     assert file.read_bytes() == whole
     trainer.save_checkpoint(str(file))
