@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from false_volume import false_volumes
 from scipy.stats import wilcoxon
 from worst_cases import draw_worst
 
@@ -33,6 +34,7 @@ def write_tables(
             by_group(table, "diameter"),
             by_group(table, "texture"),
             comparisons(table),
+            false_volumes(root, models),
             costs(root),
         )
     )

@@ -16,6 +16,7 @@ sys.path[:0] = [str(FOLDER), str(FOLDER / "trainers")]
 
 import case_tables  # noqa: E402
 import cubes_dataset  # noqa: E402
+import false_volume  # noqa: E402
 import processor_time_trainers  # noqa: E402
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer  # noqa: E402
 
@@ -94,4 +95,23 @@ def test_the_tables_of_two_systems(tmp_path: Path) -> None:
         case_tables.by_group(table, "diameter")
         .splitlines()[0]
         .endswith("| < 8 mm (1) | 8-15 mm (4) | > 15 mm (3) |")
+    )
+
+
+def test_where_dice_is_lost_by_hand() -> None:
+    reference = np.zeros((6, 8, 8), bool)
+    reference[2:4, 2:4, 2:4] = True  # 8 voxels
+    predicted = np.zeros_like(reference)
+    predicted[2:5, 2:4, 2] = True  # 4 of them, and 2 joined to it in the slice above
+    predicted[2, 7, 7] = True  # 1 apart, in a slice of the nodule
+    predicted[0, 7, 5:8] = True  # 3 apart, elsewhere
+    shares = false_volume.volume_shares(predicted, reference)
+    assert shares == pytest.approx(
+        {
+            "dice": 2 * 4 / (8 + 10),
+            "dice_in_slices": 2 * 4 / (8 + 5),
+            "missed": 4 / 8,
+            "joined": 2 / 8,
+            "apart": 4 / 8,
+        }
     )
