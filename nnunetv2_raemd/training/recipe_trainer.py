@@ -13,6 +13,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from torch import nn
 
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.freed_memory import keep_freed_memory
 from nnunetv2_raemd.training.averaged_adamw import AveragedAdamW
 from nnunetv2_raemd.training.cosine_schedule import CosineSchedule
 from nnunetv2_raemd.training.early_stopping import EarlyStopping
@@ -54,6 +55,7 @@ class nnUNetTrainerRecipe(nnUNetTrainer):
             # Denormal numbers can be slow there (`docs/performance.md`). Now, because threads flush them only
             # if they are started afterwards, which the first large operation does.
             torch.set_flush_denormal(True)
+            keep_freed_memory()
         super().__init__(self.convert_plan(plans, configuration), configuration, fold, dataset_json, device)
         self.num_epochs = self.recipe.num_epochs
         self.num_iterations_per_epoch = self.recipe.iterations_per_epoch
