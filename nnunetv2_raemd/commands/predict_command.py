@@ -12,6 +12,7 @@ from nnunetv2_raemd.commands.shared_options import with_options_of
 if TYPE_CHECKING:
     from nnunetv2_raemd.prediction.batch_request import Batch
     from nnunetv2_raemd.prediction.cluster_prediction import Cluster
+    from nnunetv2_raemd.prediction.scan_request import ScanRequest
 
 
 @with_options_of(Scans, Results, ModelChoice, CasesInTurn, NetworkUse)
@@ -31,11 +32,11 @@ def predict(
     cases.check()
     device = network.device or (Device.CUDA if choice.folder is None else Device.CPU)
     cluster = _cluster(network.scheduler, device)
-    request, model = scans.request(), choice.model()
+    request, model = scans.request(uncertainty=results.uncertainty), choice.model()
     predict_any(
         request,
         model,
-        _batch(request.source, results, cases, lungs=network.lungs),
+        _batch(request, results, cases, lungs=network.lungs),
         Processes(cases.n_preprocessing, cases.n_export),
         cluster=cluster,
         trust_checkpoint=choice.trust_checkpoint,
@@ -60,7 +61,7 @@ def _cluster(scheduler: str | None, device: Device) -> Cluster | None:
     return cluster
 
 
-def _batch(source: str, results: Results, cases: CasesInTurn, *, lungs: bool) -> Batch:
+def _batch(request: ScanRequest, results: Results, cases: CasesInTurn, *, lungs: bool) -> Batch:
     """As the prediction takes what was asked for.
 
     Raises:
@@ -72,7 +73,7 @@ def _batch(source: str, results: Results, cases: CasesInTurn, *, lungs: bool) ->
     if results.explain:
         from nnunetv2_raemd.explanation.scan_cards import scan_explainer
     return Batch(
-        Path(source),
+        Path(request.source),
         results.output,
         cases.previous_stage,
         save_probabilities=results.save_probabilities,
@@ -81,6 +82,6 @@ def _batch(source: str, results: Results, cases: CasesInTurn, *, lungs: bool) ->
         num_parts=cases.num_parts,
         part_id=cases.part_id,
         promise=Promise(results.false_positives, results.sensitivity),
-        uncertainty=results.uncertainty,
+        uncertainty=request.uncertainty,
         explainer=scan_explainer() if results.explain else None,
     )

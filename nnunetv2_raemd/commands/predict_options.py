@@ -62,8 +62,20 @@ class Scans:
         ),
     ] = ""
 
-    def request(self) -> ScanRequest:
+    anonymize: Annotated[
+        bool,
+        typer.Option(
+            "--anonymize",
+            help="Name scans scan_001 and so on; files and DICOM objects then hold no names, dates and UIDs "
+            "of the patients. Who they are is written to OUTPUT_private.json beside the folder.",
+        ),
+    ] = False
+
+    def request(self, *, uncertainty: bool) -> ScanRequest:
         """As the prediction takes it; a path is made absolute, for workers on other machines.
+
+        Args:
+            uncertainty: whether maps of it are asked for.
 
         Raises:
             UserError: if objects are to be sent and none are to be written.
@@ -72,7 +84,14 @@ class Scans:
         from nnunetv2_raemd.prediction.scan_request import ScanRequest
 
         source = self.source if is_url(self.source) else str(Path(self.source).absolute())
-        return ScanRequest(source, tuple(self.series or ()), frozenset(self.dicom or ()), self.store)
+        return ScanRequest(
+            source,
+            tuple(self.series or ()),
+            frozenset(self.dicom or ()),
+            self.store,
+            uncertainty=uncertainty,
+            anonymize=self.anonymize,
+        )
 
 
 @dataclass(frozen=True)
@@ -110,7 +129,7 @@ class Results:
         typer.Option(
             "--uncertainty",
             help="Also write, into the folder uncertainty, maps of the entropy and of what folds and "
-            "mirrored passes disagree about (mutual information).",
+            "mirrored passes disagree about (mutual information); with --dicom as parametric maps too.",
         ),
     ] = False
     explain: Annotated[

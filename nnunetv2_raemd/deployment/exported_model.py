@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from importlib.util import find_spec
 from io import StringIO
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from nnunetv2.utilities.label_handling.label_handling import determine_num_input
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from torch import nn
 
+from nnunetv2_raemd.confidence.calibration_file import FILE_NAME as CALIBRATION
 from nnunetv2_raemd.deployment.exported_network import network_of, part_names
 from nnunetv2_raemd.deployment.graph_sessions import (
     OnnxRuntimeSession,
@@ -125,7 +126,9 @@ def _predictor(description: ModelDescription, folder: Path, **settings: Any) -> 
     except (AssertionError, AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise UserError(f"nnU-Net cannot read the plan in {folder / FILE_NAME}: {error!r}") from error
     predictor.plans_manager, predictor.dataset_json = plans, description.dataset
-    predictor.trainer_name = description.trainer
+    predictor.trainer_name, predictor.model_folder = description.trainer, folder
+    if CALIBRATION in description.files:
+        checked_file(folder, PurePosixPath(CALIBRATION), description)
     predictor.allowed_mirroring_axes = description.mirroring_axes
     return predictor
 

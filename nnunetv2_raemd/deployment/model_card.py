@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from nnunetv2_raemd.deployment.model_description import GraphFormat, ModelDescription
+from nnunetv2_raemd.confidence.calibration import Calibration
+from nnunetv2_raemd.deployment.model_description import SOUP, GraphFormat, ModelDescription, Precision
 
 FILE_NAME = "README.md"
 NO_LICENSE = "not stated by who exported it: ask before you use it"
@@ -18,11 +19,14 @@ _LIMITS = """## Limits
 """
 
 
-def model_card(description: ModelDescription, summaries: Mapping[str, Any]) -> str:
+def model_card(
+    description: ModelDescription, summaries: Mapping[str, Any], calibration: Calibration | None = None
+) -> str:
     """The text, in Markdown.
 
     Args:
         summaries: content of nnU-Net's summary.json of the validation of each fold that has been validated.
+        calibration: of its confidences, if the folder holds it.
     """
     return "\n".join(
         [
@@ -31,6 +35,7 @@ def model_card(description: ModelDescription, summaries: Mapping[str, Any]) -> s
             "\n".join(_use(description)),
             "\n".join(_data(description)),
             "\n".join(_metrics(description, summaries)),
+            "\n".join(_confidence(calibration, description)),
             "\n".join(_export(description)),
             _LIMITS,
             f"## License\n\n{description.license or NO_LICENSE}\n",
@@ -81,6 +86,25 @@ def _metrics(description: ModelDescription, summaries: Mapping[str, Any]) -> Ite
     for fold, summary in summaries.items():
         dice = summary.get("foreground_mean", {}).get("Dice")
         yield f"| {fold} | {len(summary.get('metric_per_case', []))} | {_number(dice)} |"
+    yield ""
+
+
+def _confidence(calibration: Calibration | None, description: ModelDescription) -> Iterable[str]:
+    yield "## Confidence"
+    yield ""
+    if calibration is None:
+        yield "The model is not calibrated: lesions are listed without a confidence."
+        yield ""
+        return
+    n_cases, folds = len(calibration.case_ids), ", ".join(calibration.folds)
+    yield f"Lesions are listed with a confidence, calibrated on {n_cases} cases (folds {folds})."
+    if description.precision is not Precision.FLOAT32 or SOUP in description.folds:
+        yield "Calibrated were the folds' networks as trained, not with the changed numbers of this export."
+    for label in calibration.labels:
+        if label.quality is not None:
+            figures = f"ECE {label.quality.lesions.ece:.3f}, Brier score {label.quality.lesions.brier:.3f}"
+            n_lesions = f"{label.model.n_real} real and {label.model.n_false} false lesions"
+            yield f"- {label.target.name}: {figures} on {n_lesions}, each rated without its fold"
     yield ""
 
 

@@ -25,6 +25,8 @@ from nnunetv2_raemd.version import __version__
 FILE_NAME = "model.json"
 FORMAT = "nnunetv2-raemd model"
 FORMAT_VERSION = 1
+SOUP = "soup"
+"""The name of the mean of several folds' weights, in the place of a fold's number."""
 ADVICE = "Copy or export the model again"
 Fold = Annotated[str, Field(pattern=r"^(all|soup|\d{1,3})$")]
 _CHUNK = 1 << 20

@@ -11,6 +11,9 @@ from typing import Any
 
 import torch
 
+from nnunetv2_raemd.confidence.calibration import Calibration
+from nnunetv2_raemd.confidence.calibration_file import FILE_NAME as CALIBRATION
+from nnunetv2_raemd.confidence.calibration_file import save_calibration
 from nnunetv2_raemd.deployment.accuracy_loss import MAX_DICE_LOSS
 from nnunetv2_raemd.deployment.export_verification import loss_of_networks, loss_of_soup, verify_logits
 from nnunetv2_raemd.deployment.exported_network import network_of
@@ -20,6 +23,7 @@ from nnunetv2_raemd.deployment.int8_export import CaseCounts, Models, quantize_f
 from nnunetv2_raemd.deployment.model_card import FILE_NAME as CARD_NAME
 from nnunetv2_raemd.deployment.model_card import model_card
 from nnunetv2_raemd.deployment.model_description import (
+    SOUP,
     GraphFormat,
     ModelDescription,
     Precision,
@@ -35,7 +39,6 @@ from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.version import __version__
 from nnunetv2_raemd.whole_files import whole_folder
 
-SOUP = "soup"
 PACKAGES = ("nnunetv2", "torch", "onnx", "openvino", "nncf")
 
 
@@ -76,7 +79,10 @@ def export_model(source: SourceModel, output: Path, options: ExportOptions) -> M
         figures = {**soup_figures, **_write(folder, source, graphs, description, options)}
         description = replace(description, verification=figures)
         _write_nnunet_files(folder, description)
-        (folder / CARD_NAME).write_text(model_card(description, source.summaries or {}), encoding="utf-8")
+        if source.calibration is not None:
+            save_calibration(_without_names(source.calibration), folder / CALIBRATION)
+        card = model_card(description, source.summaries or {}, source.calibration)
+        (folder / CARD_NAME).write_text(card, encoding="utf-8")
         write_description(description, folder)
     return description
 
@@ -205,6 +211,11 @@ def _write_nnunet_files(folder: Path, description: ModelDescription) -> None:
     """Plan and labels, which model.json has too, as nnU-Net's own tools and ours look for them."""
     for name, content in (("plans.json", description.plans), ("dataset.json", description.dataset)):
         (folder / name).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _without_names(calibration: Calibration) -> Calibration:
+    """The calibration with numbers for cases, whose names may tell whose scans they are."""
+    return replace(calibration, case_ids=tuple(str(n + 1) for n in range(len(calibration.case_ids))))
 
 
 def _path(folder: Path, name: PurePosixPath) -> Path:

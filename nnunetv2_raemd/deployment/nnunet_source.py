@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from nnunetv2.paths import nnUNet_preprocessed
 
+from nnunetv2_raemd.confidence.calibration_file import FILE_NAME as CALIBRATION
+from nnunetv2_raemd.confidence.calibration_file import load_calibration
 from nnunetv2_raemd.deployment.preprocessed_cases import PreprocessedCases, find_preprocessed
 from nnunetv2_raemd.deployment.source_model import SourceModel
 from nnunetv2_raemd.errors import UserError
@@ -34,6 +36,7 @@ def load_source(model: Model, **settings: Any) -> SourceModel:
         model.folds,
         _cases(predictor, model.folds),
         postprocessing=_read_json(folder / POSTPROCESSING),
+        calibration=load_calibration(folder / CALIBRATION) if (folder / CALIBRATION).is_file() else None,
         summaries={fold: summary for fold, summary in summaries.items() if summary is not None},
     )
 

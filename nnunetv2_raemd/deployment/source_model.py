@@ -12,6 +12,7 @@ import torch
 from nnunetv2.utilities.label_handling.label_handling import determine_num_input_channels
 from torch import Tensor, nn
 
+from nnunetv2_raemd.confidence.calibration import Calibration
 from nnunetv2_raemd.deployment.preprocessed_cases import PreprocessedCases, blocks
 from nnunetv2_raemd.prediction.predictor import WholeScanPredictor, size_multiples, uncompiled
 from nnunetv2_raemd.prediction.sliced_network import SlicedNetwork
@@ -27,6 +28,7 @@ class SourceModel:
         cases: preprocessed cases of each fold; of none where the dataset is not preprocessed here.
         postprocessing: content of postprocessing_raemd.json.
         summaries: content of summary.json of the validation of each fold that has been validated.
+        calibration: of its confidences, if there is one.
     """
 
     predictor: WholeScanPredictor
@@ -35,6 +37,7 @@ class SourceModel:
     cases: Mapping[str, PreprocessedCases]
     postprocessing: dict[str, Any] | None = None
     summaries: Mapping[str, Any] | None = None
+    calibration: Calibration | None = None
 
     @cached_property
     def network(self) -> nn.Module:

@@ -45,7 +45,7 @@ def measurement_report(
         title=codes.DCM.ImagingMeasurementReport,
     )
     return sr.Comprehensive3DSR(
-        evidence=[*series.source.headers, *(part.dataset for part in segmentations)],
+        evidence=[*series.source.files, *(part.dataset for part in segmentations)],
         content=content,
         series_instance_uid=series.series_uid(ObjectKind.SR.value),
         series_number=equipment.SR_SERIES,

@@ -12,3 +12,4 @@ class ObjectKind(str, Enum):
     RTSTRUCT = "rtstruct"
     SR = "sr"
     PROBABILITY = "probability"
+    UNCERTAINTY = "uncertainty"

@@ -13,6 +13,7 @@ from pydicom.uid import UID, ImplicitVRLittleEndian, RTStructureSetStorage
 from nnunetv2_raemd.dicom_objects import equipment
 from nnunetv2_raemd.dicom_objects.object_kinds import ObjectKind
 from nnunetv2_raemd.dicom_objects.segmented_series import Segment, SegmentedSeries
+from nnunetv2_raemd.dicom_objects.source_frames import by_file, reference_item
 from nnunetv2_raemd.dicom_objects.source_series import DEIDENTIFIED, PATIENT_AND_STUDY, SourceSeries
 from nnunetv2_raemd.rasterize.outlines import outline_mask
 
@@ -89,7 +90,7 @@ def _structure_set(series: SegmentedSeries) -> Dataset:
 
 def _referenced_frame(source: SourceSeries) -> Dataset:
     first = source.first
-    images = [_reference(header) for header in source.headers]
+    images = [reference_item(file, with_frames=False) for file in by_file(source.references)]
     of_series = _item(SeriesInstanceUID=first.SeriesInstanceUID, ContourImageSequence=images)
     study = _item(
         ReferencedSOPClassUID=_STUDY_MANAGEMENT,
@@ -111,7 +112,7 @@ def _roi_contours(number: int, segment: Segment, series: SegmentedSeries) -> Dat
 
 def _contours(segment: Segment, series: SegmentedSeries) -> Iterator[Dataset]:
     for index, start, mask in series.masks(segment):
-        image = [_reference(series.source.headers[index])]
+        image = [reference_item([series.source.references[index]])]
         for polygon in outline_mask(mask):
             yield _item(
                 ContourImageSequence=image,
@@ -126,10 +127,6 @@ def _coordinates(polygon: np.ndarray, source: SourceSeries, index: int) -> list[
     steps = np.stack([source.stack.row_step_mm, source.stack.column_step_mm])
     points_mm = source.stack.positions_mm[index] + polygon @ steps
     return [f"{value:.{_DECIMALS}f}".rstrip("0").rstrip(".") for value in points_mm.ravel()]
-
-
-def _reference(header: Dataset) -> Dataset:
-    return _item(ReferencedSOPClassUID=header.SOPClassUID, ReferencedSOPInstanceUID=header.SOPInstanceUID)
 
 
 def _code(segment: Segment) -> Dataset:

@@ -16,6 +16,7 @@ from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 from nnunetv2_raemd.dicom_objects import equipment
 from nnunetv2_raemd.dicom_objects.object_kinds import ObjectKind
 from nnunetv2_raemd.dicom_objects.segmented_series import Algorithm, Segment, SegmentedSeries
+from nnunetv2_raemd.dicom_objects.source_frames import name_frames
 
 _STEPS = 255  # of stored probabilities, from 0 to 1
 
@@ -131,7 +132,7 @@ def _object(
     **named: Any,
 ) -> Segmentation:
 
-    return Segmentation(
+    made = Segmentation(
         source_images=[series.source.headers[i] for i in slices],
         pixel_array=pixels,
         segment_descriptions=[
@@ -146,6 +147,8 @@ def _object(
         omit_empty_frames=bool(pixels.any()),
         **named,
     )
+    name_frames(made, series.source)
+    return made
 
 
 def _description(number: int, segment: Segment, algorithm: Algorithm) -> SegmentDescription:

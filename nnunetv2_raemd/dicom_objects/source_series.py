@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import pydicom
 from pydicom.charset import python_encoding
 from pydicom.dataset import Dataset
+from pydicom.uid import CTImageStorage
 from pydicom.valuerep import DA, TM
 
 from nnunetv2_raemd.dicom.ct_series import CtSeries
 from nnunetv2_raemd.dicom.dicom_files import check_can_be_opened, reading
+from nnunetv2_raemd.dicom.functional_groups import FunctionalGroups
+from nnunetv2_raemd.dicom.index_entries import image_uid
+from nnunetv2_raemd.dicom_objects.deterministic_uids import derived_uid
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.rasterize.contours import SliceStack
 
@@ -57,17 +63,28 @@ _IMAGE = (
 _SEXES = ("M", "F", "O", "")
 
 
+class ImageReference(NamedTuple):
+    """What an object names an image by: the file, and the number of the frame (from 1) in one of many."""
+
+    sop_class: str
+    sop_uid: str
+    frame: int | None = None
+
+
 @dataclass(frozen=True)
 class SourceSeries:
     """Slices of one series in the order of a volume.
 
     Attributes:
-        headers: of each slice (S of them), what objects need of it, without pixels.
+        headers: of each slice (S of them), what objects need of it, without pixels. Those of frames look like
+            those of single images, with UIDs of their own that are in no file (`source_frames`).
+        references: to each slice.
         stack: geometry of the slices in the same order.
         remarks: what of the headers could not be taken over.
     """
 
     headers: tuple[Dataset, ...]
+    references: tuple[ImageReference, ...]
     stack: SliceStack
     remarks: tuple[str, ...] = ()
 
@@ -83,21 +100,39 @@ class SourceSeries:
 
     @cached_property
     def image_uids(self) -> tuple[str, ...]:
-        """SOPInstanceUID of each slice."""
-        return tuple(str(header.SOPInstanceUID) for header in self.headers)
+        """What tells each slice from others, as `CtInstance.uid`."""
+        return tuple(
+            image_uid(one.sop_uid, None if one.frame is None else one.frame - 1) for one in self.references
+        )
+
+    @cached_property
+    def files(self) -> tuple[Dataset, ...]:
+        """A header for each file, as the first slice in it has it, with the file's UID."""
+        of_file: dict[str, Dataset] = {}
+        for header, reference in zip(self.headers, self.references, strict=True):
+            if reference.sop_uid not in of_file:
+                of_file[reference.sop_uid] = (
+                    header if reference.frame is None else _of_file(header, reference)
+                )
+        return tuple(of_file.values())
 
 
 def read_source(series: CtSeries) -> SourceSeries:
     """The headers of an ordered series.
 
     Raises:
-        UserError: as `source_of_files`; for an enhanced CT, whose frames objects would have to refer to.
+        UserError: as `source_of_files`.
     """
-    if series.slices[0].frame is not None:
-        raise UserError(
-            f"{series.slices[0].path} is an enhanced CT: DICOM objects are not written for these yet"
-        )
-    return source_of_files([image.path for image in series.slices], series.stack)
+    if series.slices[0].frame is None:
+        return source_of_files([image.path for image in series.slices], series.stack)
+    files = {path: _read_frames(path) for path in dict.fromkeys(image.path for image in series.slices)}
+    headers, references = [], []
+    for image in series.slices:
+        header = _of_frame(files[image.path], image.frame or 0)
+        references.append(ImageReference(header.SOPClassUID, image.sop_uid, (image.frame or 0) + 1))
+        header.SOPClassUID, header.SOPInstanceUID = CTImageStorage, derived_uid("frame", image.uid)
+        headers.append(header)
+    return _source(headers, references, series.stack)
 
 
 def source_of_files(files: Sequence[Path], stack: SliceStack) -> SourceSeries:
@@ -107,18 +142,50 @@ def source_of_files(files: Sequence[Path], stack: SliceStack) -> SourceSeries:
         UserError: if a file cannot be read, or lacks what ties an object to it: the UIDs of its study and of
             its frame of reference.
     """
-    headers = tuple(map(_read, files))
+    headers = [_read(path) for path in files]
+    references = [ImageReference(header.SOPClassUID, header.SOPInstanceUID) for header in headers]
+    return _source(headers, references, stack)
+
+
+def _source(
+    headers: Sequence[Dataset], references: Sequence[ImageReference], stack: SliceStack
+) -> SourceSeries:
     remarks = dict.fromkeys(remark for header in headers for remark in _clean(header))
     for header in headers:
         if not header.get("SliceThickness"):
             # which an object must give, and a CT may leave open
             header.SliceThickness = f"{stack.usual_distance_mm:.6g}"
             remarks["SliceThickness is absent: the distance of slices is given in its place"] = None
-    return SourceSeries(headers, stack, tuple(remarks))
+    return SourceSeries(tuple(headers), tuple(references), stack, tuple(remarks))
 
 
-def _read(path: Path) -> Dataset:
-    tags = [*PATIENT_AND_STUDY, *DEIDENTIFIED, *_IMAGE]
+def _read_frames(path: Path) -> Dataset:
+    """The header of an enhanced CT, with the functional groups of its frames."""
+    return _read(path, "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
+
+
+def _of_frame(file: Dataset, frame: int) -> Dataset:
+    """The header of a frame (from 0) as that of a single image."""
+    header = Dataset()
+    for element in file:
+        if element.keyword not in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
+            header.add(copy.deepcopy(element))
+    shared = file.get("SharedFunctionalGroupsSequence") or [Dataset()]
+    groups = FunctionalGroups(file.PerFrameFunctionalGroupsSequence[frame], shared[0])
+    for group in ("PlanePositionSequence", "PlaneOrientationSequence", "PixelMeasuresSequence"):
+        header.update(groups.item(group))
+    return header
+
+
+def _of_file(header: Dataset, reference: ImageReference) -> Dataset:
+    """The header of a frame as one of the file that it is in."""
+    of_file = copy.deepcopy(header)
+    of_file.SOPClassUID, of_file.SOPInstanceUID = reference.sop_class, reference.sop_uid
+    return of_file
+
+
+def _read(path: Path, *more_tags: str) -> Dataset:
+    tags = [*PATIENT_AND_STUDY, *DEIDENTIFIED, *_IMAGE, *more_tags]
     with reading(path):
         check_can_be_opened(path)
         header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=tags, force=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import itertools
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pydicom
@@ -15,6 +17,9 @@ from nnunetv2_raemd.dicom_objects.rtstruct_object import rtstruct_object
 from nnunetv2_raemd.dicom_objects.segmented_series import Segment, SegmentedSeries
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.whole_files import folder_in_the_making
+
+if TYPE_CHECKING:
+    from nnunetv2_raemd.dicom_objects.parametric_map import PixelMap
 
 
 def object_files(folder: Path, case_id: str, kinds: Collection[ObjectKind]) -> list[Path]:
@@ -28,12 +33,14 @@ def write_objects(
     folder: Path,
     case_id: str,
     probabilities: tuple[tuple[Segment, ...], np.ndarray] | None = None,
+    maps: Iterable[PixelMap] = (),
 ) -> list[Path]:
     """Write the objects of a case, in the place of earlier ones.
 
     Args:
         kinds: which; a report comes with the SEG that it refers to.
         probabilities: a segment for each label, and (labels, S, rows, columns) for `ObjectKind.PROBABILITY`.
+        maps: for `ObjectKind.UNCERTAINTY`, the most important first; of these, one at a time is held.
 
     Raises:
         UserError: if they cannot be written; none is then there.
@@ -43,7 +50,8 @@ def write_objects(
         folder.mkdir(parents=True, exist_ok=True)
         with folder_in_the_making(folder) as making:
             with discreet_reading():
-                for name, dataset in _objects(series, kinds, probabilities):
+                of_maps = _maps(series, maps if ObjectKind.UNCERTAINTY in kinds else ())
+                for name, dataset in itertools.chain(_objects(series, kinds, probabilities), of_maps):
                     names.append(f"{case_id}.{name}.dcm")
                     pydicom.dcmwrite(making / names[-1], dataset, enforce_file_format=True)
             for kind in kinds:
@@ -80,3 +88,15 @@ def _objects(
         from nnunetv2_raemd.dicom_objects.segmentation_object import probability_object  # noqa: PLC0415 - extra
 
         yield ObjectKind.PROBABILITY.value, probability_object(series, *probabilities)
+
+
+def _maps(series: SegmentedSeries, maps: Iterable[PixelMap]) -> Iterator[tuple[str, Dataset]]:
+    for number, pixels in enumerate(maps, start=1):
+        from nnunetv2_raemd.dicom_objects.parametric_map import parametric_map  # noqa: PLC0415 - extra
+
+        name = ObjectKind.UNCERTAINTY.value
+        first = number == 1
+        yield (
+            name if first else f"{name}-{pixels.name.replace(' ', '-')}",
+            parametric_map(series, pixels, number),
+        )

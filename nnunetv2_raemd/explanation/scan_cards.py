@@ -80,7 +80,7 @@ class ScanExplainer:
             network,
             torch.from_numpy(image),
             PreprocessedSpace.of(properties, work.plans_manager.transpose_forward, image.shape[1:]),
-            sitk.ReadImage(str(case.images[0])),
+            _as_predicted(case),
             sitk.ReadImage(str(scan.segmentation)),
             labels_of(work.dataset_json),
             predictor.label_manager.has_regions,
@@ -96,7 +96,12 @@ class ScanExplainer:
 
 @dataclass(frozen=True)
 class _Subject:
-    """A scan with its network."""
+    """A scan with its network.
+
+    Attributes:
+        scan: as the network gets it, turned where it is stored in another order than the training's.
+        segmentation: as it is stored.
+    """
 
     network: nn.Module
     image: torch.Tensor
@@ -131,7 +136,8 @@ class _Subject:
     def _explanation(self, lesion: MeasuredLesion, kinds: frozenset[str]) -> LesionExplanation | None:
         names = [target.name for target in self.labels.targets]
         head = names.index(lesion.label) + (not self.regions)
-        centre = self.space.from_scan(lesion.centre_voxel)
+        voxel = self.scan.TransformPhysicalPointToContinuousIndex(lesion.centre_mm)
+        centre = self.space.from_scan(voxel[::-1])
         window = lesion_window(
             self.network, self.image, centre, self._window_size(), head=head, regions=self.regions
         )
@@ -167,6 +173,11 @@ def scan_explainer(kinds: Sequence[str] = (INTEGRATED, GRAD_CAM)) -> ScanExplain
     if {INTEGRATED, GRAD_CAM} & set(kinds):
         require_captum()
     return ScanExplainer(frozenset(kinds))
+
+
+def _as_predicted(case: InputCase) -> sitk.Image:
+    image = sitk.ReadImage(str(case.images[0]))
+    return image if case.turn_to is None else sitk.DICOMOrient(image, case.turn_to)
 
 
 def _network(predictor: Any) -> nn.Module:

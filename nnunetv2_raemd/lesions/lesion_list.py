@@ -93,7 +93,7 @@ def scan_as_json(scan: ScanLesions) -> dict[str, Any]:
     return {
         "case_id": scan.case_id,
         "segmentation": str(scan.segmentation),
-        "image": scan.image and str(scan.image),
+        "image": scan.image,
         "spacing_mm": list(scan.spacing_mm),
         "remarks": list(scan.remarks),
         "unlike_training": list(scan.unlike_training),
@@ -107,7 +107,7 @@ def _scan(content: Mapping[str, Any]) -> ScanLesions:
     return ScanLesions(
         str(content["case_id"]),
         Path(content["segmentation"]),
-        None if image is None else Path(image),
+        None if image is None else str(image),
         (z, y, x),
         tuple(MeasuredLesion(**_lesion(lesion)) for lesion in content["lesions"]),
         tuple(map(str, content["remarks"])),

@@ -57,14 +57,15 @@ class ScanLesions:
     """The lesions of one scan.
 
     Attributes:
-        image: what HU were measured in; None where there was none.
+        image: what HU were measured in: a file, the folder of a DICOM series, an archive or an address; None
+            where there was none.
         remarks: what was left out or assumed, a sentence each.
         unlike_training: in what the scan is unlike those that the network was trained on.
     """
 
     case_id: str
     segmentation: Path
-    image: Path | None
+    image: str | None
     spacing_mm: tuple[float, float, float]
     lesions: tuple[MeasuredLesion, ...]
     remarks: tuple[str, ...] = ()

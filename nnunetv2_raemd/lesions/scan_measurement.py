@@ -75,7 +75,7 @@ def measure_scan(scan: ScanFiles, labels: LabelSet | None) -> ScanLesions:
     return ScanLesions(
         scan.case_id,
         scan.segmentation,
-        None if hu is None else scan.image,
+        None if hu is None else str(scan.image),
         segmentation.geometry.spacing_mm,
         tuple(lesions),
         tuple(remarks),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -23,6 +24,19 @@ class Explainer(Protocol):
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Where images came from that lie in a temporary folder: what files that stay name in their place.
+
+    Attributes:
+        source: what the user gave.
+        of_case: a file, a folder or an address, by case; "" for what is not to be named.
+    """
+
+    source: str
+    of_case: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Batch:
     """What to predict, and where to; named as in nnU-Net's predictor.
 
@@ -34,6 +48,7 @@ class Batch:
         uncertainty: whether to write maps of it, too.
         explainer: looks at the lesions of each scan again, once all are predicted.
         part_id: which of `num_parts` shares of the cases.
+        origin: of images that are made for this prediction only; None where `source` is what the user gave.
     """
 
     source: Path
@@ -47,6 +62,7 @@ class Batch:
     promise: Promise = NOTHING_PROMISED
     uncertainty: bool = False
     explainer: Explainer | None = None
+    origin: Origin | None = None
 
     def is_done(self, case_id: str, file_ending: str) -> bool:
         """Whether all that would be written of a case is there."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -38,6 +39,7 @@ class CaseWork:
         lungs: whether to predict what lies round the lungs only, of CT.
         lister: lists the lesions of each segmentation; None where none are to be listed.
         uncertainty: whether maps of it come with the logits.
+        origins: where the image of a case came from, for those that lie in a temporary folder.
     """
 
     plans_manager: PlansManager
@@ -50,6 +52,7 @@ class CaseWork:
     lungs: bool = False
     lister: LesionLister | None = None
     uncertainty: bool = False
+    origins: Mapping[str, str] = field(default_factory=dict)
 
     def preprocess(self, case: InputCase) -> tuple[np.ndarray, Properties]:
         """The image (C, Z, Y, X) as the network takes it, of a cascade with the previous stage's labels.
@@ -115,7 +118,8 @@ class CaseWork:
         probabilities = unfinished / f"{case.case_id}.npz"
         scan = ScanFiles(case.case_id, unfinished / self._name(case), self._ct(case), probabilities)
         file = unfinished / f"{case.case_id}{SUFFIX}"
-        self.lister.save(scan, file, segmentation=self.output / self._name(case))
+        origin = self.origins.get(case.case_id)
+        self.lister.save(scan, file, segmentation=self.output / self._name(case), origin=origin)
         if not self.save_probabilities:
             for ending in (".npz", ".pkl"):
                 probabilities.with_suffix(ending).unlink(missing_ok=True)

@@ -15,7 +15,7 @@ from nnunetv2_raemd.errors import UserError, reason_of
 from nnunetv2_raemd.execution.case_batch import Failed
 from nnunetv2_raemd.lesions.hu_image import read_hu
 from nnunetv2_raemd.lesions.lesion_list import load_scan, save_failed, save_scan, write_lesion_lists
-from nnunetv2_raemd.lesions.measured_lesion import ScanLesions
+from nnunetv2_raemd.lesions.measured_lesion import MeasuredLesion, ScanLesions
 from nnunetv2_raemd.lesions.scan_files import ScanFiles
 from nnunetv2_raemd.lesions.scan_measurement import measure_scan
 from nnunetv2_raemd.nnunet_files.label_set import LabelSet
@@ -43,17 +43,20 @@ class LesionLister:
         """Whether the lesions are rated, which takes the probability map."""
         return self.rating is not None
 
-    def save(self, scan: ScanFiles, file: Path, *, segmentation: Path) -> None:
+    def save(self, scan: ScanFiles, file: Path, *, segmentation: Path, origin: str | None = None) -> None:
         """Write the list of one scan, or why it has none: its segmentation is good without it.
 
         Args:
             segmentation: where it will be once it is finished.
+            origin: what to name in the place of an image that lies in a temporary folder.
 
         Raises:
             UserError: if the file cannot be written.
         """
         try:
-            save_scan(self._listed(scan, segmentation), file)
+            found = self._listed(scan, segmentation)
+            named = found if origin is None or found.image is None else replace(found, image=origin or None)
+            save_scan(named, file)
         except Exception as error:  # of any library
             save_failed(Failed(scan.case_id, reason_of(error)), file)
 
@@ -117,21 +120,20 @@ def list_all(lister: LesionLister, output: Path) -> list[str]:
     return [f"{scan.case_id}: its lesions are not listed: {scan.reason}" for scan in failed]
 
 
-def confidences_in(file: Path) -> dict[tuple[str, int], float]:
-    """The confidences in the list of a scan, by label and the lesion's place within its label, from 1.
+def lesions_in(file: Path) -> dict[tuple[str, int], MeasuredLesion]:
+    """The lesions in the list of a scan, by label and the lesion's place within its label, from 1.
 
-    Empty without a list, where it could not be made (`list_all` says so), or where lesions are not rated.
+    Empty without a list, or where it could not be made (`list_all` says so).
     """
     try:
         lesions = load_scan(file).lesions
     except UserError:
         return {}
-    found: dict[tuple[str, int], float] = {}
+    found: dict[tuple[str, int], MeasuredLesion] = {}
     places: Counter[str] = Counter()
     for lesion in lesions:
         places[lesion.label] += 1
-        if lesion.confidence is not None:
-            found[lesion.label, places[lesion.label]] = lesion.confidence
+        found[lesion.label, places[lesion.label]] = lesion
     return found
 
 

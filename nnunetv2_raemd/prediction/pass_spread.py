@@ -19,7 +19,11 @@ from torch import Tensor
 
 from nnunetv2_raemd.prediction.column import Column
 
-KINDS = ("entropy", "mutual_information")
+EXPLANATIONS = {
+    "entropy": "Entropy of the mean class probabilities, in nats",
+    "mutual_information": "What folds and mirrored passes disagree about, in nats",
+}
+KINDS = tuple(EXPLANATIONS)
 _TINY = 1e-12  # 0 log 0 is 0
 
 

@@ -126,6 +126,7 @@ def case_work(predictor: nnUNetPredictor, batch: Batch) -> CaseWork:
         lungs=batch.lungs,
         lister=_lister(predictor, batch),
         uncertainty=batch.uncertainty,
+        origins=batch.origin.of_case if batch.origin else {},
     )
 
 
@@ -170,10 +171,7 @@ def _explained(
     problems = []
     with progress("Explaining lesions", len(predicted)) as advance:
         for case in predicted:
-            if case.turn_to is None:
-                problem = batch.explainer.explain(predictor, work, case)
-            else:  # its segmentation lies otherwise than what the network sees
-                problem = f"{case.case_id}: not explained, since its axes are stored in another order"
+            problem = batch.explainer.explain(predictor, work, case)
             problems += [problem] if problem else []
             advance(failed=bool(problem))
     return problems
@@ -189,7 +187,7 @@ def _prepare(predictor: nnUNetPredictor, batch: Batch, processes: Processes) -> 
 def _arguments(batch: Batch, processes: Processes) -> dict[str, Any]:
     """What nnU-Net notes of a prediction, by the names of its arguments."""
     return {
-        "list_of_lists_or_source_folder": str(batch.source),
+        "list_of_lists_or_source_folder": batch.origin.source if batch.origin else str(batch.source),
         "output_folder_or_list_of_truncated_output_files": str(batch.output),
         "save_probabilities": batch.save_probabilities,
         "overwrite": batch.overwrite,

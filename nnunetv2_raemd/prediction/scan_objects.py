@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import SimpleITK as sitk
 
+from nnunetv2_raemd.confidence.calibration_file import FILE_NAME as CALIBRATION
+from nnunetv2_raemd.confidence.rated_lesions import Promise
 from nnunetv2_raemd.dicom_objects.coded_terms import finding_of
 from nnunetv2_raemd.dicom_objects.deterministic_uids import derived_uid
 from nnunetv2_raemd.dicom_objects.lesion_segments import segments_of
@@ -19,15 +22,23 @@ from nnunetv2_raemd.dicom_objects.source_series import read_source
 from nnunetv2_raemd.dicom_objects.written_objects import write_objects
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.lesions.hu_image import read_hu
+from nnunetv2_raemd.lesions.measured_lesion import MeasuredLesion
 from nnunetv2_raemd.lesions.measurement import Measured
 from nnunetv2_raemd.nnunet_files.label_set import LabelSet, Target
 from nnunetv2_raemd.nnunet_files.probability_map import read_probabilities
 from nnunetv2_raemd.nnunet_files.segmentation_file import read_segmentation
-from nnunetv2_raemd.prediction.lesion_lists import SUFFIX, confidences_in
+from nnunetv2_raemd.prediction.lesion_lists import SUFFIX, lesions_in
 from nnunetv2_raemd.prediction.model_loading import AnyModel
+from nnunetv2_raemd.prediction.pass_spread import EXPLANATIONS, KINDS
+from nnunetv2_raemd.prediction.private_names import PrivateNames
+from nnunetv2_raemd.prediction.uncertainty_maps import FOLDER as UNCERTAINTY
 from nnunetv2_raemd.scans.series_volume import on_own_slices
+from nnunetv2_raemd.scans.single_image import read_single_image
 from nnunetv2_raemd.scans.staging import StagedScan
 from nnunetv2_raemd.version import __version__
+
+if TYPE_CHECKING:
+    from nnunetv2_raemd.dicom_objects.parametric_map import PixelMap
 
 _LONGEST_NAME = 64  # VR LO
 _CHUNK = 1 << 24
@@ -39,6 +50,7 @@ class ObjectWriter:
 
     Attributes:
         folder: of the segmentations.
+        names: that take the place of the patients' in the objects; None where these are kept.
     """
 
     folder: Path
@@ -46,6 +58,7 @@ class ObjectWriter:
     labels: LabelSet
     algorithm: Algorithm
     kinds: frozenset[ObjectKind]
+    names: PrivateNames | None = None
 
     def write(self, scan: StagedScan) -> tuple[list[Path], tuple[str, ...]]:
         """The objects of a predicted scan, and remarks on its headers.
@@ -56,6 +69,8 @@ class ObjectWriter:
         if scan.series is None:
             raise UserError(f"{scan.case_id} was not DICOM: DICOM objects need a series to refer to")
         source = read_source(scan.series)
+        if self.names is not None:
+            source = self.names.without_identity(source)
         file = self.folder / f"{scan.case_id}{self.file_ending}"
         segmentation = read_segmentation(file)
         hu, _ = read_hu(scan.image)
@@ -66,15 +81,15 @@ class ObjectWriter:
             tracked_by=(source.uid, repr(self.algorithm)),
         )
         del hu
-        confidences = confidences_in(self.folder / f"{scan.case_id}{SUFFIX}")
-        segments = tuple(_rated(segment, confidences) for segment in segments)
+        segments, remarks = _as_listed(segments, lesions_in(self.folder / f"{scan.case_id}{SUFFIX}"))
         grid = sitk.ReadImage(str(file))
         own = on_own_slices(numbers, grid, scan.series.stack)
         del numbers
         series = SegmentedSeries(source, own, segments, self.algorithm)
         probabilities = self._probabilities(scan, grid)
-        written = write_objects(series, self.kinds, self.folder, scan.case_id, probabilities)
-        return written, source.remarks
+        maps = self._maps(scan)
+        written = write_objects(series, self.kinds, self.folder, scan.case_id, probabilities, maps)
+        return written, (*source.remarks, *remarks)
 
     def _probabilities(
         self, scan: StagedScan, grid: sitk.Image
@@ -89,33 +104,64 @@ class ObjectWriter:
         uid = scan.case_id
         return tuple(self._label(target, uid) for target in self.labels.targets), np.stack(own)
 
+    def _maps(self, scan: StagedScan) -> Iterator[PixelMap]:
+        """The maps of uncertainty, each read when it is its turn."""
+        from nnunetv2_raemd.dicom_objects.parametric_map import PixelMap  # noqa: PLC0415 - an extra
+
+        for kind in KINDS:
+            file = self.folder / UNCERTAINTY / f"{scan.case_id}_{kind}.nii.gz"
+            image = read_single_image(file)
+            assert scan.series is not None
+            values = on_own_slices(sitk.GetArrayFromImage(image), image, scan.series.stack)
+            yield PixelMap(kind.replace("_", " "), EXPLANATIONS[kind], values)
+
     def _label(self, target: Target, series_uid: str) -> Segment:
         tracking = derived_uid(series_uid, repr(self.algorithm), target.name)
         return Segment(target.name, finding_of(target.name), target.values, tracking)
 
 
-def _rated(segment: Segment, confidences: Mapping[tuple[str, int], float]) -> Segment:
-    """The segment with the confidence of its lesion, if there is one."""
-    if segment.lesion is None:
-        return segment
-    confidence = confidences.get((segment.lesion.label, segment.lesion.number))
-    return replace(segment, lesion=replace(segment.lesion, confidence=confidence))
+def _as_listed(
+    segments: Sequence[Segment], lesions: Mapping[tuple[str, int], MeasuredLesion]
+) -> tuple[tuple[Segment, ...], tuple[str, ...]]:
+    """The segments with the confidences of their lesions, without those below the operating point."""
+    kept = []
+    for segment in segments:
+        found = segment.lesion and lesions.get((segment.lesion.label, segment.lesion.number))
+        if segment.lesion is None or found is None:
+            kept.append(segment)
+        elif found.listed:
+            kept.append(replace(segment, lesion=replace(segment.lesion, confidence=found.confidence)))
+    n_left_out = len(segments) - len(kept)
+    remark = f"lesions below the operating point, which are not in the DICOM objects: {n_left_out}"
+    return tuple(kept), ((remark,) if n_left_out else ())
 
 
-def algorithm_of(model: AnyModel, **settings: object) -> Algorithm:
-    """What made the objects: the model by nnU-Net's names, its weights by their digest, and the settings."""
+def algorithm_of(model: AnyModel, promise: Promise, **settings: object) -> Algorithm:
+    """What made the objects: the model by nnU-Net's names, its weights by their digest, and the settings.
+
+    Calibration and operating point decide on confidences and on what is left out, so they are among these.
+    """
     identity = model.identity()
-    digest = hashlib.sha256()
-    for file in identity.weight_files:
-        with file.open("rb") as stream:
-            while chunk := stream.read(_CHUNK):
-                digest.update(chunk)
+    calibration = model.folder() / CALIBRATION
+    if calibration.is_file():
+        settings["calibration_sha256"] = _digest([calibration])
+    settings |= {name: value for name, value in asdict(promise).items() if value is not None}
     name = identity.name
     parameters = {
         "dataset": identity.dataset,
         "folds": " ".join(identity.folds),
         "checkpoint": identity.checkpoint,
-        "weights_sha256": digest.hexdigest(),
+        "weights_sha256": _digest(identity.weight_files),
         **{name: str(value) for name, value in settings.items()},
     }
     return Algorithm(name[:_LONGEST_NAME], __version__, tuple(parameters.items()))
+
+
+def _digest(files: Iterable[Path]) -> str:
+    """SHA-256 of files, one after the other."""
+    digest = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as stream:
+            while chunk := stream.read(_CHUNK):
+                digest.update(chunk)
+    return digest.hexdigest()

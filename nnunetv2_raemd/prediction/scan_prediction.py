@@ -11,7 +11,7 @@ from nnunetv2_raemd.dicomweb.address import is_url
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.nnunet_files.dataset_json import read_dataset_json
 from nnunetv2_raemd.nnunet_files.plans_file import read_plans
-from nnunetv2_raemd.prediction.batch_request import Batch
+from nnunetv2_raemd.prediction.batch_request import Batch, Origin
 from nnunetv2_raemd.prediction.cluster_prediction import Cluster
 from nnunetv2_raemd.prediction.input_survey import check_previous_stage, raise_left_out, survey_input
 from nnunetv2_raemd.prediction.model_loading import AnyModel, load_model
@@ -43,9 +43,10 @@ def predict_any(
     if is_url(request.source) or not is_nnunet_folder(Path(request.source), ending):
         predict_scans(request, model, batch, processes, cluster=cluster, **settings)
         return
-    if request.kinds or request.series:
+    if request.kinds or request.series or request.anonymize:
         raise UserError(
-            f"{request.source} holds images that end with {ending}: --dicom and --series are for DICOM"
+            f"{request.source} holds images that end with {ending}: --dicom and --series are for DICOM, and "
+            "--anonymize is for what is not named as nnU-Net's images are"
         )
     plans = read_plans(folder / "plans.json", "It belongs to the model: copy the model again")
     # nnU-Net's folder names its configuration; of others, predict_batch looks once the model is loaded
@@ -81,17 +82,23 @@ def predict_scans(
         UserError: if nothing can be predicted; if some scans or objects had to be left out, after all others
             are done.
     """
+    if request.anonymize and batch.num_parts > 1:
+        raise UserError("--anonymize numbers the scans of one run: leave out -num_parts")
     run = ScanRun(request, model, batch, settings)
     if cluster is not None:
         batch.output.mkdir(parents=True, exist_ok=True)
     shared = None if cluster is None else batch.output  # its workers see no folder of this machine alone
     with tempfile.TemporaryDirectory(prefix=".raemd_", dir=shared) as folder:
         staged = run.stage(Path(folder))
-        problems = list(staged.problems)
+        problems = list(run.public("problems", staged.problems))
+        if run.names is not None and staged.scans:
+            run.names.write()  # before there is a scan that only it can name
         if staged.scans:
             predictor = load_model(model, **settings)
             images = replace(batch, source=staged.scans[0].image.parent, num_parts=1, part_id=0)
-            images = replace(images, save_probabilities=run.needs_probabilities)
+            source = "" if request.anonymize else request.source
+            origin = Origin(source, {scan.case_id: run.origin_of(scan) for scan in staged.scans})
+            images = replace(images, save_probabilities=run.needs_probabilities, origin=origin)
             elsewhere = cluster.prediction(model, images, settings) if cluster else None
             problems += run_batch(predictor, images, processes, elsewhere=elsewhere)
             problems += run.make_objects(staged.scans)

@@ -15,7 +15,8 @@ FORMAT = "nnunetv2-raemd scans, version 1"
 
 def report(run: ScanRun, staged: StagedScans, problems: Sequence[str]) -> None:
     """Say what was chosen, assumed and left out, and write it to `scans.json` in the output folder."""
-    for remark in staged.remarks:
+    remarks = run.public("input", staged.remarks)
+    for remark in remarks:
         print(f"Remark: {remark}")
     for scan in staged.scans:
         for remark in _remarks(run, scan):
@@ -28,22 +29,26 @@ def report(run: ScanRun, staged: StagedScans, problems: Sequence[str]) -> None:
         "format": FORMAT,
         "scans": [_as_json(run, scan) for scan in staged.scans],
         "done_already": run.n_left_out,
-        "remarks": list(staged.remarks),
+        "remarks": list(remarks),
         "problems": list(problems),
     }
     write_json(run.batch.output / REPORT, content)
+    if run.names is not None:
+        run.names.write()
+        print(f"Who they are: {run.names.file}")
 
 
 def _remarks(run: ScanRun, scan: StagedScan) -> tuple[str, ...]:
-    return (*scan.remarks, *run.header_remarks.get(scan.case_id, ()))
+    return run.public(scan.case_id, (*scan.remarks, *run.header_remarks.get(scan.case_id, ())))
 
 
 def _as_json(run: ScanRun, scan: StagedScan) -> dict[str, Any]:
     series, objects = scan.series, run.objects.get(scan.case_id, ())
+    uid = run.names.uid if run.names else str
     return {
         "case_id": scan.case_id,
-        "study_uid": series and series.slices[0].study_uid,
-        "series_uid": series and series.slices[0].series_uid,
+        "study_uid": series and uid(series.slices[0].study_uid),
+        "series_uid": series and uid(series.slices[0].series_uid),
         "slices": series and len(series.slices),
         "slice_distance_mm": series and round(series.stack.usual_distance_mm, 4),
         "objects": [file.name for file in objects],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from nnunetv2_raemd.nnunet_files.dataset_json import read_dataset_json
 from nnunetv2_raemd.nnunet_files.label_set import labels_of
 from nnunetv2_raemd.prediction.batch_request import Batch
 from nnunetv2_raemd.prediction.model_loading import AnyModel
+from nnunetv2_raemd.prediction.private_names import private_names
 from nnunetv2_raemd.prediction.scan_objects import ObjectWriter, algorithm_of
 from nnunetv2_raemd.prediction.scan_request import ScanRequest
 from nnunetv2_raemd.scans.series_choice import ChosenSeries, Wanted
@@ -44,6 +46,7 @@ class ScanRun:
         self.objects: dict[str, list[Path]] = {}
         self.header_remarks: dict[str, tuple[str, ...]] = {}
         self.n_left_out = 0
+        self.names = private_names(batch.output, self.file_ending) if request.anonymize else None
         self.writer: ObjectWriter | None = None
         if request.store:
             require_dicomweb()
@@ -51,10 +54,13 @@ class ScanRun:
         if request.kinds:
             require_highdicom()
             algorithm = algorithm_of(
-                model, mirroring=settings["use_mirroring"], step_size=settings["tile_step_size"]
+                model,
+                batch.promise,
+                mirroring=settings["use_mirroring"],
+                step_size=settings["tile_step_size"],
             )
             self.writer = ObjectWriter(
-                batch.output, self.file_ending, labels_of(dataset), algorithm, request.kinds
+                batch.output, self.file_ending, labels_of(dataset), algorithm, request.kinds, self.names
             )
 
     @property
@@ -64,7 +70,8 @@ class ScanRun:
     def stage(self, folder: Path) -> StagedScans:
         """The images to predict, in `folder`."""
         wanted = Wanted(self.request.series, self.slice_distance_mm, self.batch.part_id, self.batch.num_parts)
-        staging = Staging(folder, self.file_ending, wanted, self._is_done)
+        rename = self.names.scan if self.names else str
+        staging = Staging(folder, self.file_ending, wanted, self._is_done, rename)
         if not is_url(self.request.source):
             return stage(Path(self.request.source), staging)
         require_dicomweb()
@@ -78,6 +85,18 @@ class ScanRun:
             staging = replace(staging, wanted=replace(wanted, uids=(address.series_uid,)))
         return stage_folder(fetched, staging)
 
+    def origin_of(self, scan: StagedScan) -> str:
+        """Where the images of a scan lie for good: their folder, or else what the user gave.
+
+        "" where names are private.
+        """
+        source = self.request.source
+        if self.names is not None:
+            return ""
+        if scan.series is None or is_url(source) or not Path(source).is_dir():
+            return source
+        return os.path.commonpath([image.path.parent for image in scan.series.slices])
+
     def _is_done(self, one: ChosenSeries) -> bool:
         """Whether all results are in the folder or, where they are to be sent, in the archive."""
         if self.batch.overwrite:
@@ -85,8 +104,9 @@ class ScanRun:
         if self.request.store and self.writer is not None:
             done = self._is_stored(one, self.writer)
         else:
-            segmentation = self.batch.output / f"{one.uid}{self.file_ending}"
-            files = [segmentation, *object_files(self.batch.output, one.uid, self.request.kinds)]
+            case_id = self.names.scan(one.uid) if self.names else one.uid
+            segmentation = self.batch.output / f"{case_id}{self.file_ending}"
+            files = [segmentation, *object_files(self.batch.output, case_id, self.request.kinds)]
             done = all(file.is_file() for file in files)
         self.n_left_out += done
         return done
@@ -94,16 +114,19 @@ class ScanRun:
     def _is_stored(self, one: ChosenSeries, writer: ObjectWriter) -> bool:
         from nnunetv2_raemd.dicomweb.fetch import series_is_there  # noqa: PLC0415 - an extra
 
-        images = one.series.slices
-        uids = [image.uid for image in images]
+        images, names = one.series.slices, self.names
+        uids = names.image_uids(one.series) if names else [image.uid for image in images]
+        study, series = (names.uid(u) if names else u for u in (images[0].study_uid, one.uid))
         return all(
             series_is_there(
-                self.request.store,
-                images[0].study_uid,
-                object_series_uid(one.uid, uids, writer.algorithm, kind.value),
+                self.request.store, study, object_series_uid(series, uids, writer.algorithm, kind.value)
             )
             for kind in self.request.kinds
         )
+
+    def public(self, about: str, remarks: Sequence[str]) -> tuple[str, ...]:
+        """The remarks, or where names are private, that there are some, and where."""
+        return tuple(remarks) if self.names is None else self.names.keep(about, remarks)
 
     def make_objects(self, scans: Sequence[StagedScan]) -> list[str]:
         """Write and send the objects of all scans that were predicted; returns what went wrong."""
@@ -128,7 +151,8 @@ class ScanRun:
 
                 store(written, self.request.store)
         except Exception as error:  # one bad scan must not end a run of hundreds
-            return f"DICOM objects of {scan.case_id}: {reason_of(error)}"
+            (reason,) = self.public(f"{scan.case_id}, objects", [reason_of(error)])
+            return f"DICOM objects of {scan.case_id}: {reason}"
         return None
 
 

@@ -28,7 +28,7 @@ class StagedScan:
     """A scan with the image that is predicted.
 
     Attributes:
-        case_id: by which nnU-Net knows it: the SeriesInstanceUID, or the name of a single file.
+        case_id: by which nnU-Net knows it: by default the SeriesInstanceUID, or the name of a single file.
         image: the file, in nnU-Net's naming.
         series: None for a single file.
         remarks: on what was chosen, assumed or changed.
@@ -58,12 +58,14 @@ class Staging:
         file_ending: of the model's images, such as ".nii.gz".
         wanted: which series.
         is_left_out: whether all is done for a series already; its image is not made.
+        rename: from the SeriesInstanceUID or the name of a file to that of the case.
     """
 
     folder: Path
     file_ending: str
     wanted: Wanted
     is_left_out: Callable[[ChosenSeries], bool]
+    rename: Callable[[str], str] = str
 
     def __post_init__(self) -> None:
         if self.file_ending not in VOLUME_ENDINGS:
@@ -123,8 +125,9 @@ def _images(chosen: Sequence[ChosenSeries], staging: Staging) -> tuple[list[Stag
         for one in chosen:
             try:
                 image, notes = series_image(one.series)
-                file = _write(image, one.uid, staging)
-                scans.append(StagedScan(one.uid, file, one.series, (*one.remarks, *notes)))
+                case_id = staging.rename(one.uid)
+                file = _write(image, case_id, staging)
+                scans.append(StagedScan(case_id, file, one.series, (*one.remarks, *notes)))
                 advance()
             except UserError as error:
                 problems.append(f"series {one.uid}: {error}")
@@ -135,7 +138,7 @@ def _images(chosen: Sequence[ChosenSeries], staging: Staging) -> tuple[list[Stag
 def _single(file: Path, staging: Staging) -> StagedScans:
     if staging.wanted.uids:
         raise UserError(f"{file} is a single image: --series is for DICOM")
-    case_id = case_name(file)
+    case_id = staging.rename(case_name(file))
     return StagedScans((StagedScan(case_id, _write(read_single_image(file), case_id, staging)),))
 
 

@@ -15,6 +15,7 @@ from object_series import ALGORITHM, POSITIONS, with_segments
 
 from nnunetv2_raemd.dicom_objects.coded_terms import finding_of
 from nnunetv2_raemd.dicom_objects.object_kinds import ObjectKind
+from nnunetv2_raemd.dicom_objects.parametric_map import PixelMap
 from nnunetv2_raemd.dicom_objects.segmented_series import Segment, SegmentedSeries
 from nnunetv2_raemd.dicom_objects.source_series import SourceSeries
 from nnunetv2_raemd.dicom_objects.written_objects import write_objects
@@ -43,14 +44,18 @@ def errors(file: Path) -> list[str]:
             [DCIODVFY, *options, str(file)], capture_output=True, check=False, timeout=60
         )
         told += finished.stderr.decode(errors="replace")
-    assert any(kind in told for kind in ("Segmentation", "RTStructureSet", "Comprehensive3DSR")), told
+    assert any(
+        kind in told for kind in ("Segmentation", "RTStructureSet", "Comprehensive3DSR", "ParametricMap")
+    ), told
     return [line for line in told.splitlines() if line.startswith("Error")]
 
 
 def of_all_kinds(series: SegmentedSeries, folder: Path) -> list[Path]:
     probabilities = np.random.default_rng(0).random((1, *series.numbers.shape))
     label = (Segment("nodule", finding_of("nodule"), (1,), "1.2.3.8"),)
-    return write_objects(series, list(ObjectKind), folder, "case", (label, probabilities))
+    values = np.random.default_rng(1).random(series.numbers.shape, np.float32)
+    maps = [PixelMap(name, f"{name} in nats", values) for name in ("entropy", "mutual information")]
+    return write_objects(series, list(ObjectKind), folder, "case", (label, probabilities), maps)
 
 
 @pytest.mark.parametrize("source", list(SOURCES))
@@ -60,7 +65,7 @@ def test_objects_of_all_kinds_are_valid(
     series = with_segments(make_ct(**SOURCES[source]))
     lung = Segment("lung", finding_of("lung"), (1, 2, 3), "1.2.3.9")
     files = of_all_kinds(replace(series, segments=(*series.segments, lung)), tmp_path / "out")
-    assert len(files) == 5
+    assert len(files) == 7
     assert {file.name: errors(file) for file in files} == {file.name: [] for file in files}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -115,6 +116,28 @@ def test_a_card_for_each_lesion_and_maps_where_the_network_sees_it(predicted: tu
     assert ATTENTION not in html  # it says no more than chance
     assert "Channel attention" in html
     assert "Neighbouring slices" in html
+
+
+def test_a_scan_stored_in_another_order_has_the_same_cards(predicted: tuple[Work, InputCase]) -> None:
+    """Its axes are swapped and reversed, and the network gets it turned: views and maps are the same."""
+    work, case = predicted
+
+    def cards(of: InputCase) -> tuple[list[str], list[str]]:
+        assert scan_explainer().explain(predictor(), work, of) is None
+        html = (work.output / f"{CASE}{ENDING}").read_text(encoding="utf-8")
+        return re.findall(r"data:image/jpeg;base64,[^\"]+", html), re.findall(
+            r"data:image/png;base64,[^\"]+", html
+        )
+
+    expected = cards(case)
+    for name in (f"{CASE}_0000", CASE):
+        file = str(work.output / f"{name}.nii.gz")
+        sitk.WriteImage(sitk.DICOMOrient(sitk.ReadImage(file), "SRA"), file)
+    files = ScanFiles(CASE, work.output / f"{CASE}.nii.gz", case.images[0], work.output / "no.npz")
+    save_scan(measure_scan(files, LabelSet((Target("nodule", (1,)),))), work.output / f"{CASE}{SUFFIX}")
+    found = cards(InputCase(CASE, case.images, turn_to="LPS"))
+    assert [len(pictures) for pictures in expected] == [6, 6]
+    assert found == expected
 
 
 def test_what_goes_wrong_costs_the_cards_only(predicted: tuple[Work, InputCase]) -> None:

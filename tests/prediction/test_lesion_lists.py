@@ -27,7 +27,7 @@ from nnunetv2_raemd.prediction.input_cases import InputCase
 from nnunetv2_raemd.prediction.lesion_lists import (
     SUFFIX,
     LesionLister,
-    confidences_in,
+    lesions_in,
     list_all,
     lister_for,
 )
@@ -135,8 +135,8 @@ def test_confidences_by_label_and_place_for_dicom_objects(scan: InputCase, tmp_p
     predict(work, scan)
     file = work.output / f"{CASE}{SUFFIX}"
     likely, unlikely = load_scan(file).lesions
-    assert confidences_in(file) == {("nodule", 1): likely.confidence, ("nodule", 2): unlikely.confidence}
-    assert confidences_in(tmp_path / "absent") == {}
+    assert lesions_in(file) == {("nodule", 1): likely, ("nodule", 2): unlikely}
+    assert lesions_in(tmp_path / "absent") == {}
 
 
 @pytest.mark.usefixtures("export")
