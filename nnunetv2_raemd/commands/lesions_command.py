@@ -41,6 +41,14 @@ def lesions(
             "Pairs their lesions.",
         ),
     ] = None,
+    luna16: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="LIST",
+            help="Instead of -i: a lesions.json of this command or of raemd predict, to be written as "
+            "luna16.csv, with the columns of LUNA16's annotations and submissions.",
+        ),
+    ] = None,
     dates: Annotated[
         tuple[str, str] | None,
         typer.Option(metavar="DATE DATE", help="Days of the two scans, as 2024-03-18, for doubling times."),
@@ -61,12 +69,16 @@ def lesions(
 
     With --compare, the lesions of two scans of a patient are paired (the CT images are registered for that)
     and listed with their growth in percent and their volume doubling time: comparison.csv, comparison.json.
+
+    With --luna16, a list is written in LUNA16's form: luna16.csv.
     """
-    if compare is not None and source is None:
+    if luna16 is not None and source is None and compare is None:
+        raise typer.Exit(_as_luna16(luna16, output))
+    if compare is not None and source is None and luna16 is None:
         days = _days(dates, days)
         raise typer.Exit(_compare(compare, images or [], labels, days=days, aligned=aligned, output=output))
-    if source is None or compare is not None:
-        raise UserError("give either -i SEGMENTATIONS or --compare BEFORE AFTER")
+    if source is None or compare is not None or luna16 is not None:
+        raise UserError("give one of -i SEGMENTATIONS, --compare BEFORE AFTER and --luna16 LIST")
     if dates or days is not None or aligned:
         raise UserError("--dates, --days and --aligned are for --compare")
     raise typer.Exit(
@@ -97,6 +109,18 @@ def _measure(
     scans, failed = measure_all(material, backend=backend_for(scheduler, workers))
     write_lesion_lists(scans, failed, output)
     return print_lesion_lists(scans, failed, output)
+
+
+def _as_luna16(file: Path, output: Path) -> int:
+    from nnunetv2_raemd.lesions.lesion_list import load_scans
+    from nnunetv2_raemd.lesions.luna16_list import write_luna16_list
+
+    scans, failed = load_scans(file)
+    written = write_luna16_list(scans, output)
+    typer.echo(f"Lesions of {len(scans)} scans in LUNA16's columns: {written}")
+    for one in failed:
+        typer.echo(f"{one.case_id} has no list: {one.reason}")
+    return 1 if failed else 0
 
 
 def _compare(

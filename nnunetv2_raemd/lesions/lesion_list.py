@@ -58,17 +58,29 @@ def load_scan(file: Path) -> ScanLesions:
     Raises:
         UserError: if the file cannot be read, holds no such list, or says why there is none.
     """
-    advice = "Predict again"
+    scans, failed = load_scans(file)
+    if failed:
+        raise UserError(failed[0].reason)
+    if len(scans) != 1:
+        raise UserError(f"{file} holds the lesions of {len(scans)} scans, not of one. Predict again")
+    return scans[0]
+
+
+def load_scans(file: Path) -> tuple[tuple[ScanLesions, ...], tuple[Failed, ...]]:
+    """What `save_scan`, `save_failed` or `write_lesion_lists` wrote: scans, and those that have no list.
+
+    Raises:
+        UserError: if the file cannot be read or holds no such list.
+    """
+    advice = "Make the list again"
     content = read_json(file, dict[str, Any], advice)
     try:
         if content["format"] != FORMAT:
             raise ValueError(f"its format is {content['format']!r}, not {FORMAT!r}")
-        if content.get("failed"):
-            raise UserError(str(content["failed"][0]["reason"]))
-        (scan,) = content["scans"]
-        return _scan(scan)
+        failed = tuple(Failed(str(f["case_id"]), str(f["reason"])) for f in content.get("failed", ()))
+        return tuple(map(_scan, content["scans"])), failed
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{file} does not hold the lesions of a scan ({error!r}). {advice}") from error
+        raise UserError(f"{file} does not hold a list of lesions ({error!r}). {advice}") from error
 
 
 def write_lesion_lists(scans: Sequence[ScanLesions], failed: Sequence[Failed], folder: Path) -> None:

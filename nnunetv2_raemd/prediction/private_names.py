@@ -7,6 +7,7 @@ follow from the scan's by a secret key, so that nobody can find out by trying wh
 from __future__ import annotations
 
 import copy
+import json
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -21,7 +22,7 @@ from nnunetv2_raemd.dicom_objects.deterministic_uids import derived_uid
 from nnunetv2_raemd.dicom_objects.source_series import DEIDENTIFIED, PATIENT_AND_STUDY, SourceSeries
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.nnunet_files.json_file import read_json
-from nnunetv2_raemd.whole_files import write_json
+from nnunetv2_raemd.whole_files import whole_file
 
 FORMAT = "nnunetv2-raemd private names, version 1"
 METHOD = "names and dates removed, new UIDs (nnunetv2-raemd)"
@@ -89,10 +90,9 @@ class PrivateNames:
         """Write the file, whole or not at all, for the owner's eyes only."""
         content: dict[str, Any] = {"format": FORMAT, **vars(self)}
         del content["file"]
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        self.file.touch(mode=0o600)
-        write_json(self.file, content)
-        self.file.chmod(0o600)
+        with whole_file(self.file) as making:
+            making.touch(mode=0o600)
+            making.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def private_names(output: Path, file_ending: str) -> PrivateNames:

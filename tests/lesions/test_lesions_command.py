@@ -149,3 +149,46 @@ def test_what_cannot_be_done_at_all(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"several segmentations would be case a: .*a\.n"):
         raemd("lesions", "-i", tmp_path / "twice", *out)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_list_in_luna16s_columns(tmp_path: Path) -> None:
+    """Places and sizes as in its own annotations, of listed lesions; a scan without a list is named."""
+    lesion = {
+        "number": 1,
+        "label": "nodule",
+        "centre_mm": [-128.69942, 10.5, -298.38751],
+        "centre_voxel": [1, 2, 3],
+        "n_voxels": 9,
+        "volume_mm3": 90.0,
+        "equivalent_diameter_mm": 5.56,
+        "long_axis_mm": 6,
+        "short_axis_mm": 5,
+        "axial_slice": 1,
+        "first_slice": 1,
+        "last_slice": 1,
+        "continuity": None,
+        "max_probability": 0.99,
+        "confidence": 0.7,
+    }
+    others = [lesion | {"number": 2, "confidence": None}, lesion | {"number": 3, "listed": False}]
+    scan = {"case_id": "1.3.6", "segmentation": "a", "image": None, "spacing_mm": [1, 1, 1]}
+    scan |= {"remarks": [], "unlike_training": [], "lesions": [lesion, *others]}
+    content = {"format": "nnunetv2-raemd lesions, version 1", "scans": [scan], "failed": []}
+    file = tmp_path / "lesions.json"
+    file.write_text(json.dumps(content), encoding="utf-8")
+    assert raemd("lesions", "--luna16", file, "-o", tmp_path).exit_code == 0
+    with (tmp_path / "luna16.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [float(row["probability"]) for row in rows] == [0.7, 0.99]
+    assert {row["seriesuid"] for row in rows} == {"1.3.6"}
+    assert [float(rows[0][axis]) for axis in ("coordX", "coordY", "coordZ")] == [-128.6994, 10.5, -298.3875]
+    assert float(rows[0]["diameter_mm"]) == 5.56
+    failed = [{"case_id": "1.3.7", "reason": "cut off"}]
+    file.write_text(json.dumps(content | {"failed": failed}), encoding="utf-8")
+    result = raemd("lesions", "--luna16", file, "-o", tmp_path)
+    assert result.exit_code == 1 and "1.3.7 has no list: cut off" in result.output
+    with pytest.raises(UserError, match="does not hold a list of lesions"):
+        file.write_text("{}", encoding="utf-8")
+        raemd("lesions", "--luna16", file, "-o", tmp_path)
+    with pytest.raises(UserError, match="give one of"):
+        raemd("lesions", "--luna16", file, "-i", tmp_path, "-o", tmp_path)
