@@ -78,7 +78,7 @@ def lesions(
         days = _days(dates, days)
         raise typer.Exit(_compare(compare, images or [], labels, days=days, aligned=aligned, output=output))
     if source is None or compare is not None or luna16 is not None:
-        raise UserError("give one of -i SEGMENTATIONS, --compare BEFORE AFTER and --luna16 LIST")
+        raise UserError("give either -i SEGMENTATIONS, --compare BEFORE AFTER or --luna16 LIST")
     if dates or days is not None or aligned:
         raise UserError("--dates, --days and --aligned are for --compare")
     raise typer.Exit(

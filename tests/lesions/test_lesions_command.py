@@ -190,5 +190,5 @@ def test_a_list_in_luna16s_columns(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="does not hold a list of lesions"):
         file.write_text("{}", encoding="utf-8")
         raemd("lesions", "--luna16", file, "-o", tmp_path)
-    with pytest.raises(UserError, match="give one of"):
+    with pytest.raises(UserError, match="give either"):
         raemd("lesions", "--luna16", file, "-i", tmp_path, "-o", tmp_path)
