@@ -63,10 +63,8 @@ def main() -> None:
     options = parser.parse_args()
     workspace = Workspace(options.demo.resolve())
     os.environ.update(workspace.environment())
-    from nnunetv2_raemd.prediction.model_loading import (  # noqa: PLC0415 - reads the variables
-        Model,
-        load_model,
-    )
+    from nnunetv2_raemd.prediction.model_loading import load_model  # noqa: PLC0415 - reads the variables
+    from nnunetv2_raemd.prediction.trained_model import Model  # noqa: PLC0415 - likewise
 
     torch.set_num_threads(options.threads)
     model = Model(str(DATASET_ID), TRAINER, PLANS, "2d", ("0",), "checkpoint_final.pth")

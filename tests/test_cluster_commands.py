@@ -24,7 +24,8 @@ from nnunetv2_raemd.prediction import cluster_prediction
 from nnunetv2_raemd.prediction.batch_request import Batch
 from nnunetv2_raemd.prediction.cluster_prediction import ModelInUse, PredictionJob
 from nnunetv2_raemd.prediction.input_cases import InputCase
-from nnunetv2_raemd.prediction.model_loading import Model, load_model
+from nnunetv2_raemd.prediction.model_loading import load_model
+from nnunetv2_raemd.prediction.trained_model import Model
 
 distributed = pytest.importorskip("distributed", reason="the extra [cluster] is not installed")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX's")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import redirect_stdout
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -13,17 +14,18 @@ import SimpleITK as sitk
 import torch
 
 from nnunetv2_raemd.api.scan_result import Prediction
-from nnunetv2_raemd.deployment.exported_model import Backend, ExportedModel
+from nnunetv2_raemd.deployment.exported_model import ExportedModel
 from nnunetv2_raemd.deployment.model_description import FILE_NAME
+from nnunetv2_raemd.deployment.network_backend import Backend
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.nnunet_files.segmentation_file import Geometry
 from nnunetv2_raemd.prediction.batch_request import Batch
 from nnunetv2_raemd.prediction.lean_preprocessing import LUNGS_REMARK, VALUES_REMARK, LeanPreprocessing
-from nnunetv2_raemd.prediction.model_loading import AnyModel, TrainedFolder
 from nnunetv2_raemd.prediction.pipeline import Processes
 from nnunetv2_raemd.prediction.prediction_batch import predict_batch
 from nnunetv2_raemd.prediction.predictor import WholeScanPredictor
 from nnunetv2_raemd.prediction.segmentation_export import SegmentationExport
+from nnunetv2_raemd.prediction.trained_model import AnyModel, TrainedFolder
 
 IN_THIS_PROCESS = Processes(0, 0)
 _IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
@@ -40,6 +42,7 @@ def load_model(  # noqa: PLR0913 - all but the first are settings with a default
     mirroring: bool = True,
     step_size: float = 0.5,
     progress: bool = False,
+    postprocessing: bool = True,
     trust_checkpoint: bool = False,
 ) -> LoadedModel:
     """Load an exported model, or one as nnU-Net's training leaves it.
@@ -54,6 +57,7 @@ def load_model(  # noqa: PLR0913 - all but the first are settings with a default
         mirroring: whether to average predictions of the mirrored scan: slower, more accurate.
         step_size: of the sliding window, as a fraction of it.
         progress: whether to show a bar, also in notebooks.
+        postprocessing: whether what an exported model brings with it is done to its segmentations.
         trust_checkpoint: whether nnU-Net's files may run code; for models whose maker you trust.
 
     Raises:
@@ -62,6 +66,8 @@ def load_model(  # noqa: PLR0913 - all but the first are settings with a default
     if threads is not None:
         torch.set_num_threads(threads)
     chosen = _model_in(Path(folder), backend, tuple(map(str, folds)), checkpoint)
+    if isinstance(chosen, ExportedModel):
+        chosen = replace(chosen, postprocessing=postprocessing)
     with redirect_stdout(StringIO()):  # nnU-Net tells how it looks for trainers
         predictor = chosen.load(
             trust_checkpoint=trust_checkpoint,
@@ -93,7 +99,10 @@ class LoadedModel:
         self.predictor = predictor
         # nnU-Net's objects look things up when they are first asked for: once, before threads do
         self._export = SegmentationExport(
-            predictor.plans_manager, predictor.configuration_manager, predictor.label_manager
+            predictor.plans_manager,
+            predictor.configuration_manager,
+            predictor.label_manager,
+            predictor.postprocessor,
         )
 
     @property
@@ -194,7 +203,7 @@ class LoadedModel:
         preprocessed, properties = preprocessing.run([image], None, properties)
         logits = predictor.predict_logits_from_preprocessed_data(torch.from_numpy(preprocessed)).numpy()
         return Prediction(
-            self._export.labels(logits, properties),
+            self._export.segmentation(logits, properties),
             self._export.probabilities(logits, properties) if probabilities else None,
             geometry,
             predictor.dataset_json,

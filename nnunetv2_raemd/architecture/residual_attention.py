@@ -30,8 +30,11 @@ class ChannelAttention(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(channels, hidden), nn.ReLU(), nn.Linear(hidden, channels))
 
     def forward(self, features: Tensor) -> Tensor:
-        # max notes where the maximum is, amax looks for it again in the backward pass: several times slower
-        average, maximum = features.mean((2, 3)), features.flatten(2).max(dim=2).values
+        average = features.mean((2, 3))
+        # max notes where it is; amax looks for it again in the backward pass, which takes several times as
+        # long, but without one it reads the map as it lies, whatever the order of its axes in memory
+        with_backward = torch.is_grad_enabled()
+        maximum = features.flatten(2).max(dim=2).values if with_backward else features.amax((2, 3))
         attention: Tensor = (self.mlp(average) + self.mlp(maximum)).sigmoid()
         return attention[:, :, None, None]
 

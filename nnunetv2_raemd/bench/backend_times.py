@@ -19,12 +19,11 @@ from nnunetv2_raemd.bench.prediction_times import ScanPrediction, new_predictor
 from nnunetv2_raemd.bench.session import Session
 from nnunetv2_raemd.bench.sized_plans import DATASET_JSON
 from nnunetv2_raemd.bench.sizes import Sizes
-from nnunetv2_raemd.deployment.exported_model import Backend
-from nnunetv2_raemd.deployment.exported_network import network_of
-from nnunetv2_raemd.deployment.graph_sessions import compile_openvino
+from nnunetv2_raemd.deployment.exported_network import openvino_network
 from nnunetv2_raemd.deployment.logit_agreement import noise_blocks
 from nnunetv2_raemd.deployment.model_description import GraphFormat, ModelDescription, Precision
 from nnunetv2_raemd.deployment.model_graphs import ModelGraphs, export_graphs
+from nnunetv2_raemd.deployment.network_backend import Backend
 from nnunetv2_raemd.deployment.quantization import calibration_inputs, quantize
 from nnunetv2_raemd.deployment.source_model import SourceModel
 from nnunetv2_raemd.prediction.predictor import WholeScanPredictor
@@ -52,13 +51,16 @@ class BackendTiming:
 
 
 def time_backends(sizes: Sizes, session: Session) -> list[BackendTiming]:
-    """Predict a scan twice as deep as a sequence, in turns, without mirroring; the weights are random.
+    """Predict a scan, in turns, without mirroring; the weights are random.
+
+    It has the slices of a training step, at least two sequences: the windows of a short scan overlap less
+    than those of a whole one.
 
     Raises:
         UserError: if the packages for the export are missing.
     """
     reference, raemd = make_peers([REFERENCE, RAEMD], sizes)
-    shape = (2 * sizes.sequence, *sizes.patch_2d)
+    shape = (max(sizes.slices, 2 * sizes.sequence), *sizes.patch_2d)
     torch.manual_seed(0)
     network = reference.build(deep_supervision=False).eval()
     first = reference.label
@@ -118,7 +120,6 @@ def _openvino_networks(
     source: SourceModel, graphs: ModelGraphs, description: ModelDescription
 ) -> Iterator[tuple[str, nn.Module]]:
     """In bfloat16 and, with NNCF, in int8; calibrated on noise, since only the time counts here."""
-    threads = torch.get_num_threads()
     models = graphs.openvino(source.weights_of("0"))
     candidates = {"bfloat16": (models, "bf16")}
     if find_spec("nncf"):
@@ -127,8 +128,7 @@ def _openvino_networks(
         int8 = {part: quantize(model, inputs[part]) for part, model in models.items()}
         candidates |= {"int8": (int8, "f32"), "int8, bfloat16": (int8, "bf16")}
     for name, (parts, hint) in candidates.items():
-        sessions = {part: compile_openvino(model, threads, hint) for part, model in parts.items()}
-        yield f"RAEMD-Net, openvino, {name}", network_of(sessions, description)
+        yield f"RAEMD-Net, openvino, {name}", openvino_network(parts, description, hint)
 
 
 def _source(peer: Peer, network: nn.Module, session: Session) -> SourceModel:

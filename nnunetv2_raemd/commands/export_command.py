@@ -74,7 +74,7 @@ def export(
         export_model,
     )
     from nnunetv2_raemd.deployment.nnunet_source import load_source
-    from nnunetv2_raemd.prediction.model_loading import Model
+    from nnunetv2_raemd.prediction.trained_model import Model
 
     default = Format.OPENVINO if int8 or bf16 else Format.ONNX
     options = ExportOptions(

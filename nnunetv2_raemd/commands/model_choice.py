@@ -13,7 +13,7 @@ from nnunetv2_raemd.commands import nnunet_options as options
 from nnunetv2_raemd.commands.trust_option import trust_option
 
 if TYPE_CHECKING:
-    from nnunetv2_raemd.prediction.model_loading import AnyModel
+    from nnunetv2_raemd.prediction.trained_model import AnyModel
 
 ALL_FOLDS = ("0", "1", "2", "3", "4")
 
@@ -56,6 +56,13 @@ class ModelChoice:
             "--backend", help="What runs the network of --model; by default the fastest that is there."
         ),
     ] = None
+    disable_postprocessing: Annotated[
+        bool,
+        typer.Option(
+            "--disable_postprocessing",
+            help="Leave out the post-processing that an exported model brings with it.",
+        ),
+    ] = False
     trust_checkpoint: Annotated[bool, trust_option] = False
 
     def model(self) -> AnyModel:
@@ -64,7 +71,7 @@ class ModelChoice:
         Raises:
             typer.BadParameter: if they name none, or two.
         """
-        from nnunetv2_raemd.prediction.model_loading import Model
+        from nnunetv2_raemd.prediction.trained_model import Model
 
         if self.folder is not None:
             return self._model_in(self.folder)
@@ -78,13 +85,15 @@ class ModelChoice:
         return Model(self.dataset, self.trainer, self.plans, self.configuration, folds, self.checkpoint)
 
     def _model_in(self, folder: Path) -> AnyModel:
-        from nnunetv2_raemd.deployment.exported_model import Backend, ExportedModel
+        from nnunetv2_raemd.deployment.exported_model import ExportedModel
         from nnunetv2_raemd.deployment.model_description import FILE_NAME
-        from nnunetv2_raemd.prediction.model_loading import TrainedFolder
+        from nnunetv2_raemd.deployment.network_backend import Backend
+        from nnunetv2_raemd.prediction.trained_model import TrainedFolder
 
         if self.dataset or self.configuration:
             raise typer.BadParameter("--model names the whole model: leave out -d and -c")
         folds = tuple(self.folds or ())
         if self.backend is None and (folder / "plans.json").is_file() and not (folder / FILE_NAME).is_file():
             return TrainedFolder(folder, folds, self.checkpoint)
-        return ExportedModel(folder, None if self.backend is None else Backend(self.backend.value), folds)
+        backend = None if self.backend is None else Backend(self.backend.value)
+        return ExportedModel(folder, backend, folds, postprocessing=not self.disable_postprocessing)

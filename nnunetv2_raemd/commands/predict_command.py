@@ -25,7 +25,6 @@ def predict(
     are those of nnUNetv2_predict. A scan that cannot be predicted is named at the end, with exit status 1;
     other scans are unaffected.
     """
-    from nnunetv2_raemd.prediction.model_loading import torch_device
     from nnunetv2_raemd.prediction.pipeline import Processes
     from nnunetv2_raemd.prediction.scan_prediction import predict_any
 
@@ -40,7 +39,7 @@ def predict(
         Processes(cases.n_preprocessing, cases.n_export),
         cluster=cluster,
         trust_checkpoint=choice.trust_checkpoint,
-        device=torch_device((Device.CPU if cluster else device).value),
+        device=(Device.CPU if cluster else device).value,
         **network.settings(),
     )
 

@@ -10,10 +10,10 @@ from typing import Any
 from torch import Tensor, nn
 
 from nnunetv2_raemd.deployment.accuracy_loss import Loss, joined, loss_between, measure
-from nnunetv2_raemd.deployment.exported_model import Backend
 from nnunetv2_raemd.deployment.logit_agreement import MAX_OTHER_LABELS, TOLERANCE, compare, noise_blocks
 from nnunetv2_raemd.deployment.model_description import ModelDescription
 from nnunetv2_raemd.deployment.model_graphs import ModelGraphs
+from nnunetv2_raemd.deployment.network_backend import Backend
 from nnunetv2_raemd.deployment.source_model import SourceModel
 from nnunetv2_raemd.errors import UserError
 

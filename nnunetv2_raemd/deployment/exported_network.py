@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
+import torch
 from torch import nn
 
-from nnunetv2_raemd.deployment.graph_sessions import Session
+from nnunetv2_raemd.deployment.graph_sessions import OpenVinoSession, Session
 from nnunetv2_raemd.deployment.model_description import ModelDescription
 from nnunetv2_raemd.deployment.network_parts import DECODE, ENCODE, RECUR, WHOLE
 from nnunetv2_raemd.deployment.session_network import SlicedSessionNetwork, WholeSessionNetwork
+
+if TYPE_CHECKING:
+    import openvino
 
 
 def part_names(description: ModelDescription) -> list[str]:
@@ -24,3 +29,21 @@ def network_of(sessions: Mapping[str, Session], description: ModelDescription) -
     if description.n_slices is None:
         return WholeSessionNetwork(sessions)
     return SlicedSessionNetwork(sessions, description.positions, description.n_slices)
+
+
+def openvino_network(
+    graphs: Mapping[str, openvino.Model], description: ModelDescription, hint: str = "f32"
+) -> nn.Module:
+    """The network run by OpenVINO, from a graph for each part, with as many threads as torch takes."""
+    return network_of(
+        {part: openvino_session(graph, part, description, hint) for part, graph in graphs.items()},
+        description,
+    )
+
+
+def openvino_session(
+    graph: openvino.Model, part: str, description: ModelDescription, hint: str = "f32"
+) -> OpenVinoSession:
+    """A session for one part: slices run one by one, but for the part in which they see each other."""
+    batch = description.n_slices if part == RECUR and description.n_slices is not None else 1
+    return OpenVinoSession(graph, torch.get_num_threads(), hint, batch)

@@ -6,11 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import torch
-
 from nnunetv2_raemd.deployment.accuracy_loss import MAX_DICE_LOSS, Accuracy, Loss, loss_between, measure
-from nnunetv2_raemd.deployment.exported_network import network_of
-from nnunetv2_raemd.deployment.graph_sessions import OpenVinoSession, compile_openvino
+from nnunetv2_raemd.deployment.exported_network import network_of, openvino_session
+from nnunetv2_raemd.deployment.graph_sessions import CompiledSession
 from nnunetv2_raemd.deployment.model_description import ModelDescription
 from nnunetv2_raemd.deployment.model_graphs import ModelGraphs
 from nnunetv2_raemd.deployment.quantization import (
@@ -99,16 +97,17 @@ class FoldQuantizer:
 
     def _with_care(self, part: str) -> openvino.Model:
         def validate(compiled: openvino.CompiledModel) -> float:
-            loss = loss_between(self.before, self._accuracy(self.models, **{part: OpenVinoSession(compiled)}))
+            loss = loss_between(self.before, self._accuracy(self.models, **{part: CompiledSession(compiled)}))
             return loss.mean_dice_after - len(loss.lesions_lost)
 
         max_loss = MAX_DICE_LOSS / len(self.models)
         return quantize_with_care(self.models[part], self.inputs[part], validate, max_loss)
 
-    def _accuracy(self, models: Models, **sessions: OpenVinoSession) -> Accuracy:
-        threads = torch.get_num_threads()
+    def _accuracy(self, models: Models, **sessions: CompiledSession) -> Accuracy:
         ready = {
-            part: compile_openvino(model, threads) for part, model in models.items() if part not in sessions
+            part: openvino_session(model, part, self.description)
+            for part, model in models.items()
+            if part not in sessions
         }
         network = network_of({**ready, **sessions}, self.description)
         return measure(self.source.predictor_with(network), self.cases, self.case_ids)

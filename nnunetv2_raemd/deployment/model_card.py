@@ -7,6 +7,7 @@ from typing import Any
 
 from nnunetv2_raemd.confidence.calibration import Calibration
 from nnunetv2_raemd.deployment.model_description import SOUP, GraphFormat, ModelDescription, Precision
+from nnunetv2_raemd.deployment.model_postprocessing import postprocessor_of
 
 FILE_NAME = "README.md"
 NO_LICENSE = "not stated by who exported it: ask before you use it"
@@ -117,6 +118,9 @@ def _export(description: ModelDescription) -> Iterable[str]:
     yield ""
     kind = f"{description.graph_format.value}, {description.precision.value}"
     yield f"- Folds: {', '.join(description.folds)}; {kind}"
+    postprocessor = postprocessor_of(description, "postprocessing_raemd.json")
+    steps = "none" if postprocessor is None else postprocessor.steps()
+    yield f"- Post-processing, which raemd predict applies: {steps}"
     yield f"- Written by {', '.join(f'{name} {version}' for name, version in description.versions.items())}"
     yield from (f"- {line}" for line in description.summary())
     if (

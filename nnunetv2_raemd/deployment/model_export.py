@@ -9,20 +9,18 @@ from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import torch
-
 from nnunetv2_raemd.confidence.calibration import Calibration
 from nnunetv2_raemd.confidence.calibration_file import FILE_NAME as CALIBRATION
 from nnunetv2_raemd.confidence.calibration_file import save_calibration
 from nnunetv2_raemd.deployment.accuracy_loss import MAX_DICE_LOSS
 from nnunetv2_raemd.deployment.export_verification import loss_of_networks, loss_of_soup, verify_logits
-from nnunetv2_raemd.deployment.exported_network import network_of
+from nnunetv2_raemd.deployment.exported_network import openvino_network
 from nnunetv2_raemd.deployment.extras import needs_extra
-from nnunetv2_raemd.deployment.graph_sessions import compile_openvino
 from nnunetv2_raemd.deployment.int8_export import CaseCounts, Models, quantize_folds
 from nnunetv2_raemd.deployment.model_card import FILE_NAME as CARD_NAME
 from nnunetv2_raemd.deployment.model_card import model_card
 from nnunetv2_raemd.deployment.model_description import (
+    NNUNET_FILES,
     SOUP,
     GraphFormat,
     ModelDescription,
@@ -193,11 +191,7 @@ def _verify_bfloat16(
     """What computing in bfloat16 costs; raises `UserError` where that is too much."""
     if any(fold not in source.cases for fold in source.folds):
         raise UserError("--bf16 is validated: preprocess the dataset, and set nnUNet_preprocessed")
-    threads = torch.get_num_threads()
-    networks = {
-        fold: network_of({p: compile_openvino(m, threads, "bf16") for p, m in parts.items()}, description)
-        for fold, parts in models.items()
-    }
+    networks = {fold: openvino_network(parts, description, "bf16") for fold, parts in models.items()}
     loss = loss_of_networks(source, networks, options.counts.validation)
     if not loss.is_acceptable:
         raise UserError(
@@ -209,7 +203,7 @@ def _verify_bfloat16(
 
 def _write_nnunet_files(folder: Path, description: ModelDescription) -> None:
     """Plan and labels, which model.json has too, as nnU-Net's own tools and ours look for them."""
-    for name, content in (("plans.json", description.plans), ("dataset.json", description.dataset)):
+    for name, content in zip(NNUNET_FILES, (description.plans, description.dataset), strict=True):
         (folder / name).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 

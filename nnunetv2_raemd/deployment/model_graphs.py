@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from nnunetv2_raemd.deployment.exported_model import Backend, as_arrays
-from nnunetv2_raemd.deployment.exported_network import network_of
-from nnunetv2_raemd.deployment.graph_sessions import OnnxRuntimeSession, compile_openvino, read_openvino
+from nnunetv2_raemd.deployment.exported_network import network_of, openvino_network
+from nnunetv2_raemd.deployment.graph_sessions import OnnxRuntimeSession, read_openvino
 from nnunetv2_raemd.deployment.model_description import ModelDescription
+from nnunetv2_raemd.deployment.network_backend import Backend
 from nnunetv2_raemd.deployment.network_parts import NetworkPart, parts_of, with_other_weights
 from nnunetv2_raemd.deployment.onnx_graph import export_graph, with_weights
 from nnunetv2_raemd.deployment.source_model import SourceModel
+from nnunetv2_raemd.deployment.weights_file import as_arrays
 from nnunetv2_raemd.errors import UserError
 
 if TYPE_CHECKING:
@@ -43,11 +44,9 @@ class ModelGraphs:
         self, backend: Backend, weights: Mapping[str, Tensor], description: ModelDescription
     ) -> nn.Module:
         """The network with the weights of a fold, run by a backend other than torch."""
-        threads = torch.get_num_threads()
         if backend is Backend.OPENVINO:
-            models = self.openvino(weights)
-            return network_of({name: compile_openvino(m, threads) for name, m in models.items()}, description)
-        arrays = as_arrays(weights)
+            return openvino_network(self.openvino(weights), description)
+        arrays, threads = as_arrays(weights), torch.get_num_threads()
         sessions = {n: OnnxRuntimeSession(with_weights(g, arrays), threads) for n, g in self.graphs.items()}
         return network_of(sessions, description)
 

@@ -14,18 +14,21 @@ from nnunetv2_raemd.confidence.calibration_file import load_calibration
 from nnunetv2_raemd.deployment.preprocessed_cases import PreprocessedCases, find_preprocessed
 from nnunetv2_raemd.deployment.source_model import SourceModel
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.nnunet_files.plans_file import read_plans
 from nnunetv2_raemd.postprocessing.postprocessing_choices import FILE_NAME as POSTPROCESSING
-from nnunetv2_raemd.prediction.model_loading import Model, load_model
+from nnunetv2_raemd.prediction.model_loading import load_model
 from nnunetv2_raemd.prediction.predictor import WholeScanPredictor
+from nnunetv2_raemd.prediction.trained_model import Model
 
 
 def load_source(model: Model, **settings: Any) -> SourceModel:
     """A trained model with its preprocessed cases, where they are here, and its validation.
 
     Raises:
-        UserError: if it is missing or damaged, or a file beside it cannot be read.
+        UserError: if it is missing or damaged, belongs to a cascade, or a file beside it cannot be read.
     """
     folder = model.folder()
+    _check_takes_images_only(folder / "plans.json", model.configuration)
     predictor = load_model(model, device=torch.device("cpu"), allow_tqdm=False, **settings)
     summaries = {
         fold: _read_json(folder / f"fold_{fold}" / "validation" / "summary.json") for fold in model.folds
@@ -39,6 +42,17 @@ def load_source(model: Model, **settings: Any) -> SourceModel:
         calibration=load_calibration(folder / CALIBRATION) if (folder / CALIBRATION).is_file() else None,
         summaries={fold: summary for fold, summary in summaries.items() if summary is not None},
     )
+
+
+def _check_takes_images_only(plans_file: Path, configuration: str) -> None:
+    plans = read_plans(plans_file, "It belongs to the model: copy the model again")
+    previous = plans["configurations"].get(configuration, {}).get("previous_stage")
+    if previous is not None:
+        raise UserError(
+            f"{configuration} is the second stage of a cascade: beside images it takes the segmentations of "
+            f"{previous}, which an exported model does not know of. Export another configuration, such as "
+            "3d_fullres"
+        )
 
 
 def _cases(predictor: WholeScanPredictor, folds: tuple[str, ...]) -> dict[str, PreprocessedCases]:

@@ -59,5 +59,13 @@ class SlicedSessionNetwork(nn.Module):
 
 
 def _run(session: Session, inputs: Sequence[Tensor]) -> list[Tensor]:
-    arrays = [np.ascontiguousarray(value.numpy()) for value in inputs]
-    return [torch.from_numpy(np.asarray(output)) for output in session(arrays)]
+    """Tensors (N, channels, ...) through a session, without copies where they lie as it takes them."""
+    if not session.channels_last:
+        return [torch.from_numpy(output) for output in session([_plain(value) for value in inputs])]
+    outputs = session([_plain(value.movedim(1, -1)) for value in inputs])
+    return [torch.from_numpy(output).movedim(-1, 1) for output in outputs]
+
+
+def _plain(value: Tensor) -> np.ndarray:
+    array: np.ndarray = np.ascontiguousarray(value.numpy())
+    return array

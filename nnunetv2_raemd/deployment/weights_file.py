@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -33,6 +34,11 @@ def load_weights(file: Path) -> Weights:
         return load_file(str(file))
     except (SafetensorError, OSError, ValueError) as error:
         raise UserError(f"{file} is not a file of weights: {error}") from error
+
+
+def as_arrays(weights: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
+    """The weights for those who know no tensors."""
+    return {name: value.numpy() for name, value in weights.items()}
 
 
 def offsets_in(file: Path) -> dict[str, tuple[int, int]]:

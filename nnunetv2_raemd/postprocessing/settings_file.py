@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
-from nnunetv2_raemd.nnunet_files.json_file import read_json
+from nnunetv2_raemd.nnunet_files.json_file import parse_json, read_json
 from nnunetv2_raemd.nnunet_files.label_set import Target
 from nnunetv2_raemd.postprocessing.postprocessing_steps import Postprocessing
 from nnunetv2_raemd.postprocessing.search import Trial
@@ -18,6 +19,7 @@ from nnunetv2_raemd.version import __version__
 from nnunetv2_raemd.whole_files import write_json
 
 FORMAT = "nnunetv2-raemd postprocessing, version 1"
+ADVICE = "Run raemd postprocess determine (again)"
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,16 @@ def load_settings(file: Path) -> list[LabelSettings]:
     Raises:
         UserError: if it is absent, no such file, or holds a value that is none.
     """
-    saved = read_json(file, _Saved, "Run raemd postprocess determine (again)")
-    return [_label(label) for label in saved["labels"]]
+    return _settings(read_json(file, _Saved, ADVICE))
+
+
+def settings_in(content: Mapping[str, Any], file: Path) -> list[LabelSettings]:
+    """The settings in what such a file held, as another one keeps it; `file` is that one, for messages.
+
+    Raises:
+        UserError: as `load_settings`.
+    """
+    return _settings(parse_json(json.dumps(content).encode(), _Saved, file, ADVICE))
 
 
 _Probability = Annotated[float, Field(ge=0, le=1)]
@@ -84,6 +94,10 @@ class _SavedLabel(TypedDict):
 class _Saved(TypedDict):
     format: Literal["nnunetv2-raemd postprocessing, version 1"]
     labels: list[_SavedLabel]
+
+
+def _settings(saved: _Saved) -> list[LabelSettings]:
+    return [_label(label) for label in saved["labels"]]
 
 
 def _label(label: _SavedLabel) -> LabelSettings:

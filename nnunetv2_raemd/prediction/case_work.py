@@ -20,7 +20,7 @@ from nnunetv2_raemd.prediction.lean_preprocessing import LUNGS_REMARK, VALUES_RE
 from nnunetv2_raemd.prediction.lesion_lists import SUFFIX, LesionLister
 from nnunetv2_raemd.prediction.pass_spread import KINDS
 from nnunetv2_raemd.prediction.scan_orientation import turn_back, turn_file
-from nnunetv2_raemd.prediction.segmentation_export import export_prediction_from_logits
+from nnunetv2_raemd.prediction.segmentation_export import Postprocessor, export_prediction_from_logits
 from nnunetv2_raemd.prediction.uncertainty_maps import FOLDER as UNCERTAINTY
 from nnunetv2_raemd.prediction.uncertainty_maps import write_maps
 from nnunetv2_raemd.whole_files import whole_files
@@ -40,6 +40,7 @@ class CaseWork:
         lister: lists the lesions of each segmentation; None where none are to be listed.
         uncertainty: whether maps of it come with the logits.
         origins: where the image of a case came from, for those that lie in a temporary folder.
+        postprocessor: of the model; None where segmentations are written as the network gives them.
     """
 
     plans_manager: PlansManager
@@ -53,6 +54,7 @@ class CaseWork:
     lister: LesionLister | None = None
     uncertainty: bool = False
     origins: Mapping[str, str] = field(default_factory=dict)
+    postprocessor: Postprocessor | None = None
 
     def preprocess(self, case: InputCase) -> tuple[np.ndarray, Properties]:
         """The image (C, Z, Y, X) as the network takes it, of a cascade with the previous stage's labels.
@@ -104,6 +106,7 @@ class CaseWork:
                 self.dataset_json,
                 str(making / case.case_id),
                 self.save_probabilities or (self.lister is not None and self.lister.needs_probabilities),
+                postprocessor=self.postprocessor,
             )
             if case.turn_to is not None:
                 turn_back(making / self._name(case), case.images[0])

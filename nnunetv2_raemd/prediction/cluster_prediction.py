@@ -15,9 +15,10 @@ from nnunetv2_raemd.execution.cluster_worker import ONE_AT_A_TIME, takes_one_at_
 from nnunetv2_raemd.execution.scheduler import Scheduler
 from nnunetv2_raemd.prediction.batch_request import Batch
 from nnunetv2_raemd.prediction.input_cases import InputCase
-from nnunetv2_raemd.prediction.model_loading import AnyModel, Model, load_model, torch_device
+from nnunetv2_raemd.prediction.model_loading import load_model, torch_device
 from nnunetv2_raemd.prediction.prediction_batch import case_work, result_of
 from nnunetv2_raemd.prediction.predictor import WholeScanPredictor
+from nnunetv2_raemd.prediction.trained_model import AnyModel, Model
 
 CPU = torch.device("cpu")  # with as many threads as the worker was started for
 

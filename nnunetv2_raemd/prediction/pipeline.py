@@ -39,6 +39,10 @@ class Processes:
     preprocessing: int
     export: int
 
+    def for_cases(self, number: int) -> Processes:
+        """For a single case none: its steps follow each other, and workers take seconds to start."""
+        return self if number > 1 else Processes(0, 0)
+
 
 class Pipeline:
     """Takes cases through `work` and `network`; where one fails, the others are unaffected.
@@ -66,11 +70,14 @@ class Pipeline:
 
     def _run(self, cases: Sequence[InputCase], readers: Executor, writers: Executor) -> None:
         exports: deque[tuple[InputCase, Future[None]]] = deque()
-        for number, (case, preprocessed) in enumerate(self._preprocessed(cases, readers), start=1):
+        number = 0  # enumerate would hold each case until the next
+        for case, preprocessed in self._preprocessed(cases, readers):
+            number += 1  # noqa: SIM113 - see above
             print(f"Predicting {case.case_id} ({number} of {len(cases)})")
             with self._left_out_if_it_fails(case):
                 image, properties = preprocessed.result()
                 logits = self.network(image)
+                del image, preprocessed  # as large as the scan, while it is exported in this process
                 exports.append((case, submit(writers, self.work.export, logits, properties, case)))
             self._finish(exports, leave=self.processes.export + WAITING_EXPORTS)
         self._finish(exports, leave=0)

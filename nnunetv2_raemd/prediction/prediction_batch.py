@@ -71,6 +71,8 @@ def run_batch(
     found = survey or survey_input(batch, predictor.plans_manager.plans, predictor.dataset_json)
     print(found.described())
     work = case_work(predictor, batch)
+    if work.postprocessor is not None:
+        print(f"Post-processing of the model: {work.postprocessor.steps()}")
     n_written, failed = 0, list[Failed]()
     if found.usable:
         _prepare(predictor, batch, processes)
@@ -94,7 +96,8 @@ def _predict(
     if elsewhere is not None:
         failed = list(elsewhere(cases))
         return len(cases) - len(failed), failed
-    pipeline = Pipeline(work, lambda image: result_of(predictor, work, image), processes)
+    workers = processes.for_cases(len(cases))
+    pipeline = Pipeline(work, lambda image: result_of(predictor, work, image), workers)
     pipeline.run(cases)
     return pipeline.n_written, pipeline.failed
 
@@ -127,6 +130,7 @@ def case_work(predictor: nnUNetPredictor, batch: Batch) -> CaseWork:
         lister=_lister(predictor, batch),
         uncertainty=batch.uncertainty,
         origins=batch.origin.of_case if batch.origin else {},
+        postprocessor=getattr(predictor, "postprocessor", None),
     )
 
 

@@ -22,6 +22,7 @@ from torch._dynamo import OptimizedModule
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.prediction.column import Column
 from nnunetv2_raemd.prediction.pass_spread import PassSpread
+from nnunetv2_raemd.prediction.segmentation_export import Postprocessor
 from nnunetv2_raemd.prediction.slice_progress import slice_progress
 from nnunetv2_raemd.prediction.slice_stream import stream_logits
 from nnunetv2_raemd.prediction.slice_windows import slice_windows
@@ -44,6 +45,8 @@ class WholeScanPredictor(nnUNetPredictor):
     """Whether tiles of parts of scans that are smaller than the patch are smaller too, instead of padded."""
     model_folder: Path | None = None
     """Where the model lies, set by `load_model`; beside its folds there may be a calibration."""
+    postprocessor: Postprocessor | None = None
+    """What an exported model does to its segmentations."""
     spread: PassSpread | None = None
     """Is shown each pass, if there is one."""
 

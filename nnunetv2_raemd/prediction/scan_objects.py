@@ -28,10 +28,8 @@ from nnunetv2_raemd.nnunet_files.label_set import LabelSet, Target
 from nnunetv2_raemd.nnunet_files.probability_map import read_probabilities
 from nnunetv2_raemd.nnunet_files.segmentation_file import read_segmentation
 from nnunetv2_raemd.prediction.lesion_lists import SUFFIX, lesions_in
-from nnunetv2_raemd.prediction.model_loading import AnyModel
-from nnunetv2_raemd.prediction.pass_spread import EXPLANATIONS, KINDS
 from nnunetv2_raemd.prediction.private_names import PrivateNames
-from nnunetv2_raemd.prediction.uncertainty_maps import FOLDER as UNCERTAINTY
+from nnunetv2_raemd.prediction.trained_model import AnyModel
 from nnunetv2_raemd.scans.series_volume import on_own_slices
 from nnunetv2_raemd.scans.single_image import read_single_image
 from nnunetv2_raemd.scans.staging import StagedScan
@@ -107,9 +105,11 @@ class ObjectWriter:
     def _maps(self, scan: StagedScan) -> Iterator[PixelMap]:
         """The maps of uncertainty, each read when it is its turn."""
         from nnunetv2_raemd.dicom_objects.parametric_map import PixelMap  # noqa: PLC0415 - an extra
+        from nnunetv2_raemd.prediction.pass_spread import EXPLANATIONS, KINDS  # noqa: PLC0415 - torch
+        from nnunetv2_raemd.prediction.uncertainty_maps import FOLDER  # noqa: PLC0415 - torch
 
         for kind in KINDS:
-            file = self.folder / UNCERTAINTY / f"{scan.case_id}_{kind}.nii.gz"
+            file = self.folder / FOLDER / f"{scan.case_id}_{kind}.nii.gz"
             image = read_single_image(file)
             assert scan.series is not None
             values = on_own_slices(sitk.GetArrayFromImage(image), image, scan.series.stack)

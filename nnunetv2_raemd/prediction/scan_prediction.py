@@ -1,26 +1,31 @@
-"""Prediction of scans as users have them: from DICOM, and to DICOM, in folders or in an archive."""
+"""Prediction of scans as users have them: from DICOM, and to DICOM, in folders or in an archive.
+
+torch and nnU-Net's predictor take seconds to import: that waits until there is something to predict.
+"""
 
 from __future__ import annotations
 
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nnunetv2_raemd.dicomweb.address import is_url
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.nnunet_files.dataset_json import read_dataset_json
 from nnunetv2_raemd.nnunet_files.plans_file import read_plans
 from nnunetv2_raemd.prediction.batch_request import Batch, Origin
-from nnunetv2_raemd.prediction.cluster_prediction import Cluster
 from nnunetv2_raemd.prediction.input_survey import check_previous_stage, raise_left_out, survey_input
-from nnunetv2_raemd.prediction.model_loading import AnyModel, load_model
-from nnunetv2_raemd.prediction.pipeline import Processes
-from nnunetv2_raemd.prediction.prediction_batch import predict_batch, run_batch
 from nnunetv2_raemd.prediction.scan_report import report
 from nnunetv2_raemd.prediction.scan_request import ScanRequest
 from nnunetv2_raemd.prediction.scan_run import ScanRun
+from nnunetv2_raemd.prediction.trained_model import AnyModel
 from nnunetv2_raemd.scans.staging import is_nnunet_folder
+
+if TYPE_CHECKING:
+    from nnunetv2_raemd.prediction.cluster_prediction import Cluster
+    from nnunetv2_raemd.prediction.pipeline import Processes
+    from nnunetv2_raemd.prediction.predictor import WholeScanPredictor
 
 
 def predict_any(
@@ -54,12 +59,20 @@ def predict_any(
     if configuration is not None:
         check_previous_stage(configuration.get("previous_stage"), batch)
     survey = survey_input(batch, plans, description)
-    if survey.usable:  # torch and the weights take a while
-        elsewhere = cluster.prediction(model, batch, settings) if cluster else None
-        predict_batch(load_model(model, **settings), batch, processes, survey, elsewhere=elsewhere)
-    else:
+    if not survey.usable:
         print(survey.described())
         raise_left_out(survey.problems)
+        return
+    from nnunetv2_raemd.prediction.prediction_batch import predict_batch  # noqa: PLC0415 - imports torch
+
+    elsewhere = cluster.prediction(model, batch, settings) if cluster else None
+    predict_batch(_loaded(model, **settings), batch, processes, survey, elsewhere=elsewhere)
+
+
+def _loaded(model: AnyModel, *, device: str, **settings: Any) -> WholeScanPredictor:
+    from nnunetv2_raemd.prediction.model_loading import load_model, torch_device  # noqa: PLC0415 - torch
+
+    return load_model(model, device=torch_device(device), **settings)
 
 
 def predict_scans(
@@ -76,7 +89,7 @@ def predict_scans(
     Args:
         batch: its `source` is not looked at, its `output` takes everything.
         cluster: where the network runs, if not here.
-        settings: those of nnU-Net's predictor.
+        settings: those of nnU-Net's predictor; its device by name.
 
     Raises:
         UserError: if nothing can be predicted; if some scans or objects had to be left out, after all others
@@ -94,7 +107,9 @@ def predict_scans(
         if run.names is not None and staged.scans:
             run.names.write()  # before there is a scan that only it can name
         if staged.scans:
-            predictor = load_model(model, **settings)
+            from nnunetv2_raemd.prediction.prediction_batch import run_batch  # noqa: PLC0415 - imports torch
+
+            predictor = _loaded(model, **settings)
             images = replace(batch, source=staged.scans[0].image.parent, num_parts=1, part_id=0)
             source = "" if request.anonymize else request.source
             origin = Origin(source, {scan.case_id: run.origin_of(scan) for scan in staged.scans})

@@ -20,10 +20,10 @@ from nnunetv2_raemd.execution.progress import progress
 from nnunetv2_raemd.nnunet_files.dataset_json import read_dataset_json
 from nnunetv2_raemd.nnunet_files.label_set import labels_of
 from nnunetv2_raemd.prediction.batch_request import Batch
-from nnunetv2_raemd.prediction.model_loading import AnyModel
 from nnunetv2_raemd.prediction.private_names import private_names
 from nnunetv2_raemd.prediction.scan_objects import ObjectWriter, algorithm_of
 from nnunetv2_raemd.prediction.scan_request import ScanRequest
+from nnunetv2_raemd.prediction.trained_model import AnyModel
 from nnunetv2_raemd.scans.series_choice import ChosenSeries, Wanted
 from nnunetv2_raemd.scans.staging import StagedScan, StagedScans, Staging, stage, stage_folder
 

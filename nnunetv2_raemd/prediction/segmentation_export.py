@@ -7,10 +7,10 @@ logits, memory holds the labels.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from batchgenerators.utilities.file_and_folder_operations import save_pickle
@@ -25,6 +25,20 @@ Properties = Mapping[str, Any]
 """What nnU-Net remembers of an image to bring its segmentation back to it."""
 
 
+class Postprocessor(Protocol):
+    """What is done to a segmentation before it is written."""
+
+    @property
+    def needs_probabilities(self) -> bool:
+        """Whether the segmentation alone does not do."""
+
+    def __call__(self, segmentation: Any, maps: Any, spacing_mm: Sequence[float], /) -> Any:
+        """Labels and probabilities (channels, Z, Y, X) to labels, in the grid of the image."""
+
+    def steps(self) -> str:
+        """What it does, in words."""
+
+
 @dataclass(frozen=True)
 class SegmentationExport:
     """Brings results of a model back to the images that they are of."""
@@ -32,6 +46,28 @@ class SegmentationExport:
     plans: PlansManager
     configuration: ConfigurationManager
     label_manager: LabelManager
+    postprocessor: Postprocessor | None = None
+
+    def segmentation(
+        self, logits: np.ndarray, properties: Properties, file: Path | None = None
+    ) -> np.ndarray:
+        """`labels` after post-processing, if there is any.
+
+        Args:
+            file: where probabilities that it needs are kept meanwhile, rather than in memory.
+        """
+        labels = self.labels(logits, properties)
+        if self.postprocessor is None:
+            return labels
+        try:
+            needs_maps = self.postprocessor.needs_probabilities
+            maps = self.probabilities(logits, properties, file) if needs_maps else None
+            spacing_mm = [float(mm) for mm in properties["spacing"]]
+            processed: np.ndarray = self.postprocessor(labels, maps, spacing_mm)
+            return processed
+        finally:
+            if file is not None:
+                file.unlink(missing_ok=True)
 
     def labels(self, logits: np.ndarray, properties: Properties) -> np.ndarray:
         """Labels (Z, Y, X) in the grid of the image as read, 8 bit where that is enough."""
@@ -85,7 +121,7 @@ class SegmentationExport:
         yield from resampled_in_slices(whole, shape, self.configuration, spacing_mm, original_mm)
 
 
-def export_prediction_from_logits(
+def export_prediction_from_logits(  # noqa: PLR0913 - nnU-Net's function, and one argument more
     logits: np.ndarray,
     properties: dict[str, Any],
     configuration: ConfigurationManager,
@@ -93,13 +129,15 @@ def export_prediction_from_logits(
     dataset_json: dict[str, Any],
     truncated: str,
     save_probabilities: bool = False,
+    *,
+    postprocessor: Postprocessor | None = None,
 ) -> None:
     """Write what nnU-Net's function of this name writes: `truncated` and its endings."""
-    export = SegmentationExport(plans, configuration, plans.get_label_manager(dataset_json))
+    export = SegmentationExport(plans, configuration, plans.get_label_manager(dataset_json), postprocessor)
     if save_probabilities:
         export.write_probabilities(logits, properties, Path(truncated))
         save_pickle(properties, f"{truncated}.pkl")
-    labels = export.labels(logits, properties)
+    labels = export.segmentation(logits, properties, Path(f"{truncated}.maps.unfinished"))
     writer = plans.image_reader_writer_class()
     writer.write_seg(labels, f"{truncated}{dataset_json['file_ending']}", properties)
 

@@ -31,7 +31,7 @@ def stream_logits(
 
 
 class _HeldFeatures:
-    """The encoder's features up to the recurrence, of the slices from `start` on.
+    """The encoder's features up to the recurrence, of the slices from `start` on, (1, C, H, W) each.
 
     `sums` and `weights` are, for each of these slices, the weighted sum of what the recurrence made of its
     features in the windows so far, and the sum of the weights.
@@ -51,17 +51,18 @@ class _HeldFeatures:
         self.start = start
         if stop > self.stop:
             stages = self.network.encode(self.column.read(self.stop, stop).to(self.device))
-            self.features += zip(*(stage.unbind() for stage in stages), strict=True)
+            self.features += zip(*(stage.split(1) for stage in stages), strict=True)
             self.sums += [None] * (stop - self.stop)
             self.weights += [0] * (stop - self.stop)
         self.stop = stop
 
     def fuse(self) -> None:
         """Run the recurrence over the slices held."""
-        deepest = torch.stack([features[-1] for features in self.features])
+        deepest = torch.cat([features[-1] for features in self.features])
         (fused,) = self.network.recur([deepest], len(deepest))
-        for i, weight in enumerate(depth_in_window(len(fused)).tolist()):
-            part, earlier = weight * fused[i], self.sums[i]
+        weights = depth_in_window(len(fused)).tolist()
+        for i, (weight, of_slice) in enumerate(zip(weights, fused.split(1), strict=True)):
+            part, earlier = weight * of_slice, self.sums[i]
             self.sums[i] = part if earlier is None else earlier + part
             self.weights[i] += weight
 
@@ -71,4 +72,4 @@ class _HeldFeatures:
         finer = zip(*(features[:-1] for features in self.features[:n_slices]), strict=True)
         sums = [total for total in self.sums[:n_slices] if total is not None]
         means = [total / weight for total, weight in zip(sums, self.weights, strict=False)]
-        return [*map(torch.stack, finer), torch.stack(means)]
+        return [*map(torch.cat, finer), torch.cat(means)]

@@ -10,7 +10,7 @@ from untrained_model import write_model
 
 from nnunetv2_raemd.commands.model_choice import ModelChoice
 from nnunetv2_raemd.deployment.exported_model import ExportedModel
-from nnunetv2_raemd.prediction.model_loading import TrainedFolder
+from nnunetv2_raemd.prediction.trained_model import TrainedFolder
 
 
 def test_a_trained_models_folder_as_nnunetv2_predict_from_modelfolder_takes_it(tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ import pytest
 import torch
 from tiny_models import N_SLICES, RAEMD, arguments, dataset_json, plan, source_model
 
-from nnunetv2_raemd.deployment.exported_model import Backend
 from nnunetv2_raemd.deployment.logit_agreement import compare, logits_of
 from nnunetv2_raemd.deployment.model_description import GraphFormat, ModelDescription, Precision
 from nnunetv2_raemd.deployment.model_graphs import export_graphs
+from nnunetv2_raemd.deployment.network_backend import Backend
 from nnunetv2_raemd.deployment.source_model import SourceModel
 
 pytest.importorskip("onnxscript", reason="the extra onnx is not installed")

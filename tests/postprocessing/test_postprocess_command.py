@@ -13,9 +13,9 @@ import pytest
 import SimpleITK as sitk
 
 from nnunetv2_raemd.cli import main
-from nnunetv2_raemd.postprocessing.apply import combine
 from nnunetv2_raemd.postprocessing.postprocessing_choices import FILE_NAME
 from nnunetv2_raemd.postprocessing.postprocessing_steps import Postprocessing
+from nnunetv2_raemd.postprocessing.postprocessor import combine
 
 SHAPE, SPACING_MM = (6, 40, 40), (0.7, 0.7, 2.5)
 N_CASES = 9

@@ -43,7 +43,7 @@ def export(work: CaseWork) -> None:
 
 
 def test_nothing_is_left_of_an_export_that_fails(work: CaseWork, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail_halfway(*arguments: Any) -> None:
+    def fail_halfway(*arguments: Any, **_: Any) -> None:
         Path(f"{arguments[5]}.npz").touch()
         Path(f"{arguments[5]}.nii.gz").write_bytes(b"half a segm")
         raise OSError("no space left on device")
@@ -71,7 +71,7 @@ def test_the_segmentation_appears_last_and_what_a_killed_run_left_does_no_harm(
         assert not is_done(work)
         return replace(file, target)
 
-    def write(*arguments: Any) -> None:
+    def write(*arguments: Any, **_: Any) -> None:
         for ending in (".nii.gz", ".npz", ".pkl"):
             Path(f"{arguments[5]}{ending}").write_text("whole")
 

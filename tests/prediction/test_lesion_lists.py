@@ -61,7 +61,7 @@ def scan(tmp_path: Path) -> InputCase:
 def export(monkeypatch: pytest.MonkeyPatch) -> None:
     """In nnU-Net's place: two lesions, of 0.95 and 0.6, and the probabilities where they are asked for."""
 
-    def write(*arguments: Any) -> None:
+    def write(*arguments: Any, **_: Any) -> None:
         probability = np.full((10, 20, 20), 0.01, np.float32)
         probability[2:5, 2:8, 2:8], probability[6:8, 12:16, 12:16] = 0.95, 0.6
         image = sitk.GetImageFromArray((probability > 0.5).astype(np.uint8))
@@ -173,7 +173,7 @@ def test_a_scan_unlike_the_trainings_is_flagged(
 def test_a_list_that_cannot_be_made_costs_no_segmentation(
     scan: InputCase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def write_picture(*arguments: Any) -> None:
+    def write_picture(*arguments: Any, **_: Any) -> None:
         sitk.WriteImage(sitk.Image(8, 8, sitk.sitkUInt8), f"{arguments[5]}.nii.gz")
 
     monkeypatch.setattr(case_work, "export_prediction_from_logits", write_picture)

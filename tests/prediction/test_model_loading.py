@@ -13,8 +13,9 @@ import torch
 from untrained_model import checkpoint, network, write_model
 
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.prediction.model_loading import Model, load_model
+from nnunetv2_raemd.prediction.model_loading import load_model
 from nnunetv2_raemd.prediction.predictor import uncompiled
+from nnunetv2_raemd.prediction.trained_model import Model
 
 MODEL = Model("601", "nnUNetTrainerRAEMD", "nnUNetPlans", "2d", ("0",), "checkpoint_final.pth")
 CPU = torch.device("cpu")
