@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from nnunetv2_raemd.commands.several_values import SeveralValuesCommand
 from nnunetv2_raemd.phantom.configuration import LUNA16, NSCLC_RADIOMICS
 
 app = typer.Typer(
@@ -41,7 +42,7 @@ PhantomOverwrite = Annotated[
 ]
 
 
-@app.command("luna16", short_help="Lung nodules, laid out as LUNA16.")
+@app.command("luna16", cls=SeveralValuesCommand, short_help="Lung nodules, laid out as LUNA16.")
 def phantom_luna16(
     *,
     output: PhantomOutput,
@@ -77,7 +78,9 @@ def phantom_luna16(
     make_archive(output, Luna16Layout(), configuration, cases, overwrite=overwrite)
 
 
-@app.command("nsclc-radiomics", short_help="Lung tumours, laid out as NSCLC-Radiomics.")
+@app.command(
+    "nsclc-radiomics", cls=SeveralValuesCommand, short_help="Lung tumours, laid out as NSCLC-Radiomics."
+)
 def phantom_nsclc_radiomics(
     *,
     output: PhantomOutput,

@@ -62,7 +62,7 @@ def determine(
     raise typer.Exit(print_trials(determined, objective.value, folder / FILE_NAME))
 
 
-@app.command(short_help="Apply chosen post-processing to new predictions.")
+@app.command(cls=SeveralValuesCommand, short_help="Apply chosen post-processing to new predictions.")
 def apply(
     source: Annotated[
         Path,

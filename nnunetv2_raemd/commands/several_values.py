@@ -12,6 +12,8 @@ from typing import Any
 
 from typer.core import TyperCommand
 
+from nnunetv2_raemd.commands.value_names import name_values
+
 _NUMBER = re.compile(r"-\d+(\.\d*)?|-\.\d+")
 
 
@@ -23,6 +25,7 @@ class SeveralValuesCommand(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse `args`, with the flag of every list option repeated before each of its values."""
+        name_values(self.params, ctx)  # for --help, which is answered while parsing
         flags = {
             flag
             for parameter in self.params
