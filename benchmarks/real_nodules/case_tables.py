@@ -28,19 +28,15 @@ def write_tables(
     """
     table = read_cases(cases, models, nodules)
     table.to_csv(root / "cases.csv", index=False, float_format="%.4f")
-    text = "\n\n".join(
-        (
-            main_table(table),
-            by_group(table, "diameter"),
-            by_group(table, "texture"),
-            comparisons(table),
-            false_volumes(root, models),
-            costs(root),
-        )
-    )
+    has_proposed = PROPOSED in set(table["system"])
+    parts = [main_table(table), by_group(table, "diameter"), by_group(table, "texture")]
+    parts += [comparisons(table)] if has_proposed else []
+    parts += [false_volumes(root, models), costs(root)]
+    text = "\n\n".join(parts)
     (root / "tables.md").write_text(text + "\n", encoding="utf-8")
     print(text)
-    draw_worst(table, root, models, root / "worst.png")
+    if has_proposed:
+        draw_worst(table, root, models, root / "worst.png")
 
 
 def read_cases(
