@@ -23,7 +23,7 @@ def test_continues_from_the_last_finished_epoch(workspace: Workspace, moment: st
     killed = elsewhere.attempt("nnUNetv2_train", *TRAIN, RAEMD_TEST_KILL=moment)
     assert killed.returncode == -signal.SIGKILL, killed.stdout[-3000:]
     fold = elsewhere.model(TRAINER, "2d") / "fold_0"
-    assert bool(list(fold.glob("*.unfinished"))) == (moment == "checkpoint")
+    assert bool(list(fold.glob(".unfinished*"))) == (moment == "checkpoint")
     latest = read_checkpoint(fold / "checkpoint_latest.pth")
     assert latest["current_epoch"] == 1
 
@@ -37,7 +37,7 @@ def test_continues_from_the_last_finished_epoch(workspace: Workspace, moment: st
     losses = final["logging"]["val_losses"]
     assert len(losses) == 3
     assert losses[0] == latest["logging"]["val_losses"][0]
-    assert not list(fold.glob("checkpoint_latest*"))
+    assert not list(fold.glob("checkpoint_latest*")) and not list(fold.glob(".unfinished*"))
 
 
 def read_checkpoint(file: Path) -> dict:

@@ -109,7 +109,10 @@ def test_as_many_slices_as_nnunets_batch_or_all_that_fit(
 
 @pytest.mark.parametrize("preset", ["unet", "raemd"])
 def test_the_measure_means_the_same_memory_as_for_nnunets_plain_unet(planned, preset: str) -> None:
-    """Values kept for the backward pass, counted with data, per value of nnU-Net's measure."""
+    """Values kept for the backward pass, counted with data, per value of nnU-Net's measure.
+
+    On the CPU, where the quicker normalization keeps a little more than what is counted.
+    """
     theirs = {**planned()["configurations"]["2d"], "batch_size": 2}
     ours = raemd_plan(planned(), preset=load_preset(preset), configurations=["2d"])["configurations"]["2d"]
     per_value = [
@@ -118,7 +121,7 @@ def test_the_measure_means_the_same_memory_as_for_nnunets_plain_unet(planned, pr
         / configuration["batch_size"]
         for configuration in (ours, theirs)
     ]
-    assert per_value[0] == pytest.approx(per_value[1], rel=0.03)
+    assert per_value[0] == pytest.approx(per_value[1], rel=0.04)
 
 
 def test_a_slice_takes_no_more_memory_than_in_nnunets_2d(planned) -> None:
