@@ -109,10 +109,17 @@ def test_interrupt_cancels_what_is_left(folder: DatasetFolder, cluster, monkeypa
     diary = tmp_path / "diary"
     cases = [CaseOfAFile(f"slow{i}", source=tmp_path / "s", diary=diary) for i in range(40)]
     main_thread = threading.main_thread().ident
-    ctrl_c = threading.Timer(3, lambda: signal.pthread_kill(main_thread, signal.SIGINT))
+
+    def press_ctrl_c() -> None:
+        while not diary.exists() or len(diary.read_text().splitlines()) < 4:
+            time.sleep(0.01)
+        signal.pthread_kill(main_thread, signal.SIGINT)
+
+    ctrl_c = threading.Thread(target=press_ctrl_c)
     ctrl_c.start()
     with pytest.raises(KeyboardInterrupt):
         run(cases, folder, cluster)
+    ctrl_c.join()
     time.sleep(1)  # those that had begun come to their end
     begun = len(diary.read_text().splitlines())
     time.sleep(1)
