@@ -104,3 +104,13 @@ def test_a_file_is_known_by_its_name_alone() -> None:
     names = Counter(file.name for file in MODULES.values() if file.name != "__init__.py")
     assert [name for name, times in names.items() if times > 1] == []
     assert not {"utils.py", "helpers.py", "misc.py"} & names.keys()
+
+
+def test_what_tests_of_several_folders_share_lies_above_them() -> None:
+    """Or else the tests of one folder could not be run without those of the other."""
+    tests = REPOSITORY / "tests"
+    helpers = {file.stem: file for file in tests.rglob("*.py") if not file.name.startswith("test_")}
+    for file in tests.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (helper := helpers.get(str(node.module))):
+                assert file.is_relative_to(helper.parent), f"{file} uses {helper}"
