@@ -115,7 +115,7 @@ def test_interrupt_cancels_what_is_left(folder: DatasetFolder, cluster, monkeypa
             time.sleep(0.01)
         signal.pthread_kill(main_thread, signal.SIGINT)
 
-    ctrl_c = threading.Thread(target=press_ctrl_c)
+    ctrl_c = threading.Thread(target=press_ctrl_c, daemon=True)
     ctrl_c.start()
     with pytest.raises(KeyboardInterrupt):
         run(cases, folder, cluster)
