@@ -6,6 +6,7 @@ import math
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,23 @@ def test_means_with_the_best_in_bold() -> None:
     assert table.rows == (("A_1", "0.700 ± 0.013", "5.00 ± 0.01"), ("B", "0.800 ± 0.013", "4.00 ± 0.01"))
     assert table.bold == {(1, 1), (1, 2)}
     assert table.note.startswith("Over the means of 2 folds (10 cases)")
+
+
+def test_cases_that_are_left_out_of_a_mean_are_counted_as_cases() -> None:
+    """7 of 10: two are undefined, one is infinite."""
+    some = replace(SYSTEMS[0].metrics[0], n_cases=7, n_undefined=2, n_infinite=1)
+    found = replace(SYSTEMS[0], metrics=(some, *SYSTEMS[0].metrics[1:]))
+    assert means_table([found, SYSTEMS[1]], COLUMNS).note.startswith("Over the means of 2 folds (10 cases);")
+
+
+def test_figures_are_shown_as_finely_as_they_are_known() -> None:
+    """Shares to a thousandth, those of the background to a millionth, mm and ml to a hundredth."""
+    digits = {metric.key: metric.digits for metric in RATED_METRICS}
+    assert {key for key, n in digits.items() if n == 6} == {"fpr", "specificity"}
+    assert {key for key, n in digits.items() if n == 2} == {
+        *("hd95_mm", "assd_mm", "volume_error_ml", "absolute_volume_error_ml", "false_lesions")
+    }
+    assert set(digits.values()) == {2, 3, 6}
 
 
 def test_means_that_look_the_same_are_all_best_unless_no_system_is_worse() -> None:

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from nnunetv2_raemd.evaluation.evaluation_terminal import print_table
 from nnunetv2_raemd.evaluation.result_tables import Table
-from nnunetv2_raemd.evaluation.table_width import fitted, short_names
+from nnunetv2_raemd.evaluation.table_width import fitted, renamed, short_names
 
 NAMES = ("nnUNetTrainerRAEMD", "nnUNetTrainerUNet")
 HEADINGS = ("System", "Dice", "IoU", "Precision", "Recall", "F1", "FPR", "HD95 (mm)", "ASSD (mm)")
@@ -41,6 +41,12 @@ def test_names_without_what_they_share(names: list[str], short: list[str]) -> No
 )
 def test_names_stay_whole_where_nothing_readable_would_be_left(names: list[str]) -> None:
     assert list(short_names(names).values()) == names
+
+
+def test_only_systems_that_have_a_shorter_name_get_it() -> None:
+    found = renamed(TABLE, {NAMES[0]: "RAEMD"})
+    assert [row[0] for row in found.rows] == ["RAEMD", NAMES[1]]
+    assert [row[1:] for row in found.rows] == [CELLS, CELLS]
 
 
 @pytest.mark.parametrize("width", [30, 60, 80, 200, 10_000])
