@@ -7,7 +7,9 @@ times. RAEMD-Net's figure is half of what it keeps, so that a value of either ta
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -39,8 +41,7 @@ def slices_in_memory(
 
     The first slices of a sequence take less than the others, since gates have none before them to see.
     """
-    network = _network(architecture, deep_supervision=True)
-    two, three = (network.compute_conv_feature_map_size((n, *in_plane_size)) for n in (2, 3))
+    two, three = (_values(architecture, (n, *in_plane_size), deep_supervision=True) for n in (2, 3))
     further = three - two
     saved_per_sequence = 2 * further - two
     return int((memory_gb * VALUES_PER_GB + n_sequences * saved_per_sequence) // further)
@@ -53,17 +54,28 @@ def memory_budget_gb(configuration: Mapping[str, Any], gpu_memory_gb: float) -> 
     half a patch more, since the batch size is rounded: what half a patch less takes was surely granted.
     """
     architecture, patch_size = configuration["architecture"], configuration["patch_size"]
-    network = _network(architecture, deep_supervision=False)  # as the planners size it
-    granted = (configuration["batch_size"] - 0.5) * network.compute_conv_feature_map_size(patch_size)
+    per_patch = _values(architecture, patch_size, deep_supervision=False)  # as the planners size it
+    granted = (configuration["batch_size"] - 0.5) * per_patch
     reference = NNUNET_REFERENCE_VALUES[network_name(architecture), len(patch_size)]
     return max(gpu_memory_gb, NNUNET_REFERENCE_GB * granted / reference)
 
 
 def estimated_memory_gb(configuration: Mapping[str, Any]) -> float:
     """What training a RAEMD configuration takes, in the measure of `memory_budget_gb`."""
-    network = _network(configuration["architecture"], deep_supervision=True)
-    per_sequence = network.compute_conv_feature_map_size(configuration["patch_size"])
+    per_sequence = _values(configuration["architecture"], configuration["patch_size"], deep_supervision=True)
     return float(configuration["batch_size"] * per_sequence / VALUES_PER_GB)
+
+
+def _values(architecture: Mapping[str, Any], size: Sequence[int], *, deep_supervision: bool) -> int:
+    """nnU-Net's measure of an `architecture` entry for one patch or sequence."""
+    return _values_of_text(json.dumps(architecture), tuple(size), deep_supervision)
+
+
+@lru_cache
+def _values_of_text(architecture: str, size: tuple[int, ...], deep_supervision: bool) -> int:
+    """Configurations of a plan share their architecture, and the table of a plan asks again."""
+    network = _network(json.loads(architecture), deep_supervision=deep_supervision)
+    return int(network.compute_conv_feature_map_size(size))
 
 
 def _network(architecture: Mapping[str, Any], *, deep_supervision: bool) -> Any:

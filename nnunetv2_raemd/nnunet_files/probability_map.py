@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -108,7 +106,9 @@ def _array_stream(file: Path) -> Iterator[Stream]:
     try:
         with open_member(file, "probabilities.npy") as stream:
             yield stream
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except UserError:
+        raise
+    except Exception as error:  # what zipfile and numpy make of any bytes cannot be listed
         raise UserError(f"{file} cannot be read as nnU-Net's probabilities: {error}") from error
 
 

@@ -31,11 +31,14 @@ def open_member(file: Path, name: str) -> Iterator[Stream]:
     """Open a member to read it once; the check sum is compared at its end.
 
     Raises:
-        OSError, zipfile.BadZipFile, zlib.error: if the archive is damaged.
+        OSError, zipfile.BadZipFile, zlib.error: if the archive is damaged, or compressed otherwise than by
+            numpy: LZMA takes as much memory as a few bytes say.
         KeyError: if it has no such member.
     """
     with zipfile.ZipFile(file) as archive:
         found = archive.getinfo(name)
+        if found.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise zipfile.BadZipFile(f"{name} is compressed by method {found.compress_type}, not as by numpy")
         if _isal is not None and found.compress_type == zipfile.ZIP_DEFLATED:
             with file.open("rb") as raw:
                 yield _Inflated(raw, found)

@@ -37,6 +37,9 @@ def unpack(file: Path, folder: Path) -> list[Path]:
 
 
 def _check_size(file: Path, members: list[zipfile.ZipInfo], folder: Path) -> None:
+    if any(member.compress_type == zipfile.ZIP_LZMA for member in members):
+        # it takes as much memory as a few bytes of the member say
+        raise UserError(f"{file} is compressed by LZMA, unlike usual zip files: unpack it yourself")
     n_bytes, packed = sum(m.file_size for m in members), file.stat().st_size
     if len(members) > MOST_FILES:
         raise UserError(f"{file} holds {len(members)} files, more than {MOST_FILES}: unpack it yourself")

@@ -94,3 +94,28 @@ def test_data_shorter_than_promised_are_found(file: Path) -> None:
     file.write_bytes(content)
     with pytest.raises(UserError, match=r"case\.npz cannot be read"):
         regions(file)
+
+
+@pytest.mark.usefixtures("inflater")
+@pytest.mark.parametrize("compression", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_what_numpy_does_not_write_is_refused(tmp_path: Path, compression: int) -> None:
+    """LZMA would take the memory that a few bytes name."""
+    file = tmp_path / "a.npz"
+    with zipfile.ZipFile(file, "w", compression) as archive, archive.open("probabilities.npy", "w") as member:
+        np.lib.format.write_array(member, np.zeros((2, *SHAPE), np.float32))
+    with pytest.raises(UserError, match=rf"a\.npz cannot be read .* compressed by method {compression}"):
+        read_probabilities(file, SHAPE)
+
+
+@pytest.mark.usefixtures("inflater")
+@pytest.mark.parametrize(("at", "value"), [(8, 99), (6, 1)], ids=["unknown compression", "encrypted"])
+def test_damaged_entries_of_the_directory_are_named(tmp_path: Path, at: int, value: int) -> None:
+    """zipfile says NotImplementedError and RuntimeError of these."""
+    file = tmp_path / "a.npz"
+    np.savez_compressed(file, probabilities=np.zeros((2, *SHAPE), np.float32))
+    content = bytearray(file.read_bytes())
+    content[at] = value
+    content[content.rindex(b"PK\x01\x02") + at + 2] = value
+    file.write_bytes(content)
+    with pytest.raises(UserError, match=r"a\.npz cannot be read as nnU-Net's probabilities"):
+        read_probabilities(file, SHAPE)

@@ -15,6 +15,13 @@ def test_a_line_each_tenth(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.split("\n") == [f"  {n} %" for n in range(10, 101, 10)] + [""]
 
 
+@pytest.mark.parametrize(("seconds", "shown"), [(1.0, "  50 %\n"), (0.99, "")])
+def test_lines_are_a_second_apart(capsys: pytest.CaptureFixture[str], seconds: float, shown: str) -> None:
+    lines = TenthLines(2, clock=iter([0.0, seconds, seconds]).__next__)
+    lines(1)
+    assert capsys.readouterr().out == shown
+
+
 def test_what_takes_no_time_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     with slice_progress(10, as_bar=False) as advance:
         advance(10)

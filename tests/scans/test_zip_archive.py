@@ -88,6 +88,16 @@ def test_a_size_that_the_archive_gives_wrongly_does_not_let_more_through(
     assert sum(f.stat().st_size for f in target.iterdir()) <= 10
 
 
+def test_lzma_is_refused(tmp_path: Path, target: Path) -> None:
+    """It would take the memory that a few bytes name."""
+    file = tmp_path / "scan.zip"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("a.dcm", b"content")
+    with pytest.raises(UserError, match=r"scan\.zip is compressed by LZMA, unlike usual zip files"):
+        unpack(file, target)
+    assert list(target.iterdir()) == []
+
+
 @pytest.mark.parametrize(("limit", "value"), [("MOST_FILES", 2), ("MOST_BYTES", 5)])
 def test_too_many_and_too_large(
     tmp_path: Path, target: Path, monkeypatch: pytest.MonkeyPatch, limit: str, value: int

@@ -37,6 +37,13 @@ def test_a_negative_loss_that_rises_is_no_improvement() -> None:
     assert [plateau.observe(loss) for loss in [-0.8, -0.79995, -0.79990]] == [False, False, True]
 
 
+@pytest.mark.parametrize(("fall", "is_one"), [(0.0015, True), (0.0009, False)])
+def test_a_fall_of_less_than_a_thousandth_is_none(fall: float, is_one: bool) -> None:
+    plateau = schedule(patience=0)
+    plateau.observe(0.5)
+    assert plateau.observe(0.5 - fall) is not is_one
+
+
 def test_nnunets_step_with_the_epoch_changes_nothing() -> None:
     plateau = schedule(patience=0)
     for epoch in range(20):
