@@ -16,6 +16,7 @@ with suppress(ImportError):  # the extra "evaluation" brings it
     _isal = import_module("isal.isal_zlib")
 
 _AT_ONCE = 1 << 18  # compressed bytes, that what is inflated stays in the processor's cache
+_ENCRYPTED = 1  # the first flag of a member
 _LOCAL_HEADER = 30  # bytes; the lengths of name and extra field are its last two numbers
 
 
@@ -37,6 +38,8 @@ def open_member(file: Path, name: str) -> Iterator[Stream]:
     """
     with zipfile.ZipFile(file) as archive:
         found = archive.getinfo(name)
+        if found.flag_bits & _ENCRYPTED:
+            raise zipfile.BadZipFile(f"{name} is encrypted")
         if found.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise zipfile.BadZipFile(f"{name} is compressed by method {found.compress_type}, not as by numpy")
         if _isal is not None and found.compress_type == zipfile.ZIP_DEFLATED:
