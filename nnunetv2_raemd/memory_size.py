@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import psutil
 
 from nnunetv2_raemd.errors import UserError
 
@@ -23,4 +23,4 @@ def check_fits_memory(n_bytes: int) -> None:
 
 def memory_bytes() -> int:
     """What is built in, whoever uses it."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return int(psutil.virtual_memory().total)
