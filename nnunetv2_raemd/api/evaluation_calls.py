@@ -25,7 +25,7 @@ def evaluate_folders(
 
     Args:
         dataset_json: names the labels; by default that in the folder of predictions.
-        labels: values to measure, where there is no dataset.json.
+        labels: the labels to measure, if there is no dataset.json.
 
     Returns:
         all that was measured of every case, and its means.

@@ -73,7 +73,7 @@ def loss_of_networks(source: SourceModel, networks: Mapping[str, nn.Module], n_c
 def loss_of_soup(source: SourceModel, soup: nn.Module, n_cases: int) -> Loss:
     """What the mean of the folds' weights loses against the mean of their predictions.
 
-    Both know all cases from training, but for the fold that each was held back from.
+    Both know each case from training, in all folds except the one that it was held back from.
     """
     networks = [source.network_of(fold) for fold in source.folds]
     before, after = [], []

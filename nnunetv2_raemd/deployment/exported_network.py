@@ -44,6 +44,6 @@ def openvino_network(
 def openvino_session(
     graph: openvino.Model, part: str, description: ModelDescription, hint: str = "f32"
 ) -> OpenVinoSession:
-    """A session for one part: slices run one by one, but for the part in which they see each other."""
+    """A session for one part: slices run one by one, except where they see each other."""
     batch = description.n_slices if part == RECUR and description.n_slices is not None else 1
     return OpenVinoSession(graph, torch.get_num_threads(), hint, batch)

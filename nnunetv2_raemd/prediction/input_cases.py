@@ -1,4 +1,4 @@
-"""The cases in a folder of images, and what can be told of them before the work starts."""
+"""The cases in a folder of images, and what is known of them before the work starts."""
 
 from __future__ import annotations
 

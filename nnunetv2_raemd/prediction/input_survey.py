@@ -1,4 +1,4 @@
-"""What can be told of a folder of scans before torch and the model are loaded."""
+"""What a folder of scans shows before torch and the model are loaded."""
 
 from __future__ import annotations
 

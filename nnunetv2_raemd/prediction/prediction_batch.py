@@ -1,4 +1,4 @@
-"""A folder of scans through a predictor: what cannot be predicted is left out and told of at the end."""
+"""A folder of scans through a predictor: what cannot be predicted is left out and reported at the end."""
 
 from __future__ import annotations
 

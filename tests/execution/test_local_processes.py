@@ -28,7 +28,7 @@ def square(number: int) -> int:
 
 @dataclass(frozen=True)
 class Squares:
-    """Squares of numbers, but for two that cannot be squared."""
+    """Squares of numbers, except two that cannot be squared."""
 
     def __call__(self, number: int, /) -> int:
         if number == UNLUCKY:

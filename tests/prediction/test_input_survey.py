@@ -1,4 +1,4 @@
-"""What is told of a folder before anything heavy is loaded."""
+"""What is reported of a folder before anything heavy is loaded."""
 
 from __future__ import annotations
 
