@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import copy
 import re
+from collections import ChainMap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.plans.plan_memory import memory_budget_gb, network_name, slices_in_memory
@@ -93,14 +93,30 @@ def resolve(plan: Mapping[str, Any], name: str) -> Configuration:
     Raises:
         UserError: if nnU-Net cannot read the configuration.
     """
+    configuration = _inherited(plan["configurations"], name)
+    if "architecture" in configuration:
+        return configuration
+    from nnunetv2.utilities.plans_handling.plans_handler import PlansManager  # noqa: PLC0415 - half a second
+
     try:
-        configuration: Configuration = PlansManager(dict(plan)).get_configuration(name).configuration
+        configuration = PlansManager(dict(plan)).get_configuration(name).configuration
     except Exception as error:  # what nnU-Net makes of any plan cannot be listed
         raise UserError(
             f"nnU-Net cannot read configuration {name} of the plan {plan['plans_name']} ({error!r}): "
             "run nnUNetv2_plan_experiment again with the installed nnU-Net"
         ) from error
     return configuration
+
+
+def _inherited(configurations: Mapping[str, Any], name: str) -> Configuration:
+    """A configuration over those that it inherits from; empty where nnU-Net is to say what is wrong."""
+    line: dict[str, dict[str, Any]] = {}
+    while name in configurations and name not in line:
+        line[name] = configurations[name]
+        if "inherits_from" not in line[name]:
+            return copy.deepcopy(dict(ChainMap(*line.values())))
+        name = line[name]["inherits_from"]
+    return {}
 
 
 def is_raemd(configuration: Mapping[str, Any]) -> bool:
