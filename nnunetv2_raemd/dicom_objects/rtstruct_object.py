@@ -13,8 +13,9 @@ from pydicom.uid import UID, ImplicitVRLittleEndian, RTStructureSetStorage
 from nnunetv2_raemd.dicom_objects import equipment
 from nnunetv2_raemd.dicom_objects.object_kinds import ObjectKind
 from nnunetv2_raemd.dicom_objects.segmented_series import Segment, SegmentedSeries
+from nnunetv2_raemd.dicom_objects.source_attributes import DEIDENTIFIED, PATIENT_AND_STUDY
 from nnunetv2_raemd.dicom_objects.source_frames import by_file, reference_item
-from nnunetv2_raemd.dicom_objects.source_series import DEIDENTIFIED, PATIENT_AND_STUDY, SourceSeries
+from nnunetv2_raemd.dicom_objects.source_series import SourceSeries
 from nnunetv2_raemd.rasterize.outlines import outline_mask
 
 _STUDY_MANAGEMENT = (

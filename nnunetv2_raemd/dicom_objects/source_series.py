@@ -3,46 +3,25 @@
 from __future__ import annotations
 
 import copy
-import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 import pydicom
-from pydicom.charset import python_encoding
 from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage
-from pydicom.valuerep import DA, TM
 
 from nnunetv2_raemd.dicom.ct_series import CtSeries
 from nnunetv2_raemd.dicom.dicom_files import check_can_be_opened, reading
 from nnunetv2_raemd.dicom.functional_groups import FunctionalGroups
 from nnunetv2_raemd.dicom.index_entries import image_uid
 from nnunetv2_raemd.dicom_objects.deterministic_uids import derived_uid
+from nnunetv2_raemd.dicom_objects.source_attributes import DEIDENTIFIED, PATIENT_AND_STUDY, made_valid
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.rasterize.contours import SliceStack
 
-# What objects must carry of patient and study (PS3.3 C.7.1.1, C.7.2.1; all type 2) and nothing beyond.
-PATIENT_AND_STUDY = (
-    "PatientName",
-    "PatientID",
-    "PatientBirthDate",
-    "PatientSex",
-    "StudyDate",
-    "StudyTime",
-    "StudyID",
-    "AccessionNumber",
-    "ReferringPhysicianName",
-)
-# That a patient's identity was removed must stay known.
-DEIDENTIFIED = (
-    "PatientIdentityRemoved",
-    "DeidentificationMethod",
-    "DeidentificationMethodCodeSequence",
-    "LongitudinalTemporalInformationModified",
-)
 _IMAGE = (
     "SpecificCharacterSet",
     "SOPClassUID",
@@ -60,7 +39,6 @@ _IMAGE = (
     "ImagePositionPatient",
     "ImageOrientationPatient",
 )
-_SEXES = ("M", "F", "O", "")
 
 
 class ImageReference(NamedTuple):
@@ -150,7 +128,7 @@ def source_of_files(files: Sequence[Path], stack: SliceStack) -> SourceSeries:
 def _source(
     headers: Sequence[Dataset], references: Sequence[ImageReference], stack: SliceStack
 ) -> SourceSeries:
-    remarks = dict.fromkeys(remark for header in headers for remark in _clean(header))
+    remarks = dict.fromkeys(remark for header in headers for remark in made_valid(header))
     for header in headers:
         if not header.get("SliceThickness"):
             # which an object must give, and a CT may leave open
@@ -194,40 +172,3 @@ def _read(path: Path, *more_tags: str) -> Dataset:
                 raise UserError(f"it lacks {keyword}, without which no object can say what it belongs to")
         header.decode()
     return header
-
-
-def _clean(header: Dataset) -> list[str]:
-    """Complete a header with empty values, and empty those that would make an object invalid."""
-    remarks = []
-    for keyword in PATIENT_AND_STUDY:
-        if keyword not in header:
-            setattr(header, keyword, "")
-        elif not _is_valid(keyword, header):
-            setattr(header, keyword, "")
-            remarks.append(f"{keyword} is not as DICOM has it and was left empty")
-    sets = header.get("SpecificCharacterSet") or ()
-    for name in [sets] if isinstance(sets, str) else sets:
-        if name not in python_encoding:
-            remarks.append("SpecificCharacterSet is unknown: check how the patient's name is written")
-    if header.get("PatientIdentityRemoved") == "YES" and not any(map(header.get, DEIDENTIFIED[1:3])):
-        header.DeidentificationMethod = "not stated by the source"  # one of the two there must be
-    header.SpecificCharacterSet = "ISO_IR 192"  # texts were decoded, and are written anew in UTF-8
-    return remarks
-
-
-def _is_valid(keyword: str, header: Dataset) -> bool:
-    checks: dict[str, Callable[[str], object]] = {
-        "PatientBirthDate": _date,
-        "StudyDate": _date,
-        "StudyTime": TM,
-        "PatientSex": _SEXES.index,
-    }
-    try:
-        value = str(header[keyword].value or "")
-        return keyword not in checks or not value or checks[keyword](value) is not None
-    except Exception:  # whatever a damaged value leads pydicom to
-        return False
-
-
-def _date(value: str) -> datetime.date | None:
-    return DA(value)

@@ -19,7 +19,8 @@ from pydicom.dataset import Dataset
 from nnunetv2_raemd.dicom.ct_series import CtSeries
 from nnunetv2_raemd.dicom.index_entries import image_uid
 from nnunetv2_raemd.dicom_objects.deterministic_uids import derived_uid
-from nnunetv2_raemd.dicom_objects.source_series import DEIDENTIFIED, PATIENT_AND_STUDY, SourceSeries
+from nnunetv2_raemd.dicom_objects.source_attributes import DEIDENTIFIED, PATIENT_AND_STUDY
+from nnunetv2_raemd.dicom_objects.source_series import SourceSeries
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.nnunet_files.json_file import read_json
 from nnunetv2_raemd.whole_files import whole_file
