@@ -1,4 +1,4 @@
-"""RAEMD-Net for lung nodule and lung tumour segmentation in CT, as a plugin of nnU-Net v2."""
+"""RAEMD-Net for lung nodule and lung tumor segmentation in CT, as a plugin of nnU-Net v2."""
 
 from pathlib import Path
 

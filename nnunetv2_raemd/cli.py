@@ -18,6 +18,7 @@ from nnunetv2_raemd.commands.calibrate_command import calibrate
 from nnunetv2_raemd.commands.demo_command import demo
 from nnunetv2_raemd.commands.evaluate_command import evaluate
 from nnunetv2_raemd.commands.export_command import export
+from nnunetv2_raemd.commands.help_lines import Group
 from nnunetv2_raemd.commands.info_command import info
 from nnunetv2_raemd.commands.lesions_command import lesions
 from nnunetv2_raemd.commands.plan_command import plan
@@ -29,6 +30,7 @@ from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.version import __version__
 
 app = typer.Typer(
+    cls=Group,
     name="raemd",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -50,7 +52,7 @@ def raemd(
         typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True),
     ] = False,
 ) -> None:
-    """RAEMD-Net for lung nodule and tumour segmentation in CT, as a plugin of nnU-Net v2."""
+    """RAEMD-Net for lung nodule and tumor segmentation in CT, as a plugin of nnU-Net v2."""
 
 
 def _add(command: Callable[..., None], short_help: str) -> None:

@@ -66,8 +66,14 @@ def bench(
             help="Only predict scans: RAEMD-Net by every backend that is installed, beside nnU-Net's 2d.",
         ),
     ] = False,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
-    plot: Annotated[Path | None, typer.Option(help="Write a picture (PNG) to this file.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", dir_okay=False, help="JSON file for all figures."),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="Write a picture (PNG) to this file.")
+    ] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", hidden=True)] = None,  # its name in 0.1.0
 ) -> None:
     """Compare RAEMD-Net with nnU-Net's networks on this machine: speed, memory, arithmetic, bytes.
 
@@ -85,13 +91,14 @@ def bench(
         from nnunetv2_raemd.bench.session import Session
         from nnunetv2_raemd.bench.sizes import Sizes
 
-        for file in (json_file, plot):
+        output = output or json_file
+        for file in (output, plot):
             if file is not None:
                 results.check_writable(file)
         sizes = Sizes(size, slices, sequence, features, tuple(patch_3d or ()))
         session = Session(use_device(device, threads), rounds, status.update)
         if backends:
-            _compare_backends(sizes, session, json_file)
+            _compare_backends(sizes, session, output)
             return
         task = Task(
             names=tuple(peers or DEFAULT_PEERS),
@@ -102,8 +109,8 @@ def bench(
         )
         result = run_benchmark(task, session)
     show(result, Console())
-    if json_file is not None:
-        results.write_json(result, json_file)
+    if output is not None:
+        results.write_json(result, output)
     if plot is not None:
         draw(result, plot)
     raise typer.Exit(1 if result.skipped else 0)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from nnunetv2_raemd.commands.convert_archive import convert_archive
-from nnunetv2_raemd.commands.convert_options import ConvertOptions, DatasetName
+from nnunetv2_raemd.commands.convert_options import DatasetName, PatientConvertOptions
 from nnunetv2_raemd.commands.shared_options import with_options_of
 from nnunetv2_raemd.dataset_conversion.archives.nsclc_radiomics.nsclc_radiomics_choices import (
     DEFAULT_ROI,
@@ -20,9 +20,9 @@ from nnunetv2_raemd.dataset_conversion.archives.nsclc_radiomics.nsclc_radiomics_
 from nnunetv2_raemd.dicom.mask_source import MaskSource
 
 
-@with_options_of(ConvertOptions)
+@with_options_of(PatientConvertOptions)
 def convert_nsclc_radiomics(
-    chosen: ConvertOptions,
+    chosen: PatientConvertOptions,
     *,
     name: DatasetName = "NSCLCRadiomics",
     source: Annotated[

@@ -13,6 +13,11 @@ from nnunetv2_raemd.dataset_conversion.dataset_choices import Channel, Splitting
 
 DatasetName = Annotated[str, typer.Option(help="Name of the dataset after its number.")]
 
+_HOLDOUT = (
+    "holdout: 70 % to train, 15 % to validate, 15 % to test, which go to imagesTs. Patients are always "
+    "kept together."
+)
+
 
 @dataclass(frozen=True)
 class ConvertOptions:
@@ -61,10 +66,7 @@ class ConvertOptions:
     ] = False
     split: Annotated[
         Splitting,
-        typer.Option(
-            help="folds: cross-validation. subsets: LUNA16's own ten subsets as folds. holdout: 70 % to "
-            "train, 15 % to validate, 15 % to test, which go to imagesTs. Patients are always kept together."
-        ),
+        typer.Option(help=f"folds: cross-validation. subsets: LUNA16's own ten subsets as folds. {_HOLDOUT}"),
     ] = Splitting.FOLDS
     folds: Annotated[int, typer.Option(min=2, help="Number of folds of --split folds.")] = 5
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of --split folds and holdout.")] = (
@@ -92,3 +94,23 @@ class ConvertOptions:
             "By default mapping_DatasetXXX_NAME.csv beside the dataset folder.",
         ),
     ] = None
+
+
+def _without_subsets(value: str) -> Splitting:
+    if value in (Splitting.FOLDS.value, Splitting.HOLDOUT.value):
+        return Splitting(value)
+    raise typer.BadParameter(f"{value!r} is not one of 'folds', 'holdout'.")
+
+
+@dataclass(frozen=True)
+class PatientConvertOptions(ConvertOptions):
+    """Those of archives of patients, which have no subsets of their own."""
+
+    split: Annotated[
+        Splitting,
+        typer.Option(
+            parser=_without_subsets,
+            metavar="folds|holdout",
+            help=f"folds: cross-validation. {_HOLDOUT}",
+        ),
+    ] = Splitting.FOLDS

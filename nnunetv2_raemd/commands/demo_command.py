@@ -11,7 +11,8 @@ from rich.console import Console
 
 def demo(
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder for all files of the demonstration.")
+        Path,
+        typer.Option("--output", "-o", metavar="FOLDER", help="Folder for all files of the demonstration."),
     ] = Path("demo_output"),
     restart: Annotated[
         bool, typer.Option("--restart", help="Start over instead of continuing an earlier run.")

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from nnunetv2_raemd.commands import nnunet_options as options
 from nnunetv2_raemd.commands.model_choice import ALL_FOLDS
 
 
@@ -21,13 +22,11 @@ class Format(str, Enum):
 
 def export(
     output: Annotated[Path, typer.Option("-o", file_okay=False, help="Folder to write; must not exist.")],
-    dataset: Annotated[str, typer.Option("-d", help="Number or name of the dataset the model is of.")],
-    configuration: Annotated[str, typer.Option("-c", help="Configuration, such as 2d.")],
-    trainer: Annotated[str, typer.Option("-tr", help="Trainer of the model.")] = "nnUNetTrainerRAEMD",
-    plans: Annotated[str, typer.Option("-p", help="Plan of the model.")] = "nnUNetPlans",
-    folds: Annotated[
-        list[str] | None, typer.Option("-f", help="Folds to export, as in -f 0 1 2; 0 to 4 by default.")
-    ] = None,
+    dataset: options.Dataset,
+    configuration: options.Configuration,
+    trainer: options.Trainer = options.DEFAULT_TRAINER,
+    plans: options.Plans = options.DEFAULT_PLANS,
+    folds: options.Folds = None,
     checkpoint: Annotated[str, typer.Option("-chk", help="Checkpoint to use.")] = "checkpoint_final.pth",
     graph_format: Annotated[
         Format | None,
@@ -52,7 +51,7 @@ def export(
         bool,
         typer.Option("--soup", help="Export the mean of the folds' weights as one, under the same rule."),
     ] = False,
-    license: Annotated[str, typer.Option(help="License of the model, for its card.")] = "",
+    license: Annotated[str, typer.Option(metavar="TEXT", help="License of the model, for its card.")] = "",
     n_calibration: Annotated[
         int, typer.Option("--calibrate", min=1, help="Training cases of each fold that --int8 calibrates on.")
     ] = 32,

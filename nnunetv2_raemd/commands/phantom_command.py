@@ -8,15 +8,21 @@ from typing import Annotated
 
 import typer
 
+from nnunetv2_raemd.commands.help_lines import Group
 from nnunetv2_raemd.commands.several_values import SeveralValuesCommand
 from nnunetv2_raemd.phantom.configuration import LUNA16, NSCLC_RADIOMICS
 
 app = typer.Typer(
-    help="Make synthetic thorax CT with exact masks, laid out as a public archive.", no_args_is_help=True
+    cls=Group,
+    help="Make synthetic thorax CT with exact masks, laid out as a public archive.",
+    no_args_is_help=True,
 )
 
 PhantomOutput = Annotated[
-    Path, typer.Option("--output", "-o", help="Folder to write; one that is unfinished is continued.")
+    Path,
+    typer.Option(
+        "--output", "-o", metavar="FOLDER", help="Folder to write; one that is unfinished is continued."
+    ),
 ]
 PhantomCases = Annotated[int, typer.Option("--cases", "-n", min=1, help="Number of scans.")]
 PhantomSeed = Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")]
@@ -79,7 +85,7 @@ def phantom_luna16(
 
 
 @app.command(
-    "nsclc-radiomics", cls=SeveralValuesCommand, short_help="Lung tumours, laid out as NSCLC-Radiomics."
+    "nsclc-radiomics", cls=SeveralValuesCommand, short_help="Lung tumors, laid out as NSCLC-Radiomics."
 )
 def phantom_nsclc_radiomics(
     *,
@@ -93,7 +99,7 @@ def phantom_nsclc_radiomics(
     noise: PhantomNoise = NSCLC_RADIOMICS.noise_hu,
     overwrite: PhantomOverwrite = False,
 ) -> None:
-    """One tumour per patient as NSCLC-Radiomics: DICOM CT series, RTSTRUCT with GTV-1, and exact masks."""
+    """One tumor per patient as NSCLC-Radiomics: DICOM CT series, RTSTRUCT with GTV-1, and exact masks."""
     from nnunetv2_raemd.phantom.nsclc_writer import NsclcRadiomicsLayout
     from nnunetv2_raemd.phantom.phantom_terminal import make_archive
 

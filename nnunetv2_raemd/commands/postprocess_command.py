@@ -10,12 +10,14 @@ import typer
 
 from nnunetv2_raemd.commands import nnunet_options as options
 from nnunetv2_raemd.commands.evaluation_input import CrossValidationInput, FolderInput, chosen_input
+from nnunetv2_raemd.commands.help_lines import Group
 from nnunetv2_raemd.commands.several_values import SeveralValuesCommand
 from nnunetv2_raemd.commands.shared_options import with_options_of
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.postprocessing.postprocessing_choices import FILE_NAME, Objective
 
 app = typer.Typer(
+    cls=Group,
     help="Choose post-processing on cross-validation and apply it to predictions: threshold, opening, "
     "closing, holes, small and unlikely components.",
     no_args_is_help=True,

@@ -34,7 +34,7 @@ class Scans:
             "-i",
             metavar="FOLDER|FILE|URL",
             help="Folder of images named CASE_0000.nii.gz etc.; folder of DICOM of any depth, or a .zip of "
-            "it; one image (.nii.gz, .mha, .nrrd); or https://HOST/dicom-web/studies/UID[/series/UID].",
+            "it; one image (.nii.gz, .mha, .nrrd); or the URL of a study or series in an archive (DICOMweb).",
         ),
     ]
     series: Annotated[

@@ -27,7 +27,9 @@ def report(
     trust_checkpoint: Annotated[bool, trust_option] = False,
     title: Annotated[
         str | None,
-        typer.Option(help="Heading of the page. By default it names the trainers and the dataset."),
+        typer.Option(
+            metavar="TEXT", help="Heading of the page. By default it names the trainers and the dataset."
+        ),
     ] = None,
     workers: options.Workers = options.DEFAULT_WORKERS,
     output: Annotated[

@@ -10,14 +10,13 @@ import re
 from collections.abc import Container, Iterable, Iterator
 from typing import Any
 
-from typer.core import TyperCommand
-
+from nnunetv2_raemd.commands.help_lines import Command
 from nnunetv2_raemd.commands.value_names import name_values
 
 _NUMBER = re.compile(r"-\d+(\.\d*)?|-\.\d+")
 
 
-class SeveralValuesCommand(TyperCommand):
+class SeveralValuesCommand(Command):
     """A command whose list options take one or more values after one flag.
 
     As with argparse's `nargs="+"`, a positional argument must stand before such an option or after `--`.

@@ -33,7 +33,9 @@ def test_every_option_is_named_in_full_and_explained(
     monkeypatch.setenv("COLUMNS", "80")
     shown = CliRunner().invoke(app, [*path, "--help"])
     assert shown.exit_code == 0
-    assert max(map(len, shown.output.splitlines())) <= 80
+    lines = shown.output.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert not [line for line in lines if line.endswith("-")], "a name is broken at its hyphen"
     for option in ALL[path].params:
         if option.param_type_name == "option" and not option.hidden:
             assert set(option.opts) <= set(shown.output.replace(",", " ").split()), option.opts
@@ -49,3 +51,8 @@ def test_every_command_has_a_summary_that_fits(
     lines = shown[shown.index("Commands:") :].splitlines()[1:]
     assert [line.split()[0] for line in lines] == list(ALL[path].commands)
     assert all(line.endswith(".") and not line.endswith("..") for line in lines)
+
+
+def test_luna16s_subsets_are_not_offered_for_other_archives() -> None:
+    assert "subsets" in CliRunner().invoke(app, ["convert", "luna16", "--help"]).output
+    assert "subsets" not in CliRunner().invoke(app, ["convert", "nsclc-radiomics", "--help"]).output

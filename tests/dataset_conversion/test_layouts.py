@@ -323,9 +323,8 @@ def test_nsclc_radiomics_by_the_command(
         patient.write_ct()
         patient.write_rtstruct({"GTV-1": patient.box([2], rows=(3, 5), columns=(4, 9))})
     options = ["nsclc-radiomics", "-i", tmp_path / "dicom", "-d", 502, "--split"]
-    assert raemd_convert(monkeypatch, *options, "subsets") == 1
-    assert raemd_convert(monkeypatch, *options, "subsets", "--dry-run") == 1
-    assert "needs every scan below a folder subset0" in capsys.readouterr().err
+    assert raemd_convert(monkeypatch, *options, "subsets") == 2
+    assert "'subsets' is not one of 'folds', 'holdout'" in capsys.readouterr().err
     assert raemd_convert(monkeypatch, *options, "holdout", "--channel-name", "rescale_to_0_1") == 0
     folder = nnunet_folders / "Dataset502_NSCLCRadiomics"
     assert [len(names) for names in files(folder).values()] == [3, 3, 1, 1]
