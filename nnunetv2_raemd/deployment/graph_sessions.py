@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from nnunetv2_raemd.deployment.extras import needs_extra
+from nnunetv2_raemd.deployment.signal_stack import kept_signal_stack
 
 if TYPE_CHECKING:
     import openvino
@@ -125,7 +126,8 @@ class OpenVinoSession:
             if self._last is None or self._last[0] != shapes:
                 graph = self._with_channels_last()
                 graph.reshape(dict(enumerate(map(list, shapes))))
-                compiled = self._openvino.Core().compile_model(graph, "CPU", self._settings)
+                with kept_signal_stack():
+                    compiled = self._openvino.Core().compile_model(graph, "CPU", self._settings)
                 self._last = (shapes, compiled)
             return self._last[1]
 

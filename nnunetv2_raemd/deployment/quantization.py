@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from nnunetv2_raemd.architecture.slices import fold_slices
 from nnunetv2_raemd.deployment.extras import needs_extra
 from nnunetv2_raemd.deployment.network_parts import DECODE, ENCODE, RECUR, WHOLE
+from nnunetv2_raemd.deployment.signal_stack import kept_signal_stack
 from nnunetv2_raemd.prediction.sliced_network import SlicedNetwork
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ def _nncf() -> Iterator[Any]:
     before = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        yield nncf
+        with kept_signal_stack():  # it compiles models, too
+            yield nncf
     finally:
         logger.setLevel(before)
