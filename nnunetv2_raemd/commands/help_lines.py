@@ -12,7 +12,12 @@ _HYPHEN = re.compile(r"(?<=\w)-(?=\w)")
 _UNBROKEN = "\u2011"  # as wide as a hyphen, and no place to break a line at
 
 
-class _WholeNames(TyperGroup.context_class.formatter_class):  # type: ignore[misc]
+# typer brings them along without declaring them
+_TyperContext: Any = TyperGroup.context_class
+_TyperFormatter: Any = _TyperContext.formatter_class
+
+
+class _WholeNames(_TyperFormatter):
     """Typer's formatter, to which hyphens within words are shown as ones that never end a line."""
 
     def write_text(self, text: str) -> None:
@@ -25,7 +30,7 @@ class _WholeNames(TyperGroup.context_class.formatter_class):  # type: ignore[mis
         return str(super().getvalue()).replace(_UNBROKEN, "-")
 
 
-class _Context(TyperGroup.context_class):  # type: ignore[misc]
+class _Context(_TyperContext):
     formatter_class = _WholeNames
 
 
