@@ -18,8 +18,9 @@ demo: $(VENV)/.installed
 	$(BIN)/raemd demo
 
 # A worker per core, each with one thread: torch's threads wait busily and would only be in each other's way.
+# A worker that dies ends the run and is named; pytest-xdist, which starts another, was seen to wait for ever.
 test: lint docs
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --no-loadscope-reorder --cov
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --max-worker-restart 0 --no-loadscope-reorder --cov
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
