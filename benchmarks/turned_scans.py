@@ -45,7 +45,7 @@ def predict(command: Sequence[str], options: argparse.Namespace, scans: Path, ou
             Path(sys.executable).parent / command[0],
             *command[1:],
             *("-i", scans, "-o", output, "-m", options.model, "-f", str(options.fold)),
-            *("-device", "cpu", "--disable_tta", "-npp", "0" if command[0] == "raemd" else "1", "-nps", "1"),
+            *("-device", "cpu", "--disable_tta", "-npp", "0" if command[0] == "raemd" else "1", "-nps", "1", "--disable_progress_bar"),
         ],
         check=True,
         stdout=subprocess.DEVNULL,

@@ -64,6 +64,12 @@ def test_parts_fit_and_hold_every_cell_once(width: int) -> None:
     assert (len(parts) == 1) == (width >= 200)
 
 
+def test_a_table_that_just_fits_stays_whole() -> None:
+    widths = [max(map(len, column)) for column in zip(TABLE.headings, *TABLE.rows, strict=True)]
+    full = sum(widths) + 2 * (len(widths) - 1)  # two blanks between columns
+    assert [len(list(fitted(TABLE, width))) for width in (full, full - 1)] == [1, 2]
+
+
 @pytest.mark.parametrize("is_terminal", [True, False])
 def test_nothing_is_cut_at_80_columns_nor_in_a_log(is_terminal: bool) -> None:
     out = io.StringIO()

@@ -10,6 +10,7 @@ import pytest
 from nnunetv2_raemd.dicom.ct_series import order_series
 from nnunetv2_raemd.dicom.dicom_index import index_folder
 from nnunetv2_raemd.dicom.rtstruct import draw_rois
+from nnunetv2_raemd.rasterize.contour_planes import ContourPlane, are_sparser
 from nnunetv2_raemd.rasterize.contours import Contour, SliceStack, rasterize
 
 PIXEL_MM = 0.9
@@ -189,3 +190,24 @@ def test_public_case_of_contours_finer_than_slices(real_data: Path) -> None:
     drawn = draw_rois(structure_set.path, structure_set.rois, series.upright)
     counts = drawn.mask.sum(axis=(1, 2))
     assert counts[counts > 0][[0, -1]].tolist() == [89, 89]
+
+
+@pytest.mark.parametrize(
+    ("heights_mm", "sparser"),
+    [
+        ((0, 5), False),  # 2.5 times the distance of slices: one slice between two contours may be skipped
+        ((0, 5.01), True),
+        ((0, 3, 6), False),  # 1.5 times: of more contours than two, the usual distance counts
+        ((0, 3.01, 6.02), True),
+        ((0, 2, 4, 10), False),  # one gap is not the rule
+        ((0, 15, 30), True),
+        ((0, 15.1, 30.2), False),  # so far apart, they are different lesions
+        ((7,), False),
+    ],
+)
+def test_contours_are_sparser_than_slices_of_2_mm(heights_mm: tuple[float, ...], sparser: bool) -> None:
+    square = np.array([(2.0, 2), (2, 9), (9, 9), (9, 2)])
+    planes = [ContourPlane(float(height), index, [square]) for index, height in enumerate(heights_mm)]
+    assert are_sparser(planes, 2.0) == sparser
+    apart = [ContourPlane(float(h), i, [square + 20 * i]) for i, h in enumerate(heights_mm)]
+    assert not are_sparser(apart, 2.0), "contours beside each other say nothing"
