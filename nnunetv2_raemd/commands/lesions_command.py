@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from nnunetv2_raemd.commands import nnunet_options as options
+from nnunetv2_raemd.counted import counted
 from nnunetv2_raemd.errors import UserError
 
 
@@ -117,7 +118,7 @@ def _as_luna16(file: Path, output: Path) -> int:
 
     scans, failed = load_scans(file)
     written = write_luna16_list(scans, output)
-    typer.echo(f"Lesions of {len(scans)} scans in LUNA16's columns: {written}")
+    typer.echo(f"Lesions of {counted(len(scans), 'scan')} in LUNA16's columns: {written}")
     for one in failed:
         typer.echo(f"{one.case_id} has no list: {one.reason}")
     return 1 if failed else 0

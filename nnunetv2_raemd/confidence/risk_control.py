@@ -58,7 +58,8 @@ def for_false_positives(cases: Sequence[ScoredCase], wanted: float) -> Operating
         return (losses + worst) / (len(cases) + 1) <= wanted
 
     threshold = thresholds[bisect_left(thresholds, True, key=kept)]  # the last one lists nothing
-    return OperatingPoint(threshold, f"at most {wanted:g} false positives per scan", len(cases))
+    false = "1 false positive" if wanted == 1 else f"{wanted:g} false positives"
+    return OperatingPoint(threshold, f"at most {false} per scan", len(cases))
 
 
 def for_sensitivity(cases: Sequence[ScoredCase], wanted: float) -> OperatingPoint:

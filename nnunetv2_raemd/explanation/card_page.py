@@ -63,15 +63,25 @@ def facts_of(lesion: MeasuredLesion) -> dict[str, str]:
     facts = {
         "Confidence": confidence + ("" if lesion.listed else " (below the operating point)"),
         "Axes": f"{lesion.long_axis_mm:.1f} × {lesion.short_axis_mm:.1f} mm",
-        "Volume": f"{lesion.volume_mm3 / 1000:.2f} ml (diameter {lesion.equivalent_diameter_mm:.1f} mm)",
-        "Slices": f"{lesion.first_slice} to {lesion.last_slice} (from 0)",
-        "Centre": f"{x:.0f}, {y:.0f}, {z:.0f} mm (left, back, head)",
+        "Volume": f"{_volume(lesion.volume_mm3)} (diameter {lesion.equivalent_diameter_mm:.1f} mm)",
+        "Slices": f"{_slices(lesion)} (from 0)",
+        "Center": f"{x:.0f}, {y:.0f}, {z:.0f} mm (left, back, head)",
     }
     if lesion.mean_hu is not None and lesion.sd_hu is not None:
         facts["HU"] = f"{lesion.mean_hu:.0f} ± {lesion.sd_hu:.0f}"
     if lesion.max_probability is not None and lesion.mean_probability is not None:
         facts["Probability"] = f"at most {lesion.max_probability:.2f}, mean {lesion.mean_probability:.2f}"
     return facts
+
+
+def _volume(volume_mm3: float) -> str:
+    """In ml, or in mm³ where two decimals would say little."""
+    return f"{volume_mm3:.0f} mm³" if volume_mm3 < 100 else f"{volume_mm3 / 1000:.2f} ml"
+
+
+def _slices(lesion: MeasuredLesion) -> str:
+    one = lesion.first_slice == lesion.last_slice
+    return f"{lesion.first_slice}" if one else f"{lesion.first_slice} to {lesion.last_slice}"
 
 
 def channels_sentence(channels: Sequence[float]) -> str:
@@ -82,14 +92,14 @@ def channels_sentence(channels: Sequence[float]) -> str:
 
 
 def reliance_sentence(reliance: SliceReliance) -> str:
-    """What the neighbouring slices add, in words."""
+    """What the neighboring slices add, in words."""
     alone, all_slices = reliance.by_reach[0], reliance.by_reach[-1]
     if not reliance.reach:
-        return f"Neighbouring slices add nothing: probability {all_slices:.2f} with and without them."
-    neighbours = "one neighbour" if reliance.reach == 1 else f"{reliance.reach} neighbours"
+        return f"Neighboring slices add nothing: probability {all_slices:.2f} with and without them."
+    neighbors = "one neighbor" if reliance.reach == 1 else f"{reliance.reach} neighbors"
     return (
         f"Probability {alone:.2f} from the middle slice alone, {all_slices:.2f} with all of them; nine "
-        f"tenths of the change come with {neighbours} on either side."
+        f"tenths of the change come with {neighbors} on either side."
     )
 
 

@@ -11,6 +11,7 @@ from nnunetv2_raemd.confidence.calibration_file import FILE_NAME, load_calibrati
 from nnunetv2_raemd.confidence.rated_lesions import LesionRating, Promise, rating_by
 from nnunetv2_raemd.confidence.scan_profile import profile_of
 from nnunetv2_raemd.confidence.unlike_scans import TrainingScans, unlikeness
+from nnunetv2_raemd.counted import counted
 from nnunetv2_raemd.errors import UserError, reason_of
 from nnunetv2_raemd.execution.case_batch import Failed
 from nnunetv2_raemd.lesions.hu_image import read_hu
@@ -141,7 +142,7 @@ def print_lists(scans: Sequence[ScanLesions], lister: LesionLister, output: Path
     """Say how many lesions were listed, and which scans are unlike those of the training."""
     n_all = sum(len(scan.lesions) for scan in scans)
     n_listed = sum(lesion.listed for scan in scans for lesion in scan.lesions)
-    print(f"Lesions of {len(scans)} scans listed in {output / 'lesions.csv'}: {n_listed}")
+    print(f"Lesions of {counted(len(scans), 'scan')} listed in {output / 'lesions.csv'}: {n_listed}")
     if n_listed < n_all:
         print(f"Below the operating point, and only in lesions.json: {n_all - n_listed}")
     if lister.why_unrated:

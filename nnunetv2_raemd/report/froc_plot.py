@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
+from nnunetv2_raemd.counted import counted
 from nnunetv2_raemd.evaluation.froc import LUNA16_RATES
 from nnunetv2_raemd.evaluation.summary import TargetSummary
 from nnunetv2_raemd.report.figure import Plot, as_json, new_figure, plottable
@@ -43,7 +44,9 @@ def froc_plot(summaries: Sequence[TargetSummary], looks: Mapping[str, Look]) -> 
                 line={"color": look.colour, "dash": look.dash, "width": 2},
             )
         )
-    counts = ", ".join(f"{name} {curve.n_lesions} in {curve.n_scans} scans" for name, curve in curves)
+    counts = ", ".join(
+        f"{name} {curve.n_lesions} in {counted(curve.n_scans, 'scan')}" for name, curve in curves
+    )
     caption = (
         f"Lesions: {counts}. CPM: mean sensitivity at the seven marked rates. No interval is drawn: "
         "one curve is one set of scans. Beyond its end a curve counts with its last sensitivity."

@@ -154,3 +154,16 @@ def test_texts_and_figures() -> None:
     )
     assert svg_path("10 10 4 0 0 4 -4 0 0 -4") == "M5.5 5.5 l2 0 l0 2 l-2 0 l0 -2z"
     assert svg_path("") == ""
+
+
+def test_small_lesions_in_one_slice_say_so() -> None:
+    facts = facts_of(replace(LESION, volume_mm3=2.54, first_slice=4, last_slice=4))
+    assert facts["Volume"].startswith("3 mm³ (") and facts["Slices"] == "4 (from 0)"
+    assert (facts_of(LESION)["Volume"][:8], facts_of(LESION)["Slices"]) == ("0.52 ml ", "3 to 6 (from 0)")
+
+
+@pytest.mark.parametrize(
+    ("n_without_card", "told"), [(1, "1 more lesion is in"), (2, "2 more lesions are in")]
+)
+def test_lesions_without_a_card_are_counted(n_without_card: int, told: str) -> None:
+    assert told in render(a_page(n_without_card=n_without_card))

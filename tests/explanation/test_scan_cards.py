@@ -115,7 +115,7 @@ def test_a_card_for_each_lesion_and_maps_where_the_network_sees_it(predicted: tu
     assert GRAD_CAM in html
     assert ATTENTION not in html  # it says no more than chance
     assert "Channel attention" in html
-    assert "Neighbouring slices" in html
+    assert "Neighboring slices" in html
 
 
 def test_a_scan_stored_in_another_order_has_the_same_cards(predicted: tuple[Work, InputCase]) -> None:

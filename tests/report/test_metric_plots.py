@@ -79,5 +79,5 @@ def test_froc_curves_of_the_systems_that_have_them() -> None:
     assert plot is not None
     (trace,) = json.loads(plot.figure)["data"]
     assert (trace["x"], trace["y"]) == ([0.01, 0.01, 1, 1], [0, 0.5, 0.5, 1])  # log(0) would not be drawn
-    assert "a 2 in 1 scans" in plot.caption
+    assert "a 2 in 1 scan." in plot.caption
     assert froc_plot(found[1:], looks_of(["b"], None)) is None
