@@ -10,6 +10,7 @@ import pytest
 from nnunetv2_raemd.dicom.ct_series import order_series
 from nnunetv2_raemd.dicom.dicom_index import index_folder
 from nnunetv2_raemd.dicom.rtstruct import draw_rois
+from nnunetv2_raemd.rasterize.between_planes import _Field
 from nnunetv2_raemd.rasterize.contour_planes import ContourPlane, are_sparser
 from nnunetv2_raemd.rasterize.contours import Contour, SliceStack, rasterize
 
@@ -211,3 +212,16 @@ def test_contours_are_sparser_than_slices_of_2_mm(heights_mm: tuple[float, ...],
     assert are_sparser(planes, 2.0) == sparser
     apart = [ContourPlane(float(h), i, [square + 20 * i]) for i, h in enumerate(heights_mm)]
     assert not are_sparser(apart, 2.0), "contours beside each other say nothing"
+
+
+def test_the_greatest_value_of_a_field_is_that_of_the_part_that_is_there_or_nearest() -> None:
+    """F = d (2 r - d) is r^2 where the distance d from the outline is greatest, r by definition."""
+    rows, columns = np.ogrid[:40, :80]
+    small = (rows - 20) ** 2 + (columns - 15) ** 2 <= 6**2
+    large = (rows - 20) ** 2 + (columns - 55) ** 2 <= 14**2
+    field = _Field(small | large, (0.9, 0.9))
+    for part, radius in ((small, 6), (large, 14)):
+        (greatest,) = np.unique(field.greatest[part])
+        assert greatest == pytest.approx(field.values[part].max())
+        assert greatest == pytest.approx((radius * 0.9) ** 2, rel=0.2)
+    assert field.greatest[0, 0] == field.greatest[20, 15] and field.greatest[0, 79] == field.greatest[20, 55]

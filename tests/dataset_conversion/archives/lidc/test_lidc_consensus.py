@@ -151,3 +151,10 @@ def test_annotation_that_two_nodules_reach_goes_to_the_nearer(order: slice) -> N
     cluster = [*(reading(str(k), LEFT) for k in (1, 2, 3, 4)), between, reading("6", (30, 36))]
     found = nodules(*cluster, balls=balls[order])
     assert sorted({r.nodule_id for r in nodule.readings} == {"5", "6"} for nodule in found) == [False, True]
+
+
+def test_the_ball_of_a_single_reader_has_the_centre_and_volume_of_what_was_marked() -> None:
+    (nodule,) = nodules(reading("a_1", (10, 19), (20, 29)))
+    (ball,) = nodule.reader_balls()
+    assert ball.centre_mm == pytest.approx((14.5, 24.5, 2.0))
+    assert np.pi / 6 * ball.diameter_mm**3 == pytest.approx(10 * 10 * 1)  # voxels of 1 mm^3 in one slice
