@@ -17,6 +17,7 @@ from nnunetv2_raemd.evaluation.result_tables import (
     Table,
     comparisons_table,
     diameters_table,
+    lesions_table,
     means_table,
     number,
     p_value,
@@ -162,6 +163,22 @@ def test_the_papers_table_fits_on_a_page(log_of_latex: Callable[[str], str]) -> 
     systems = [system(name, 0.8, 112.34) for name in names]
     table = latex(means_table(systems, PAPER_METRICS), caption="Segmentation of nodule.", label="tab:n")
     assert "Overfull" not in log_of_latex(table)
+
+
+def test_lesions_of_all_cases() -> None:
+    table = lesions_table(SYSTEMS[:1])
+    assert dict(zip(table.headings, table.rows[0], strict=True)) == {
+        "System": "A_1",
+        "Lesions": "4",
+        "Detected": "3",
+        "Sensitivity": "0.750",
+        "Precision": "0.600",
+        "F1": "0.700",
+        "False per scan": "0.20",
+        "Dice of detected": "0.800",
+        "In one piece": "1.000",
+        "Slice continuity": number(math.nan),
+    }
 
 
 def test_diameters() -> None:
