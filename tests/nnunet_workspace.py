@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import multiprocessing
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
@@ -19,6 +22,8 @@ import pytest
 import SimpleITK as sitk
 import torch
 from nnunetv2.experiment_planning.plan_and_preprocess_entrypoints import plan_and_preprocess_entry
+
+from nnunetv2_raemd import cli
 
 TESTS = Path(__file__).resolve().parent
 TRAINERS = (TESTS.parent / "nnunetv2_raemd" / "nnunet_trainers", TESTS / "trainers")
@@ -72,19 +77,46 @@ class Workspace:
         return finished.stdout
 
     def run_here(self, entry_point: Callable[[], None], *arguments: object, **variables: str) -> None:
-        """Run the function behind a console script in this process.
+        """Run the function behind a console script of nnU-Net's in this process.
 
         Threads in the place of nnU-Net's pools of processes save their start, which is nearly all of the time
         for tiny datasets.
         """
+        with self._as_a_process(entry_point, arguments, variables) as patch:
+            patch.setattr(multiprocessing, "get_context", lambda _method: SimpleNamespace(Pool=ThreadPool))
+            entry_point()
+
+    def raemd(self, *arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
+        """As `attempt` of `raemd`, but here: a process of its own spends most of its time on imports."""
+        printed = io.StringIO()
+        status = 0
+        with (
+            redirect_stdout(printed),
+            redirect_stderr(printed),
+            self._as_a_process(cli.main, arguments, variables) as patch,
+        ):
+            patch.setattr(sys, "warnoptions", list(sys.warnoptions))
+            try:
+                cli.main()
+            except SystemExit as end:
+                status = int(end.code or 0)
+            except Exception:
+                traceback.print_exc()
+                status = 1
+        return subprocess.CompletedProcess(["raemd", *map(str, arguments)], status, printed.getvalue())
+
+    @contextmanager
+    def _as_a_process(
+        self, entry_point: Callable[[], None], arguments: Sequence[object], variables: dict[str, str]
+    ) -> Iterator[pytest.MonkeyPatch]:
+        """What the function behind a console script finds when it is started; afterwards as before."""
         threads = torch.get_num_threads()
         with pytest.MonkeyPatch.context() as patch:
             for name, value in (self.variables() | variables).items():
                 patch.setenv(name, value)
-            patch.setattr(multiprocessing, "get_context", lambda _method: SimpleNamespace(Pool=ThreadPool))
             patch.setattr(sys, "argv", [entry_point.__name__, *map(str, arguments)])
             try:
-                entry_point()
+                yield patch
             finally:
                 torch.set_num_threads(threads)
                 torch.set_flush_denormal(False)
@@ -174,7 +206,7 @@ def make_workspace(folder: Path) -> Workspace:
     """Dataset 501 (spheres), planned and preprocessed by nnU-Net's command."""
     workspace = Workspace(folder / "raw", folder / "preprocessed", folder / "results")
     write_spheres(workspace.raw / "Dataset501_Spheres")
-    workspace.run("nnUNetv2_plan_and_preprocess", *PREPROCESS, "-d", 501, "-c", "2d", "3d_fullres", **PLANNER)
+    workspace.run_here(plan_and_preprocess_entry, *PREPROCESS, "-d", 501, "-c", "2d", "3d_fullres", **PLANNER)
     return workspace
 
 

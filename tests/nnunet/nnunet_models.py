@@ -7,6 +7,7 @@ from nnunet_workspace import noisy_spheres
 
 RAEMD = "nnUNetTrainerRAEMD_tiny"
 STOCK = "nnUNetTrainer_tiny"
+SEQUENTIALLY = ("-npp", 0, "-nps", 0)  # without processes that would have to import torch first
 PREDICT = ("-c", "2d", "-tr", RAEMD, "-f", 0, "-device", "cpu", "--disable_progress_bar")
 
 

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
+from nnunet_models import SEQUENTIALLY
 from nnunet_workspace import Workspace
+from nnunetv2.inference.predict_from_raw_data import predict_entry_point
 from nnunetv2.run.run_training import run_training_entry
 
 pytestmark = pytest.mark.slow
@@ -48,7 +50,8 @@ def test_trains_continues_and_predicts(
     assert "foreground_mean" in json.loads((fold / "validation" / "summary.json").read_text(encoding="utf-8"))
 
     options = ("-d", 501, "-c", configuration, "-tr", trainer, "-f", 0, "-device", "cpu")
-    workspace.run("nnUNetv2_predict", "-i", new_scans, "-o", tmp_path, *options, "--disable_progress_bar")
+    folders = ("-i", new_scans, "-o", tmp_path, "--disable_progress_bar")
+    workspace.run_here(predict_entry_point, *folders, *options, *SEQUENTIALLY)
     for scan in new_scans.glob("*.nii.gz"):
         prediction = sitk.ReadImage(str(tmp_path / scan.name.replace("_0000", "")))
         assert prediction.GetSize() == sitk.ReadImage(str(scan)).GetSize()

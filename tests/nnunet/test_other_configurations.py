@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
+from nnunet_models import SEQUENTIALLY
 from nnunet_workspace import PREPROCESS, Workspace
 from nnunetv2.experiment_planning.plan_and_preprocess_entrypoints import preprocess_entry
+from nnunetv2.inference.predict_from_raw_data import predict_entry_point
 from nnunetv2.run.run_training import run_training_entry
 
 pytestmark = pytest.mark.slow
@@ -82,9 +84,8 @@ def test_3d_lowres_and_the_cascade(cascade_plan: Workspace, tmp_path: Path) -> N
     scans = cascade_plan.raw / "Dataset501_Spheres" / "imagesTr"
     previous = lowres / "fold_all" / "validation"
     options = ("-d", 501, "-p", CASCADE, "-c", "3d_cascade_fullres", "-tr", RAEMD, "-f", 0, "-device", "cpu")
-    cascade_plan.run(
-        "nnUNetv2_predict", "-i", scans, "-o", tmp_path, "-prev_stage_predictions", previous, *options
-    )
+    folders = ("-i", scans, "-o", tmp_path, "-prev_stage_predictions", previous)
+    cascade_plan.run_here(predict_entry_point, *folders, *options, *SEQUENTIALLY)
     for scan in scans.iterdir():
         prediction = sitk.ReadImage(str(tmp_path / scan.name.replace("_0000", "")))
         assert prediction.GetSize() == sitk.ReadImage(str(scan)).GetSize()
@@ -96,7 +97,7 @@ def first_convolution_channels(weights: dict[str, torch.Tensor]) -> int:
 
 
 def test_a_raemd_plan_with_nnunets_own_trainer(workspace: Workspace) -> None:
-    workspace.run("raemd", "plan", "-d", 501)
+    assert workspace.raemd("plan", "-d", 501).returncode == 0
     train(workspace, "2d", 0, "-p", "nnUNetRAEMDPlans", trainer=STOCK)
     model = workspace.model(STOCK, "2d", "nnUNetRAEMDPlans")
     assert patch_and_network(model, "2d") == ([4, 40, 40], "RAEMDNet")

@@ -113,10 +113,10 @@ def test_a_study_is_fetched_and_a_wrong_password_is_told(
     source = f"{orthanc.dicomweb}/studies/{patient.uids['study']}/series/{patient.uids['ct']}"
     arguments = ["-i", source, "-o", tmp_path / "out", *MODEL.split()]
     wrong = {**CREDENTIALS, "RAEMD_DICOMWEB_PASSWORD": "another"}
-    finished = workspace.attempt("raemd", "predict", *arguments, **wrong)
+    finished = workspace.raemd("predict", *arguments, **wrong)
     assert finished.returncode == 1
     assert "401 (credentials are missing or wrong)" in finished.stdout
     assert "another" not in finished.stdout and "Traceback" not in finished.stdout
     assert not (tmp_path / "out").exists()
-    workspace.run("raemd", "predict", *arguments, **CREDENTIALS)
+    assert workspace.raemd("predict", *arguments, **CREDENTIALS).returncode == 0
     assert (tmp_path / "out" / f"{patient.uids['ct']}.nii.gz").is_file()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+import torch
 from nnunet_models import PREDICT, volume
 from nnunet_workspace import Workspace, write_volume
 
@@ -83,7 +85,8 @@ def test_bad_scans_are_named_and_the_others_predicted(
         "-nps",
         processes,
     ]
-    finished = workspace.attempt("raemd", "predict", *arguments)
+    run = partial(workspace.attempt, "raemd") if processes else workspace.raemd
+    finished = run("predict", *arguments)
     assert finished.returncode == 1
     assert {file.name for file in output.glob("*.nii.gz")} == {"a_good.nii.gz", "b_good.nii.gz"}
     report = finished.stdout[finished.stdout.index("not everything could be done") :]
@@ -99,7 +102,7 @@ def test_parts_share_the_cases_also_without_processes(
     for part, cases in enumerate([{"few_slices", "usual"}, {"one_slice"}]):
         output = tmp_path / f"part_{part}"
         arguments = ("-i", new_scans, "-o", output, "-d", 501, *PREDICT, *single, "-part_id", part)
-        workspace.run("raemd", "predict", *arguments)
+        assert workspace.raemd("predict", *arguments).returncode == 0
         assert {file.name.removesuffix(".nii.gz") for file in output.glob("*.nii.gz")} == cases
 
 
@@ -116,7 +119,7 @@ def test_a_damaged_checkpoint_is_named(
     workspace: Workspace, damaged_checkpoint: Path, new_scans: Path, tmp_path: Path
 ) -> None:
     arguments = ("-i", new_scans, "-o", tmp_path / "out", "-d", 501, *PREDICT)
-    finished = workspace.attempt("raemd", "predict", *arguments, "-chk", damaged_checkpoint.name)
+    finished = workspace.raemd("predict", *arguments, "-chk", damaged_checkpoint.name)
     assert finished.returncode == 1
     assert "checkpoint_damaged.pth is not a checkpoint, or is cut off" in finished.stdout
     assert "Traceback" not in finished.stdout
@@ -141,9 +144,11 @@ def test_what_is_missing_is_named(
     tmp_path: Path,
     changed: tuple[str, ...],
     named: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     arguments = ["-i", new_scans, "-o", tmp_path / "out", "-d", 501, *PREDICT, *changed]
-    finished = workspace.attempt("raemd", "predict", *arguments, CUDA_VISIBLE_DEVICES="")
+    finished = workspace.raemd("predict", *arguments)
     assert finished.returncode == 1
     assert named in finished.stdout
     assert "Traceback" not in finished.stdout

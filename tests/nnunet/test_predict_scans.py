@@ -44,7 +44,7 @@ def test_a_folder_of_dicom_to_objects(workspace: Workspace, raemd_model: Path, t
     scout = DicomPatient(source / "scout", "P3", heights_mm=(0.0, 3.0))
     save(scout.ct_slice(0, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]), source / "scout" / "1")
     arguments = ["-i", source, "-o", output, *MODEL, "--dicom", "rtstruct", "sr", "probability"]
-    finished = workspace.attempt("raemd", "predict", *arguments)
+    finished = workspace.raemd("predict", *arguments)
     assert finished.returncode == 1
     assert f"series {scout.uids['ct']}: the CT series has no images but localizers" in finished.stdout
     assert "Traceback" not in finished.stdout
@@ -55,7 +55,7 @@ def test_a_folder_of_dicom_to_objects(workspace: Workspace, raemd_model: Path, t
     assert "resampled" in remarks[gap.uids["ct"]] and "resampled" not in remarks[whole.uids["ct"]]
     for patient in (whole, gap):
         _assert_objects_hold_the_segmentation(patient, output)
-    again = workspace.attempt("raemd", "predict", *arguments, "--continue_prediction")
+    again = workspace.raemd("predict", *arguments, "--continue_prediction")
     assert "Done already: 2" in again.stdout and "Predicting" not in again.stdout
 
 
@@ -83,11 +83,12 @@ def test_a_zip_file_and_a_single_image(workspace: Workspace, raemd_model: Path, 
     """The same voxels, whatever they come in."""
     patient = write_patient(tmp_path / "in")
     archive = shutil.make_archive(str(tmp_path / "study"), "zip", tmp_path / "in")
-    workspace.run("raemd", "predict", "-i", archive, "-o", tmp_path / "zip", *MODEL)
+    assert workspace.raemd("predict", "-i", archive, "-o", tmp_path / "zip", *MODEL).returncode == 0
     series = order_series(index_folder(patient.folder).ct[patient.uids["ct"]])
     image = sitk.ReadImage([str(image.path) for image in series.slices])
     sitk.WriteImage(sitk.Cast(image, sitk.sitkInt16), str(tmp_path / "any name.mha"))
-    workspace.run("raemd", "predict", "-i", tmp_path / "any name.mha", "-o", tmp_path / "single", *MODEL)
+    single = ("-i", tmp_path / "any name.mha", "-o", tmp_path / "single")
+    assert workspace.raemd("predict", *single, *MODEL).returncode == 0
     from_zip = labels(tmp_path / "zip" / f"{patient.uids['ct']}.nii.gz")
     assert from_zip.any()
     assert np.array_equal(from_zip, labels(tmp_path / "single" / "any name.nii.gz"))
@@ -109,7 +110,7 @@ def test_what_cannot_be_is_told_before_anything_heavy(
     write_volume(noisy_spheres(1, (4, 40, 40))[0], tmp_path / "images" / "a_0000.nii.gz")
     option, source, *rest = arguments
     given = [option, tmp_path / source, *rest, "-o", tmp_path / "out"]
-    finished = workspace.attempt("raemd", "predict", *given, *MODEL)
+    finished = workspace.raemd("predict", *given, *MODEL)
     assert finished.returncode == 1
     assert told in finished.stdout
     assert "Traceback" not in finished.stdout and "secret" not in finished.stdout

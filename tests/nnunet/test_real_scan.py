@@ -8,7 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from nnunet_models import SEQUENTIALLY
 from nnunet_workspace import PLANNER, PREPROCESS, Workspace
+from nnunetv2.experiment_planning.plan_and_preprocess_entrypoints import plan_and_preprocess_entry
+from nnunetv2.inference.predict_from_raw_data import predict_entry_point
+from nnunetv2.run.run_training import run_training_entry
 
 TRAINER = "nnUNetTrainerRAEMD_unvalidated"
 PLANS = "nnUNetSmallPlans"
@@ -30,20 +34,22 @@ def shrink_plan(folder: Path) -> None:
 def test_from_dicom_to_a_prediction(real_data: Path, tmp_path: Path) -> None:
     workspace = Workspace(tmp_path / "raw", tmp_path / "preprocessed", tmp_path / "results")
     archive = real_data / "nsclc-radiomics"
-    workspace.run("raemd", "convert", "nsclc-radiomics", "-i", archive, "-d", 502, "--folds", 2)
+    convert = ("convert", "nsclc-radiomics", "-i", archive, "-d", 502, "--folds", 2, "-np", 1)
+    assert workspace.raemd(*convert).returncode == 0
     dataset = workspace.raw / "Dataset502_NSCLCRadiomics"
     (image_file,) = (dataset / "imagesTr").iterdir()
     (label_file,) = (dataset / "labelsTr").iterdir()
     assert image_file.name == "LUNG1-002_0000.nii.gz"
     assert (sitk.GetArrayViewFromImage(sitk.ReadImage(str(label_file))) == 1).sum() == 125_531
 
-    workspace.run("nnUNetv2_plan_and_preprocess", *PREPROCESS, "-d", 502, "-c", "2d", **PLANNER)
+    workspace.run_here(plan_and_preprocess_entry, *PREPROCESS, "-d", 502, "-c", "2d", **PLANNER)
     shrink_plan(workspace.preprocessed / dataset.name)
     model = ("-tr", TRAINER, "-p", PLANS)
-    workspace.run("nnUNetv2_train", 502, "2d", "all", *model, "-device", "cpu")
+    workspace.run_here(run_training_entry, 502, "2d", "all", *model, "-device", "cpu")
     folders = ("-i", image_file.parent, "-o", tmp_path / "out")
     cpu = ("-device", "cpu", "--disable_tta", "-step_size", 1.0)
-    workspace.run("nnUNetv2_predict", *folders, "-d", 502, "-c", "2d", *model, "-f", "all", *cpu)
+    options = ("-d", 502, "-c", "2d", *model, "-f", "all", *cpu)
+    workspace.run_here(predict_entry_point, *folders, *options, *SEQUENTIALLY)
     image = sitk.ReadImage(str(image_file))
     prediction = sitk.ReadImage(str(tmp_path / "out" / "LUNG1-002.nii.gz"))
     assert prediction.GetSize() == image.GetSize()

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
+from nnunet_models import SEQUENTIALLY
 from nnunet_workspace import Workspace
-from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor, predict_entry_point
 from nnunetv2.run.run_training import run_training_entry
 
 pytestmark = pytest.mark.slow
@@ -95,7 +96,7 @@ def test_an_exported_model_predicts_the_same_elsewhere(
     elsewhere.run("nnUNetv2_install_pretrained_model_from_zip", archive)
     assert elsewhere.model(RAEMD, "2d").is_dir()
     output = tmp_path / "predictions"
-    elsewhere.run("nnUNetv2_predict", "-i", new_scans, "-o", output, *PREDICT)
+    elsewhere.run_here(predict_entry_point, "-i", new_scans, "-o", output, *PREDICT, *SEQUENTIALLY)
     files = sorted(predictions.glob("*.nii.gz"))
     assert len(files) == 3
     for file in files:
