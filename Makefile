@@ -12,7 +12,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint lint-types docs clean build/installed
+.PHONY: demo test lint lint-types docs clean build/installed build/conftests
 
 demo: $(VENV)/.installed
 	$(BIN)/raemd demo
@@ -28,9 +28,15 @@ lint: $(VENV)/.installed-dev
 	$(MAKE) --no-print-directory lint-types
 
 # Needs no stamp, and can be run in any environment. What mypy says names the files of the checkout.
-lint-types: build/installed
-	set -o pipefail; MYPYPATH=$< $(BIN)/mypy $</nnunetv2_raemd benchmarks/*.py \
-	  | sed -E 's#^$</##; s#^nnunetv2_raemd/(dataset_conversion|plans)/#\1/#'
+lint-types: build/installed build/conftests
+	set -o pipefail; MYPYPATH=$< $(BIN)/mypy --exclude '^tests/[^/]*/conftest\.py$$' \
+	  $</nnunetv2_raemd benchmarks/*.py tests build/conftests | sed -E \
+	  's#^$</##; s#^nnunetv2_raemd/(dataset_conversion|plans)/#\1/#; s#^build/conftests/([a-z_]+)_#tests/\1/#'
+
+# mypy knows a file by its name alone, and each folder of tests may have a conftest.py.
+build/conftests:
+	rm -rf $@ && mkdir -p $@
+	for file in tests/*/conftest.py; do cp -p $$file $@/$$(basename $$(dirname $$file))_conftest.py; done
 
 # The package as installations have it, for what does not read the __path__ of nnunetv2_raemd/__init__.py.
 build/installed:

@@ -10,11 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from dicom_patient import DicomPatient
+    from dicom_patient import DicomPatient, MakePatient, SaveDicom
     from nnunet_workspace import Workspace
-    from pydicom.dataset import Dataset
 
 os.environ.setdefault("nnUNet_def_n_proc", "1")  # nnU-Net reads it when it is imported
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell
@@ -70,7 +67,7 @@ def more_datasets(workspace: Workspace) -> Workspace:
 
 
 @pytest.fixture
-def make_patient(tmp_path: Path) -> Callable[..., DicomPatient]:
+def make_patient(tmp_path: Path) -> MakePatient:
     """Makes patients below `tmp_path / "dicom"`, a folder each."""
     from dicom_patient import DicomPatient  # noqa: PLC0415 - pydicom is not for every test
 
@@ -81,7 +78,7 @@ def make_patient(tmp_path: Path) -> Callable[..., DicomPatient]:
 
 
 @pytest.fixture
-def save_dicom() -> Callable[[Dataset, Path], None]:
+def save_dicom() -> SaveDicom:
     """Writes a data set to a file, creating its folder."""
     from dicom_patient import save  # noqa: PLC0415
 

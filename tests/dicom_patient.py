@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ class DicomPatient:
     intercept: float = -1024.0
 
     def __post_init__(self) -> None:
-        self.uids = {
+        self.uids: dict[str, str] = {
             key: generate_uid(entropy_srcs=[self.patient_id, key]) for key in ("study", "ct", "frame", "rt")
         }
         axes = np.reshape(self.orientation, (2, 3)).astype(float)
@@ -150,6 +150,10 @@ class DicomPatient:
             (bottom + 0.5, left - 0.5),
         ]
         return [("CLOSED_PLANAR", self.to_world(corners, self.heights_mm[i])) for i in slices]
+
+
+MakePatient = Callable[..., DicomPatient]
+SaveDicom = Callable[[Dataset, Path], None]
 
 
 def save(dataset: Dataset, file: Path) -> None:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,10 @@ from nnunetv2_raemd.prediction.batch_request import Batch
 from nnunetv2_raemd.prediction.cluster_prediction import ModelInUse, PredictionJob
 from nnunetv2_raemd.prediction.input_cases import InputCase
 from nnunetv2_raemd.prediction.model_loading import load_model
-from nnunetv2_raemd.prediction.trained_model import Model
+from nnunetv2_raemd.prediction.trained_model import AnyModel, Model
+
+if TYPE_CHECKING:
+    from distributed import LocalCluster
 
 distributed = pytest.importorskip("distributed", reason="the extra [cluster] is not installed")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX's")
@@ -46,7 +50,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def cluster(results: Path) -> Iterator[distributed.LocalCluster]:
+def cluster(results: Path) -> Iterator[LocalCluster]:
     """Two worker processes of one thread, which are started anew when they die."""
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
@@ -75,15 +79,13 @@ def segmentations(folder: Path) -> dict[str, np.ndarray]:
     return {file.name: sitk.GetArrayFromImage(sitk.ReadImage(str(file))) for file in files}
 
 
-def pids(cluster: distributed.LocalCluster) -> list[int]:
+def pids(cluster: LocalCluster) -> list[int]:
     with distributed.Client(cluster.scheduler_address, set_as_default=False) as client:
         client.wait_for_workers(2, timeout=120)
         return list(client.run(os.getpid).values())
 
 
-def test_prediction_survives_the_kill_of_a_worker(
-    cluster: distributed.LocalCluster, scans: Path, tmp_path: Path
-) -> None:
+def test_prediction_survives_the_kill_of_a_worker(cluster: LocalCluster, scans: Path, tmp_path: Path) -> None:
     """Nothing is lost and nothing there twice, a scan that cannot be read fails alone."""
     assert raemd("predict", "-i", scans, "-o", tmp_path / "here", *MODEL, "-npp", 0, "-nps", 0).exit_code == 0
     whole = (scans / "scan0_0000.nii.gz").read_bytes()
@@ -121,9 +123,9 @@ def test_a_worker_loads_the_model_once(
 ) -> None:
     loads = []
 
-    def counted(*arguments: object, **settings: object) -> object:
-        loads.append(arguments)
-        return load_model(*arguments, **settings)
+    def counted(model: AnyModel, **settings: Any) -> Any:
+        loads.append(model)
+        return load_model(model, **settings)
 
     monkeypatch.setattr(cluster_prediction, "load_model", counted)
     model = Model("601", "nnUNetTrainerRAEMD", "nnUNetPlans", "2d", ("0",), "checkpoint_final.pth")
@@ -153,9 +155,7 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
     return predictions, references
 
 
-def test_evaluation_finds_the_same(
-    cluster: distributed.LocalCluster, folders: tuple[Path, Path], tmp_path: Path
-) -> None:
+def test_evaluation_finds_the_same(cluster: LocalCluster, folders: tuple[Path, Path], tmp_path: Path) -> None:
     command = ("evaluate", "-i", folders[0], "-ref", folders[1])
     here = raemd(*command, "-np", 1, "-o", tmp_path / "here")
     there = raemd(*command, "--scheduler", cluster.scheduler_address, "-o", tmp_path / "there")
@@ -166,7 +166,7 @@ def test_evaluation_finds_the_same(
 
 
 def test_post_processing_finds_and_does_the_same(
-    cluster: distributed.LocalCluster, folders: tuple[Path, Path], tmp_path: Path
+    cluster: LocalCluster, folders: tuple[Path, Path], tmp_path: Path
 ) -> None:
     predictions, references = folders
     settings, scheduler = (

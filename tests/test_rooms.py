@@ -53,7 +53,7 @@ def room(module: str) -> str:
 
 def test_there_is_no_circle_between_rooms_nor_between_files() -> None:
     of_files = {name: set(imported(file)) - {name} for name, file in MODULES.items()}
-    of_rooms = defaultdict(set)
+    of_rooms: defaultdict[str, set[str]] = defaultdict(set)
     for name, others in of_files.items():
         of_rooms[room(name)] |= {room(other) for other in others} - {room(name)}
     assert len(of_rooms) > 20 and sum(map(len, of_files.values())) > 500  # the imports were found

@@ -161,6 +161,7 @@ def trained_weights(source: SourceModel, iterations: int = 120) -> dict[str, Ten
     """With which the network finds the spheres, the same in every run."""
     network = source.network
     torch.manual_seed(0)
+    module: Any
     for module in network.modules():
         if hasattr(module, "reset_parameters"):
             module.reset_parameters()

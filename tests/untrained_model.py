@@ -10,7 +10,7 @@ import torch
 
 from nnunetv2_raemd.architecture.raemd_net import RAEMDNet
 
-ARGUMENTS = {
+ARGUMENTS: dict[str, Any] = {
     "n_stages": 3,
     "features_per_stage": [4, 6, 8],
     "kernel_sizes": [[1, 3, 3], [1, 3, 3], [1, 3, 3]],

@@ -79,6 +79,7 @@ def test_cell_state_does_not_overflow_in_half_precision() -> None:
     with torch.no_grad():
         for parameter in lstm.parameters():
             parameter.zero_()
+        assert lstm.input_conv.bias is not None
         lstm.input_conv.bias.fill_(40.0)
     x = torch.zeros(1, 3000, 1, 1, 1)
     cells: list[Tensor] = []
@@ -107,5 +108,6 @@ def test_fusion_adds_the_projected_recurrence() -> None:
     x = torch.randn(6, 4, 5, 5, dtype=torch.float64)
     recurrent = fusion.lstm(x.reshape(2, 3, 4, 5, 5)).reshape(6, 2 * HIDDEN, 5, 5)
     weight, bias = fusion.projection.weight[:, :, 0, 0], fusion.projection.bias
+    assert bias is not None
     expected = x + torch.einsum("kc,nchw->nkhw", weight, recurrent) + bias[None, :, None, None]
     torch.testing.assert_close(fusion(x, 3), expected)

@@ -1,5 +1,7 @@
 """What the decoder does with coarse and encoder features, word by word."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -64,6 +66,7 @@ def test_plain_stage(stride: tuple[int, int]) -> None:
     coarse = torch.randn(2, 6, 4, 5, dtype=torch.float64)
     skip = torch.randn(2, 4, 4 * stride[0], 5 * stride[1], dtype=torch.float64)
     up = F.conv_transpose2d(coarse, stage.up.weight, stage.up.bias, stride=stride)
-    conv = stage.convs[0][0]
+    convs: Any = stage.convs
+    conv = convs[0][0]
     expected = F.conv2d(torch.cat((up, skip), dim=1), conv.weight, conv.bias, padding=1)
     torch.testing.assert_close(stage(coarse, skip), F.leaky_relu(expected, 0.01))

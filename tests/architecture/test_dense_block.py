@@ -1,5 +1,7 @@
 """Equation 3.3: every layer sees the concatenation of all before it."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -11,10 +13,11 @@ from nnunetv2_raemd.architecture.dense_block import DenseBlock, dense_shares
 
 def weight_of_layer(block: DenseBlock, layer: int, growth_rate: int) -> Tensor:
     """The kernel of one layer over [input, layer 0, ..., layer - 1], gathered from the block's parts."""
+    from_layer: Any = block.from_layer
     parts = [block.from_input.weight[layer * growth_rate :][:growth_rate]]
     for source in range(layer):
         later = layer - source - 1
-        parts.append(block.from_layer[source].weight[later * growth_rate :][:growth_rate])
+        parts.append(from_layer[source].weight[later * growth_rate :][:growth_rate])
     return torch.cat(parts, dim=1)
 
 

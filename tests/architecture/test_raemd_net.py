@@ -29,7 +29,12 @@ PLAN: dict[str, Any] = {
     "nonlin": nn.LeakyReLU,
     "nonlin_kwargs": {"inplace": True},
 }
-PARTS_OFF = {"multi_scale": False, "dense": False, "attention": False, "n_recurrent_stages": 0}
+PARTS_OFF: dict[str, Any] = {
+    "multi_scale": False,
+    "dense": False,
+    "attention": False,
+    "n_recurrent_stages": 0,
+}
 
 
 def plain_unet(input_channels: int, num_classes: int, deep_supervision: bool) -> PlainConvUNet:

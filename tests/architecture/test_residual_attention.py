@@ -1,5 +1,7 @@
 """Equations 3.5 to 3.9, each computed word by word."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -17,21 +19,22 @@ def features() -> Tensor:
 
 def literal_spatial(attention: SpatialAttention, f: Tensor) -> Tensor:
     """Equation 3.5 pixel by pixel."""
+    conv: Any = attention.conv
     result = torch.empty(f.shape[0], 1, *f.shape[2:], dtype=f.dtype)
     for row in range(f.shape[2]):
         for column in range(f.shape[3]):
-            value = (f[:, :, row, column] * attention.conv.weight[0, :, 0, 0]).sum(1) + attention.conv.bias
+            value = (f[:, :, row, column] * conv.weight[0, :, 0, 0]).sum(1) + conv.bias
             result[:, 0, row, column] = 1 / (1 + torch.exp(-value))
     return result
 
 
 def literal_channel(attention: ChannelAttention, f: Tensor) -> Tensor:
     """Equation 3.7 with one MLP for the average and the maximum."""
-    first, _, second = attention.mlp
+    linear: Any = attention.mlp
 
-    def mlp(pooled: Tensor) -> Tensor:
-        hidden = (pooled @ first.weight.T + first.bias).clamp_min(0)
-        return hidden @ second.weight.T + second.bias
+    def mlp(pooled: Tensor) -> Any:
+        hidden = (pooled @ linear[0].weight.T + linear[0].bias).clamp_min(0)
+        return hidden @ linear[2].weight.T + linear[2].bias
 
     average = f.sum((2, 3)) / (f.shape[2] * f.shape[3])
     maximum = f.flatten(2).max(dim=2).values

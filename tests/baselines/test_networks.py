@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -42,7 +44,9 @@ def count_weights(module: nn.Module) -> int:
     [(FLAT, (40, 24)), (FLAT, (16, 16)), (THICK_SLICES, (4, 24, 16))],
     ids=["2d", "one pixel at the bottom", "3d"],
 )
-def test_puts_out_logits_of_the_images_size(build, topology: Topology, size: tuple[int, ...]) -> None:
+def test_puts_out_logits_of_the_images_size(
+    build: Callable[..., nn.Module], topology: Topology, size: tuple[int, ...]
+) -> None:
     network = build(topology, 2, 3)
     logits = network(torch.randn(2, 2, *size))
     assert isinstance(logits, Tensor)
@@ -53,7 +57,7 @@ def test_puts_out_logits_of_the_images_size(build, topology: Topology, size: tup
 
 
 @pytest.mark.parametrize("build", NETWORKS)
-def test_a_case_does_not_depend_on_the_rest_of_its_batch(build) -> None:
+def test_a_case_does_not_depend_on_the_rest_of_its_batch(build: Callable[..., nn.Module]) -> None:
     """As it would with batch normalisation, in training mode."""
     network = build(FLAT, 1, 2).train()
     images = torch.randn(2, 1, 24, 24)
@@ -61,7 +65,7 @@ def test_a_case_does_not_depend_on_the_rest_of_its_batch(build) -> None:
 
 
 @pytest.mark.parametrize("build", MONAIS)
-def test_says_how_to_install_monai(build, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_says_how_to_install_monai(build: Callable[..., nn.Module], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "monai.networks.nets", None)
     with pytest.raises(UserError, match=r'pip install "nnunetv2-raemd\[baselines\]"'):
         build(FLAT, 1, 2)
@@ -89,12 +93,13 @@ def test_segnet_takes_the_first_five_stages_of_the_plan() -> None:
     strides = ((1, 1), *7 * ((2, 2),))
     network = segnet(Topology(features=(1, 2, 3, 4, 5, 6, 6, 6), strides=strides), 1, 2)
     assert [pool.kernel_size for pool in network.pools] == 5 * [(2, 2)]
-    assert [stage[0].out_channels for stage in network.encoder] == [1, 2, 3, 4, 5]
+    encoder: Any = network.encoder
+    assert [stage[0].out_channels for stage in encoder] == [1, 2, 3, 4, 5]
 
 
 def test_segnet_puts_maxima_back_where_they_were() -> None:
     """With identities for convolutions, by hand: of each 2 x 2 square only the maximum is left."""
-    network = SegNet(1, 1, features=(1,), pooling=[(2, 2)])
+    network: Any = SegNet(1, 1, features=(1,), pooling=[(2, 2)])
     network.encoder[0] = network.last = network.head = nn.Identity()
     image = torch.tensor([[1.0, 2.0, 0.0, 7.0], [4.0, 3.0, 6.0, 5.0]])
     expected = torch.tensor([[0.0, 0.0, 0.0, 7.0], [4.0, 0.0, 0.0, 0.0]])
@@ -120,7 +125,8 @@ def test_attention_unet_has_the_plans_strides() -> None:
 
 def test_unet_plus_plus_has_the_features_of_the_plan() -> None:
     strides = ((1, 1), *5 * ((2, 2),))
-    network = unet_plus_plus(Topology(features=(2, 4, 6, 8, 10, 12), strides=strides), 1, 2).network.network
+    padded: Any = unet_plus_plus(Topology(features=(2, 4, 6, 8, 10, 12), strides=strides), 1, 2)
+    network = padded.network.network
     encoder = [getattr(network, f"conv_{stage}_0") for stage in range(5)]
     widths = [[m for m in stage.modules() if isinstance(m, nn.Conv2d)][-1].out_channels for stage in encoder]
     assert widths == [2, 4, 6, 8, 10]
@@ -146,9 +152,10 @@ class Recorder(nn.Module):
 
 def test_padding_adds_zeros_and_cuts_them_off_again() -> None:
     image = torch.randn(1, 1, 3, 5)
-    padded = Padded(Recorder(), multiple_of=4)
+    recorder = Recorder()
+    padded = Padded(recorder, multiple_of=4)
     torch.testing.assert_close(padded(image), image)
-    seen = padded.network.seen
+    seen = recorder.seen
     assert seen.shape == (1, 1, 4, 8)
     torch.testing.assert_close(seen[..., :3, :5], image)
     assert seen.count_nonzero() == 15

@@ -14,6 +14,7 @@ import torch
 from typer.testing import CliRunner
 
 from nnunetv2_raemd.bench import roofline
+from nnunetv2_raemd.bench.training_step import TrainingStep
 from nnunetv2_raemd.cli import app, main
 
 TINY = ("--size", "16", "--slices", "4", "--sequence", "2", "--features", "8", "--rounds", "3")
@@ -166,12 +167,10 @@ def test_cuda_where_there_is_none(failing: Callable[..., str], monkeypatch: pyte
 def test_a_network_that_does_not_fit_is_left_out_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
     from nnunetv2_raemd.bench import competition  # noqa: PLC0415 - patched
 
-    real = competition.TrainingStep
-
     def too_large(peer: Any, device: torch.device) -> Any:
         if peer.name == "nnunet-3d":
             raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB.")
-        return real(peer, device)
+        return TrainingStep(peer, device)
 
     monkeypatch.setattr(competition, "TrainingStep", too_large)
     result = CliRunner().invoke(app, ["bench", *TINY, "--rounds", "1", "--peers", "nnunet-2d", "nnunet-3d"])

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import pytest
+from planned_datasets import Scans, run_planner
 
 from nnunetv2_raemd.bench.sized_plans import PATCHES_OF_SCAN, SCAN_SHAPE, SPACING_MM, nnunet_plan
 from nnunetv2_raemd.bench.sizes import Sizes
@@ -16,23 +15,9 @@ from nnunetv2_raemd.errors import UserError
 NNUNET_FEATURES = 32
 
 
-@pytest.fixture(scope="module")
-def planning() -> ModuleType:
-    """Runs nnU-Net's planners on datasets that are described rather than written."""
-    file = Path(__file__).parents[1] / "plans" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("planning", file)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["planning"] = module  # its dataclasses look there
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.mark.parametrize(("planner", "network"), [("default", "PlainConvUNet"), ("M", "ResidualEncoderUNet")])
-def test_it_is_what_nnunets_planner_makes_for_the_scan(
-    planning: ModuleType, planner: str, network: str, tmp_path: Path
-) -> None:
-    theirs = planning.run_planner(planner, planning.Scans(SCAN_SHAPE, SPACING_MM, number=40), tmp_path)
+def test_it_is_what_nnunets_planner_makes_for_the_scan(planner: str, network: str, tmp_path: Path) -> None:
+    theirs = run_planner(planner, Scans(SCAN_SHAPE, SPACING_MM, number=40), tmp_path)
     sizes = Sizes(PATCHES_OF_SCAN[2][0], features=NNUNET_FEATURES, patch_3d=PATCHES_OF_SCAN[3])
     ours = nnunet_plan(network, sizes)
     for name in ("2d", "3d_fullres"):
@@ -58,6 +43,6 @@ def test_all_see_the_same_voxels() -> None:
         ({"size": 100}, "nnU-Net would make patches of 112 x 112 from 100 x 100"),
     ],
 )
-def test_sizes_that_do_not_fit(sizes: dict[str, int], complaint: str) -> None:
+def test_sizes_that_do_not_fit(sizes: dict[str, Any], complaint: str) -> None:
     with pytest.raises(UserError, match=complaint):
         nnunet_plan("PlainConvUNet", Sizes(**sizes))

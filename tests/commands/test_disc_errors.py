@@ -59,7 +59,9 @@ def test_other_errors_of_the_system_without_a_file_are_faults(monkeypatch: pytes
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux only")
-def test_a_full_disc_in_earnest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+def test_a_full_disc_in_earnest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """All that is written to /dev/full fails as on a full disc."""
     folder = tmp_path / "LUNA"
     monkeypatch.setattr(

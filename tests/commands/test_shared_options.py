@@ -52,7 +52,9 @@ def app(called: list[tuple[Any, ...]]) -> typer.Typer:
         (["other", "--source", "b", "--workers", "7"], (Shared("b", 7),)),
     ],
 )
-def test_each_command_gets_the_values(app, called, typed: list[str], expected: tuple[Any, ...]) -> None:
+def test_each_command_gets_the_values(
+    app: typer.Typer, called: list[tuple[Any, ...]], typed: list[str], expected: tuple[Any, ...]
+) -> None:
     assert CliRunner().invoke(app, typed).exit_code == 0
     assert called == [expected]
 
@@ -60,12 +62,14 @@ def test_each_command_gets_the_values(app, called, typed: list[str], expected: t
 @pytest.mark.parametrize(
     "typed", [["other"], ["other", "-s", "a", "--workers", "0"], ["other", "--name", "N"]]
 )
-def test_what_is_wrong_is_refused_before_the_command(app, called, typed: list[str]) -> None:
+def test_what_is_wrong_is_refused_before_the_command(
+    app: typer.Typer, called: list[tuple[Any, ...]], typed: list[str]
+) -> None:
     assert CliRunner().invoke(app, typed).exit_code == 2
     assert not called
 
 
-def test_help_has_required_options_then_the_commands_own_then_the_rest(app) -> None:
+def test_help_has_required_options_then_the_commands_own_then_the_rest(app: typer.Typer) -> None:
     shown = CliRunner().invoke(app, ["one", "--help"]).output
     places = [shown.index(word) for word in ("The first.", "--source", "--name", "--workers", "--strict")]
     assert places == sorted(places)

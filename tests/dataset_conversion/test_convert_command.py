@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from dicom_patient import MakePatient
+from luna_folder import LunaFolder
 
 from nnunetv2_raemd.cli import main
 from nnunetv2_raemd.dataset_conversion.dataset_writing import conversion_batch
@@ -23,7 +26,7 @@ from nnunetv2_raemd.phantom.phantom_archive import write_archive
 
 
 @pytest.fixture
-def raemd(monkeypatch: pytest.MonkeyPatch):
+def raemd(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """Runs `raemd convert` with the arguments given and returns the exit status."""
 
     def run(*arguments: object) -> int:
@@ -39,14 +42,24 @@ def images(folder: Path) -> list[str]:
     return sorted(file.name for file in (folder / "imagesTr").glob("*"))
 
 
-def test_luna16(luna_of_five, nnunet_folders: Path, raemd, capsys: pytest.CaptureFixture[str]) -> None:
+def test_luna16(
+    luna_of_five: LunaFolder,
+    nnunet_folders: Path,
+    raemd: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     options = ("--input", luna_of_five.path, "--dataset-id", 501, "--masks", "sphere", "--workers", 1)
     assert raemd("luna16", *options) == 0
     assert len(images(nnunet_folders / "Dataset501_LUNA16")) == 5
     assert "5 in dataset, 0 failed, 0 excluded" in capsys.readouterr().out
 
 
-def test_bad_case_gives_exit_status_1(luna_of_five, nnunet_folders: Path, raemd, capsys) -> None:
+def test_bad_case_gives_exit_status_1(
+    luna_of_five: LunaFolder,
+    nnunet_folders: Path,
+    raemd: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     luna_of_five.voxels("1.0").unlink()
     options = ("luna16", "-i", luna_of_five.path, "-d", 501, "--masks", "sphere", "--workers", 1)
     assert raemd(*options) == 1
@@ -59,7 +72,12 @@ def test_bad_case_gives_exit_status_1(luna_of_five, nnunet_folders: Path, raemd,
 
 @pytest.mark.parametrize("archive", ["luna16", "nsclc-radiomics"])
 def test_dry_run_writes_nothing(
-    luna_of_five, make_patient, nnunet_folders: Path, raemd, capsys, archive: str
+    luna_of_five: LunaFolder,
+    make_patient: MakePatient,
+    nnunet_folders: Path,
+    raemd: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    archive: str,
 ) -> None:
     patient = make_patient()
     patient.write_ct()
@@ -72,7 +90,7 @@ def test_dry_run_writes_nothing(
 
 
 def test_user_errors_are_one_message_and_no_traceback(
-    tmp_path: Path, nnunet_folders: Path, raemd, capsys
+    tmp_path: Path, nnunet_folders: Path, raemd: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert raemd("luna16", "--input", tmp_path, "--dataset-id", 501) == 1
     assert raemd("nsclc-radiomics", "--input", tmp_path, "--dataset-id", 501, "--roi", "gtv(") == 1
@@ -82,7 +100,12 @@ def test_user_errors_are_one_message_and_no_traceback(
     assert raemd("luna16", "--input", tmp_path, "--dataset-id", 501, "--masks", "cubes") == 2
 
 
-def test_qc_draws_and_says_where(luna_of_five, nnunet_folders: Path, raemd, capsys) -> None:
+def test_qc_draws_and_says_where(
+    luna_of_five: LunaFolder,
+    nnunet_folders: Path,
+    raemd: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     options = ("luna16", "-i", luna_of_five.path, "-d", 501, "--masks", "sphere", "--workers", 1)
     assert raemd(*options) == 0
     assert raemd(*options, "--qc") == 0
@@ -91,7 +114,11 @@ def test_qc_draws_and_says_where(luna_of_five, nnunet_folders: Path, raemd, caps
 
 
 def test_picture_that_cannot_be_drawn_gives_exit_status_1(
-    luna_of_five, nnunet_folders: Path, raemd, capsys, monkeypatch
+    luna_of_five: LunaFolder,
+    nnunet_folders: Path,
+    raemd: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(quality_pictures, "_draw", lambda *_: 1 / 0)
     options = ("luna16", "-i", luna_of_five.path, "-d", 501, "--masks", "sphere", "--workers", 1)
@@ -99,7 +126,13 @@ def test_picture_that_cannot_be_drawn_gives_exit_status_1(
     assert "1.0: no picture: ZeroDivisionError" in capsys.readouterr().out
 
 
-def test_scheduler_that_is_not_there(luna_of_five, nnunet_folders: Path, raemd, capsys, monkeypatch) -> None:
+def test_scheduler_that_is_not_there(
+    luna_of_five: LunaFolder,
+    nnunet_folders: Path,
+    raemd: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     pytest.importorskip("distributed", reason="the extra [cluster] is not installed")
     monkeypatch.setattr(scheduler, "CONNECT_S", 1)
     options = ("luna16", "-i", luna_of_five.path, "-d", 501, "--scheduler", "tcp://127.0.0.1:9")
@@ -109,7 +142,12 @@ def test_scheduler_that_is_not_there(luna_of_five, nnunet_folders: Path, raemd, 
     )
 
 
-def test_options_that_do_not_go_together(luna_of_five, nnunet_folders: Path, raemd, capsys) -> None:
+def test_options_that_do_not_go_together(
+    luna_of_five: LunaFolder,
+    nnunet_folders: Path,
+    raemd: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     options = ("luna16", "-i", luna_of_five.path, "-d", 501, "--xml", luna_of_five.path)
     assert raemd(*options, "--masks", "sphere") == 1
     assert raemd(*options) == 1
@@ -118,7 +156,12 @@ def test_options_that_do_not_go_together(luna_of_five, nnunet_folders: Path, rae
     assert raemd(*options, "--consensus", "1.2") == 2 and raemd(*options, "--min-readers", "0") == 2
 
 
-def test_failures_of_one_reason_are_one_line(luna_of_five, nnunet_folders: Path, raemd, capsys) -> None:
+def test_failures_of_one_reason_are_one_line(
+    luna_of_five: LunaFolder,
+    nnunet_folders: Path,
+    raemd: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     if find_spec("pylidc") is None:
         pytest.skip("the extra [luna16] is not installed")
     assert raemd("luna16", "-i", luna_of_five.path, "-d", 501, "--dry-run") == 0
@@ -128,7 +171,10 @@ def test_failures_of_one_reason_are_one_line(luna_of_five, nnunet_folders: Path,
 
 
 def test_dry_run_under_new_names_says_that_it_explains_nothing(
-    luna_of_five, nnunet_folders: Path, raemd, capsys
+    luna_of_five: LunaFolder,
+    nnunet_folders: Path,
+    raemd: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     options = ("luna16", "-i", luna_of_five.path, "-d", 501, "--masks", "sphere", "--anonymize", "--dry-run")
     assert raemd(*options) == 0
@@ -137,7 +183,11 @@ def test_dry_run_under_new_names_says_that_it_explains_nothing(
 
 
 def test_folder_that_cannot_be_written_is_one_message(
-    luna_of_five, nnunet_folders: Path, raemd, capsys, monkeypatch
+    luna_of_five: LunaFolder,
+    nnunet_folders: Path,
+    raemd: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (nnunet_folders / "file").touch()
     monkeypatch.setenv("nnUNet_raw", str(nnunet_folders / "file"))
@@ -147,7 +197,11 @@ def test_folder_that_cannot_be_written_is_one_message(
 
 
 def test_relative_folders_become_absolute(
-    luna_of_five, nnunet_folders: Path, raemd, capsys, monkeypatch
+    luna_of_five: LunaFolder,
+    nnunet_folders: Path,
+    raemd: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Workers of a cluster have another working directory."""
     monkeypatch.chdir(nnunet_folders.parent)
@@ -157,13 +211,19 @@ def test_relative_folders_become_absolute(
 
 
 def test_seed_that_numpy_does_not_take_is_refused_before_the_work(
-    luna_of_five, nnunet_folders, raemd
+    luna_of_five: LunaFolder, nnunet_folders: Path, raemd: Callable[..., int]
 ) -> None:
     options = ("luna16", "-i", luna_of_five.path, "-d", 501, "--masks", "sphere", "--workers", 1)
     assert raemd(*options, "--seed", -1) == 2 and raemd(*options, "--seed", 2**32) == 2
 
 
-def test_interrupt_says_how_to_go_on(luna_of_five, nnunet_folders: Path, raemd, capsys, monkeypatch) -> None:
+def test_interrupt_says_how_to_go_on(
+    luna_of_five: LunaFolder,
+    nnunet_folders: Path,
+    raemd: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
@@ -174,7 +234,11 @@ def test_interrupt_says_how_to_go_on(luna_of_five, nnunet_folders: Path, raemd, 
 
 
 def test_excluded_patient_is_no_failure(
-    make_patient, tmp_path: Path, nnunet_folders: Path, raemd, capsys
+    make_patient: MakePatient,
+    tmp_path: Path,
+    nnunet_folders: Path,
+    raemd: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     for name in ("A", "B"):
         patient = make_patient(name)
@@ -186,7 +250,9 @@ def test_excluded_patient_is_no_failure(
     assert "B: excluded: asked for by --exclude" in capsys.readouterr().out
 
 
-def test_luna16_phantom_spheres_lie_on_the_nodules(tmp_path: Path, nnunet_folders: Path, raemd) -> None:
+def test_luna16_phantom_spheres_lie_on_the_nodules(
+    tmp_path: Path, nnunet_folders: Path, raemd: Callable[..., int]
+) -> None:
     """Round nodules: a ball of the mask's volume at its centroid is the nodule, but for its rim of voxels."""
     folder = tmp_path / "phantom"
     look = replace(LUNA16, shape=(48, 96, 96), spacing_mm=(2.0, 1.6, 1.6), irregularity=0.0)
@@ -203,7 +269,9 @@ def test_luna16_phantom_spheres_lie_on_the_nodules(tmp_path: Path, nnunet_folder
         assert 2 * np.sum(a & b) / (a.sum() + b.sum()) > 0.95
 
 
-def test_luna16_phantom_is_exact_by_its_contours(tmp_path: Path, nnunet_folders: Path, raemd) -> None:
+def test_luna16_phantom_is_exact_by_its_contours(
+    tmp_path: Path, nnunet_folders: Path, raemd: Callable[..., int]
+) -> None:
     folder = tmp_path / "phantom"
     small = replace(LUNA16, shape=(32, 96, 96), spacing_mm=(4.0, 2.5, 2.5), lesion_count=(1, 2))
     write_archive(folder, Luna16Layout(), small, 4)  # the last lies turned
@@ -222,7 +290,7 @@ def test_luna16_phantom_is_exact_by_its_contours(tmp_path: Path, nnunet_folders:
     assert report["settings"]["masks"] == "contours" and report["settings"]["contours_from"] == "xml"
 
 
-def test_nsclc_phantom_is_exact(tmp_path: Path, nnunet_folders: Path, raemd) -> None:
+def test_nsclc_phantom_is_exact(tmp_path: Path, nnunet_folders: Path, raemd: Callable[..., int]) -> None:
     folder = tmp_path / "phantom"
     small = replace(NSCLC_RADIOMICS, shape=(32, 96, 96), spacing_mm=(4.0, 2.5, 2.5))
     write_archive(folder, NsclcRadiomicsLayout(), small, 2)

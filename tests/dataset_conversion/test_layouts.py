@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from dicom_patient import MakePatient
+from luna_folder import LunaFolder
 from nnunetv2.experiment_planning.verify_dataset_integrity import verify_dataset_integrity
 from nnunetv2.preprocessing.normalization.map_channel_name_to_normalization import get_normalization_scheme
 
@@ -38,7 +40,7 @@ TEST, VALIDATION = ["1.0", "1.7"], 2
 
 
 @pytest.fixture
-def luna_of_ten(luna):
+def luna_of_ten(luna: LunaFolder) -> LunaFolder:
     """Scans 1.0 to 1.9 with a nodule and a lung mask each, in subsets 3 to 9 and 0 to 2."""
     for uid in UIDS:
         scan = luna.add_scan(uid, turned=uid == "1.3", nodule=(10.25, 9.5, 7.75))
@@ -86,7 +88,9 @@ class PartlyIgnored:
         return loaded
 
 
-def test_holdout_goes_to_the_test_folders(luna_of_ten, nnunet_folders: Path, nnunet_in_threads) -> None:
+def test_holdout_goes_to_the_test_folders(
+    luna_of_ten: LunaFolder, nnunet_folders: Path, nnunet_in_threads: None
+) -> None:
     folder = run(find_luna16_cases(luna_of_ten.path, Spheres()), split=Holdout()).folder
     training = sorted(set(UIDS).difference(TEST))
     assert files(folder) == {
@@ -104,12 +108,16 @@ def test_holdout_goes_to_the_test_folders(luna_of_ten, nnunet_folders: Path, nnu
     verify_dataset_integrity(str(folder), num_processes=1)
 
 
-def test_folders_of_test_cases_are_there_whatever_the_split(luna_of_ten, nnunet_folders: Path) -> None:
+def test_folders_of_test_cases_are_there_whatever_the_split(
+    luna_of_ten: LunaFolder, nnunet_folders: Path
+) -> None:
     assert files(run(find_luna16_cases(luna_of_ten.path, Spheres())).folder)["imagesTs"] == []
 
 
 @pytest.mark.parametrize("ignored", [False, True])
-def test_lung_and_nodule_regions(luna_of_ten, nnunet_folders: Path, nnunet_in_threads, ignored: bool) -> None:
+def test_lung_and_nodule_regions(
+    luna_of_ten: LunaFolder, nnunet_folders: Path, nnunet_in_threads: None, ignored: bool
+) -> None:
     found = find_luna16_cases(luna_of_ten.path, Spheres())
     about = DESCRIPTION
     if ignored:
@@ -127,7 +135,9 @@ def test_lung_and_nodule_regions(luna_of_ten, nnunet_folders: Path, nnunet_in_th
     verify_dataset_integrity(str(result.folder), num_processes=1)
 
 
-def test_cropped_images_in_subsets(luna_of_ten, nnunet_folders: Path, nnunet_in_threads) -> None:
+def test_cropped_images_in_subsets(
+    luna_of_ten: LunaFolder, nnunet_folders: Path, nnunet_in_threads: None
+) -> None:
     choice = LungChoice(LungUse.CROP, margin_mm=1.0)
     found = with_lungs(
         find_luna16_cases(luna_of_ten.path, Spheres()), find_lung_masks(luna_of_ten.path), choice
@@ -139,7 +149,7 @@ def test_cropped_images_in_subsets(luna_of_ten, nnunet_folders: Path, nnunet_in_
     verify_dataset_integrity(str(result.folder), num_processes=1)
 
 
-def test_channel_name_decides_nnunets_normalisation(luna_of_ten, nnunet_folders: Path) -> None:
+def test_channel_name_decides_nnunets_normalisation(luna_of_ten: LunaFolder, nnunet_folders: Path) -> None:
     found = find_luna16_cases(luna_of_ten.path, Spheres())
     schemes = {}
     for name in ("CT", "rescale_to_0_1"):
@@ -150,14 +160,14 @@ def test_channel_name_decides_nnunets_normalisation(luna_of_ten, nnunet_folders:
     assert image.tolist() == [0.0, 0.25, 1.0]
 
 
-def test_dataset_json_tells_where_it_comes_from(luna_of_ten, nnunet_folders: Path) -> None:
+def test_dataset_json_tells_where_it_comes_from(luna_of_ten: LunaFolder, nnunet_folders: Path) -> None:
     made = about_json(run(find_luna16_cases(luna_of_ten.path, Spheres()), limit=3).folder)
     assert made["licence"] == "CC BY 4.0" and "luna16.grand-challenge.org" in made["source"]
     assert "10.1016/j.media.2017.06.015" in made["reference"]
     assert made["converted_by"].startswith("nnunetv2-raemd ")
 
 
-def test_other_split_moves_cases_and_says_so(luna_of_ten, nnunet_folders: Path) -> None:
+def test_other_split_moves_cases_and_says_so(luna_of_ten: LunaFolder, nnunet_folders: Path) -> None:
     found = find_luna16_cases(luna_of_ten.path, Spheres())
     run(found, split=GroupedFolds())
     bytes_before = {f.name: f.read_bytes() for f in nnunet_folders.rglob("imagesT*/*")}
@@ -171,7 +181,7 @@ def test_other_split_moves_cases_and_says_so(luna_of_ten, nnunet_folders: Path) 
     assert not any("moved" in remark for remark in run(found).remarks)
 
 
-def test_move_cut_short_is_finished(luna_of_ten, nnunet_folders: Path) -> None:
+def test_move_cut_short_is_finished(luna_of_ten: LunaFolder, nnunet_folders: Path) -> None:
     found = find_luna16_cases(luna_of_ten.path, Spheres())
     folder = run(found, split=Holdout()).folder
     (folder / "labelsTs" / "1.0.nii.gz").replace(folder / "labelsTr" / "1.0.nii.gz")
@@ -179,7 +189,7 @@ def test_move_cut_short_is_finished(luna_of_ten, nnunet_folders: Path) -> None:
     assert files(folder)["labelsTs"] == TEST and "1.0" not in files(folder)["labelsTr"]
 
 
-def test_limit_grows_and_nobody_changes_sides(luna_of_ten, nnunet_folders: Path) -> None:
+def test_limit_grows_and_nobody_changes_sides(luna_of_ten: LunaFolder, nnunet_folders: Path) -> None:
     found = find_luna16_cases(luna_of_ten.path, Spheres())
     for limit in (1, 4, 8, None):
         result = run(found, split=Holdout(), limit=limit)
@@ -189,7 +199,7 @@ def test_limit_grows_and_nobody_changes_sides(luna_of_ten, nnunet_folders: Path)
     assert len(files(result.folder)["imagesTr"]) == 8
 
 
-def test_only_test_cases_are_no_dataset(luna_of_ten, nnunet_folders: Path) -> None:
+def test_only_test_cases_are_no_dataset(luna_of_ten: LunaFolder, nnunet_folders: Path) -> None:
     result = run(find_luna16_cases(luna_of_ten.path, Spheres()), split=Holdout(), limit=1)
     assert files(result.folder)["imagesTs"] == ["1.0"]
     assert not (result.folder / "dataset.json").exists()
@@ -197,7 +207,7 @@ def test_only_test_cases_are_no_dataset(luna_of_ten, nnunet_folders: Path) -> No
 
 
 def test_failed_test_case_leaves_nothing_and_moves_nobody(
-    luna_of_ten, nnunet_folders: Path, nnunet_in_threads
+    luna_of_ten: LunaFolder, nnunet_folders: Path, nnunet_in_threads: None
 ) -> None:
     whole = run(find_luna16_cases(luna_of_ten.path, Spheres()), split=Holdout()).folder
     before = files(whole), (whole / "splits_final.json").read_text()
@@ -213,7 +223,7 @@ def test_failed_test_case_leaves_nothing_and_moves_nobody(
     assert (files(whole), (whole / "splits_final.json").read_text()) == before
 
 
-def test_scan_that_cannot_be_planned_moves_nobody(luna_of_ten, nnunet_folders: Path) -> None:
+def test_scan_that_cannot_be_planned_moves_nobody(luna_of_ten: LunaFolder, nnunet_folders: Path) -> None:
     copy = luna_of_ten.path / "copy"
     copy.mkdir()
     (copy / "1.4.mhd").write_bytes(next(luna_of_ten.path.glob("subset*/1.4.mhd")).read_bytes())
@@ -226,7 +236,7 @@ def test_scan_that_cannot_be_planned_moves_nobody(luna_of_ten, nnunet_folders: P
     assert not any("moved" in remark for remark in mended.remarks)
 
 
-def test_overwriting_forgets_who_was_there(luna_of_ten, nnunet_folders: Path) -> None:
+def test_overwriting_forgets_who_was_there(luna_of_ten: LunaFolder, nnunet_folders: Path) -> None:
     found = find_luna16_cases(luna_of_ten.path, Spheres())
     few = replace(found, cases=found.cases[2:6])
     fresh = files(run(few, split=Holdout()).folder)
@@ -235,7 +245,7 @@ def test_overwriting_forgets_who_was_there(luna_of_ten, nnunet_folders: Path) ->
     assert len(fresh["imagesTs"]) == 1
 
 
-def test_overwrite_clears_both_parts(luna_of_ten, nnunet_folders: Path) -> None:
+def test_overwrite_clears_both_parts(luna_of_ten: LunaFolder, nnunet_folders: Path) -> None:
     found = find_luna16_cases(luna_of_ten.path, Spheres())
     run(found, split=Holdout())
     result = run(found, split=GroupedFolds(), overwrite=True, limit=2)
@@ -247,7 +257,7 @@ def test_overwrite_clears_both_parts(luna_of_ten, nnunet_folders: Path) -> None:
     }
 
 
-def test_somebody_elses_test_images_are_not_touched(luna_of_ten, nnunet_folders: Path) -> None:
+def test_somebody_elses_test_images_are_not_touched(luna_of_ten: LunaFolder, nnunet_folders: Path) -> None:
     theirs = nnunet_folders / "Dataset501_Test" / "imagesTs" / "theirs_0000.nii.gz"
     theirs.parent.mkdir(parents=True)
     theirs.write_bytes(b"precious")
@@ -257,7 +267,7 @@ def test_somebody_elses_test_images_are_not_touched(luna_of_ten, nnunet_folders:
 
 
 def test_scans_outside_subsets_are_refused_before_anything_is_written(
-    luna_of_ten, nnunet_folders: Path
+    luna_of_ten: LunaFolder, nnunet_folders: Path
 ) -> None:
     for file in list(luna_of_ten.path.glob("subset*/1.5.*")):
         file.rename(luna_of_ten.path / file.name)
@@ -266,7 +276,7 @@ def test_scans_outside_subsets_are_refused_before_anything_is_written(
     assert not list(nnunet_folders.iterdir())
 
 
-def test_subsets_of_an_earlier_run_count(luna_of_ten, nnunet_folders: Path) -> None:
+def test_subsets_of_an_earlier_run_count(luna_of_ten: LunaFolder, nnunet_folders: Path) -> None:
     """The archive is large: some subsets are converted, removed, and others follow."""
     found = find_luna16_cases(luna_of_ten.path, Spheres())
     for cases in (found.cases[:5], found.cases[5:]):
@@ -275,7 +285,7 @@ def test_subsets_of_an_earlier_run_count(luna_of_ten, nnunet_folders: Path) -> N
     assert len(json.loads((folder / "splits_final.json").read_text())) == 10
 
 
-def test_words_in_a_scans_header_do_not_reach_the_dataset(luna, nnunet_folders: Path) -> None:
+def test_words_in_a_scans_header_do_not_reach_the_dataset(luna: LunaFolder, nnunet_folders: Path) -> None:
     luna.add_scan("1.0", nodule=(10, 9, 8))
     header = next(luna.path.rglob("1.0.mhd"))
     words = "Comment = Secret^Name\nPatientName = Secret^Name\nITK_FileNotes = Secret^Name\n"
@@ -294,7 +304,12 @@ def raemd_convert(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     return int(exit_.value.code or 0)
 
 
-def test_luna16_by_the_command(luna_of_ten, nnunet_folders: Path, monkeypatch, capsys) -> None:
+def test_luna16_by_the_command(
+    luna_of_ten: LunaFolder,
+    nnunet_folders: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     options = ["luna16", "-i", luna_of_ten.path, "-d", 501, "--masks", "sphere", "--split", "holdout"]
     options += ["--lungs", "class", "--channel-name", "rescale_to_0_1"]
     assert raemd_convert(monkeypatch, *options, "--dry-run") == 0
@@ -307,7 +322,12 @@ def test_luna16_by_the_command(luna_of_ten, nnunet_folders: Path, monkeypatch, c
     assert "other settings" in capsys.readouterr().err
 
 
-def test_luna16_without_its_lungs(luna_of_ten, nnunet_folders: Path, monkeypatch, capsys) -> None:
+def test_luna16_without_its_lungs(
+    luna_of_ten: LunaFolder,
+    nnunet_folders: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     options = ["luna16", "-i", luna_of_ten.path, "-d", 501, "--masks", "sphere", "--lungs", "crop"]
     (luna_of_ten.path / "seg-lungs-LUNA16" / "1.4.mhd").unlink()
     assert raemd_convert(monkeypatch, *options) == 1
@@ -316,7 +336,12 @@ def test_luna16_without_its_lungs(luna_of_ten, nnunet_folders: Path, monkeypatch
 
 
 def test_nsclc_radiomics_by_the_command(
-    make_patient, tmp_path: Path, nnunet_folders: Path, monkeypatch, capsys, nnunet_in_threads
+    make_patient: MakePatient,
+    tmp_path: Path,
+    nnunet_folders: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    nnunet_in_threads: None,
 ) -> None:
     for number in range(4):
         patient = make_patient(f"LUNG1-90{number}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,14 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-from dicom_patient import save
+from dicom_patient import MakePatient, save
 from pydicom.dataset import Dataset
 
 from nnunetv2_raemd.dataset_conversion.archives.nsclc_radiomics.nsclc_radiomics_choices import (
     DEFAULT_ROI,
     Incomplete,
 )
-from nnunetv2_raemd.dataset_conversion.archives.nsclc_radiomics.patient_case import MaskChoice
+from nnunetv2_raemd.dataset_conversion.archives.nsclc_radiomics.patient_case import ContouredCt, MaskChoice
 from nnunetv2_raemd.dataset_conversion.archives.nsclc_radiomics.patient_matching import (
     find_nsclc_radiomics_cases,
 )
@@ -40,7 +40,7 @@ def cases_in(folder: Path, source: MaskSource, roi: str = DEFAULT_ROI) -> FoundC
     return find_nsclc_radiomics_cases(index_folder(folder), choice=MaskChoice(RoiChoice(roi), source=source))
 
 
-def write_seg(images: list[Dataset], mask: np.ndarray, file: Path, *, label: str = "Segment 1") -> None:
+def write_seg(images: Sequence[Dataset], mask: np.ndarray, file: Path, *, label: str = "Segment 1") -> None:
     """A SEG of `mask` (S, rows, columns) as the archive has it: the tumour named by its coded type only."""
     for image in images:
         for keyword in ("AccessionNumber", "PatientSex", "StudyDate", "StudyTime", "StudyID"):
@@ -149,7 +149,12 @@ def test_two_seg_files_with_the_segment_are_refused(
 @pytest.mark.parametrize("omit_empty_frames", [True, False])
 @pytest.mark.parametrize("kind", ["BINARY", "FRACTIONAL", "LABELMAP"])
 def test_of_two_segments_called_so_the_one_that_is_drawn_counts(
-    make_patient, tmp_path: Path, mask: np.ndarray, kind: str, omit_empty_frames: bool, drawn: int
+    make_patient: MakePatient,
+    tmp_path: Path,
+    mask: np.ndarray,
+    kind: str,
+    omit_empty_frames: bool,
+    drawn: int,
 ) -> None:
     patient = make_patient()
     patient.write_ct()
@@ -168,7 +173,7 @@ def test_of_two_segments_called_so_the_one_that_is_drawn_counts(
 
 
 def test_two_segments_called_so_that_are_both_drawn_are_refused(
-    make_patient, tmp_path: Path, mask: np.ndarray
+    make_patient: MakePatient, tmp_path: Path, mask: np.ndarray
 ) -> None:
     patient = make_patient()
     patient.write_ct()
@@ -201,6 +206,7 @@ def test_segment_on_absent_slices_fails_unless_kept(
     (case,) = cases_in(tmp_path / "dicom", MaskSource.SEG).cases
     with pytest.raises(UserError, match=r"1 of 8 CT images that seg\.dcm lists are absent"):
         case.load()
+    assert isinstance(case, ContouredCt)
     kept = replace(case, choice=replace(case.choice, incomplete=Incomplete.KEEP)).load()
     assert np.array_equal(sitk.GetArrayFromImage(kept.label), mask[:7])
     assert any("the CT has no slice there" in note for note in kept.details["checks"])

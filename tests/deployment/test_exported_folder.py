@@ -86,10 +86,11 @@ def test_other_software_runs_the_graph_with_the_weights_beside_it(
     onnxruntime = pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
     # ONNX Runtime reads external data below the folder of the graph only: there, everything lies in one
     session = onnxruntime.InferenceSession(_flattened(exported, exported.parent / "flat") / "encode.onnx")
+    torchs_network: Any = trained.network_of("0")
     slices = torch.randn(3, 1, 16, 16)
     found = session.run(None, {"input_0": slices.numpy()})
     with torch.inference_mode():
-        for ours, torchs in zip(found, trained.network_of("0").encode(slices), strict=True):
+        for ours, torchs in zip(found, torchs_network.encode(slices), strict=True):
             np.testing.assert_allclose(ours, torchs.numpy(), rtol=1e-4, atol=1e-4)
 
 

@@ -85,12 +85,13 @@ def test_every_part_of_raemd_net_gives_what_it_gives_in_torch(
     description = described(source, graphs.positions)
     sizes = [(N_SLICES, 24, 24), (N_SLICES, 16, 40)]
     images = [torch.randn(n_channels, *size) for size in sizes]
+    torchs_network: Any = source.network
     for backend in (Backend.ONNXRUNTIME, Backend.OPENVINO):
-        network = graphs.network(backend, source.weights_of("0"), description)
+        network: Any = graphs.network(backend, source.weights_of("0"), description)
         agreement = compare(source.network_of("0"), network, images)
         assert agreement.largest_difference < 1e-4 * agreement.largest_logit
         single = torch.randn(1, n_channels, 24, 24)  # one slice, as at the end of a scan
-        for ours, torchs in zip(network.encode(single), source.network.encode(single), strict=True):
+        for ours, torchs in zip(network.encode(single), torchs_network.encode(single), strict=True):
             torch.testing.assert_close(ours, torchs.detach(), rtol=1e-3, atol=1e-4)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
+from dicom_patient import MakePatient, SaveDicom
 
 from nnunetv2_raemd.dicom.ct_series import CtSeries, order_series, read_hu, to_image
 from nnunetv2_raemd.dicom.dicom_index import index_folder
@@ -24,7 +25,9 @@ def series_of(patient: Any) -> CtSeries:
 
 
 @pytest.mark.parametrize("orientation", [(1, 0, 0, 0, 1, 0), PRONE, SAGITTAL, OBLIQUE])
-def test_volume_and_geometry_equal_simpleitks(make_patient, orientation: tuple[float, ...]) -> None:
+def test_volume_and_geometry_equal_simpleitks(
+    make_patient: MakePatient, orientation: tuple[float, ...]
+) -> None:
     """SimpleITK's own series reader is the reference; it is handed the files in order."""
     patient = make_patient(orientation=orientation, slope=2.0, intercept=-1000.0)
     patient.write_ct()
@@ -44,13 +47,15 @@ def test_volume_and_geometry_equal_simpleitks(make_patient, orientation: tuple[f
         assert np.allclose(given, wanted, atol=1e-5)
 
 
-def test_fractional_rescale_is_rounded(make_patient) -> None:
+def test_fractional_rescale_is_rounded(make_patient: MakePatient) -> None:
     patient = make_patient(slope=0.5, intercept=-1000.25)
     patient.write_ct()
     assert np.array_equal(read_hu(series_of(patient)), np.rint(patient.stored * 0.5 - 1000.25))
 
 
-def test_copied_file_is_dropped_and_the_spacing_stays(make_patient, save_dicom) -> None:
+def test_copied_file_is_dropped_and_the_spacing_stays(
+    make_patient: MakePatient, save_dicom: SaveDicom
+) -> None:
     """One copied file made a reader report 0.94 mm instead of 3.0."""
     patient = make_patient()
     files = patient.write_ct()
@@ -62,7 +67,9 @@ def test_copied_file_is_dropped_and_the_spacing_stays(make_patient, save_dicom) 
     assert np.array_equal(read_hu(series), patient.stored.astype(int) - 1024)
 
 
-def test_two_different_images_of_one_position_are_refused(make_patient, save_dicom) -> None:
+def test_two_different_images_of_one_position_are_refused(
+    make_patient: MakePatient, save_dicom: SaveDicom
+) -> None:
     patient = make_patient()
     patient.write_ct()
     other = patient.ct_slice(5, SOPInstanceUID="1.2.3.4", PixelData=bytes(12 * 16 * 2))
@@ -71,7 +78,7 @@ def test_two_different_images_of_one_position_are_refused(make_patient, save_dic
         series_of(patient)
 
 
-def test_localizer_is_dropped(make_patient, save_dicom) -> None:
+def test_localizer_is_dropped(make_patient: MakePatient, save_dicom: SaveDicom) -> None:
     patient = make_patient()
     patient.write_ct()
     localizer = patient.ct_slice(0, SOPInstanceUID="1.2.3.5", ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
@@ -89,7 +96,9 @@ def test_localizer_is_dropped(make_patient, save_dicom) -> None:
         ([0.0, 3, 6.5, 9], False),
     ],
 )
-def test_missing_and_uneven_slices_are_noticed(make_patient, heights: list[float], even: bool) -> None:
+def test_missing_and_uneven_slices_are_noticed(
+    make_patient: MakePatient, heights: list[float], even: bool
+) -> None:
     patient = make_patient(heights_mm=heights)
     patient.write_ct()
     series = series_of(patient)
@@ -113,7 +122,9 @@ def test_missing_and_uneven_slices_are_noticed(make_patient, heights: list[float
         ({"PixelData": bytes(10)}, "10 of 384 bytes of voxels: it is cut off"),
     ],
 )
-def test_bad_slice_is_named(make_patient, save_dicom, change: dict[str, Any], message: str) -> None:
+def test_bad_slice_is_named(
+    make_patient: MakePatient, save_dicom: SaveDicom, change: dict[str, Any], message: str
+) -> None:
     patient = make_patient()
     patient.write_ct(skip=[4])
     bad = patient.folder / "bad.dcm"
@@ -123,7 +134,7 @@ def test_bad_slice_is_named(make_patient, save_dicom, change: dict[str, Any], me
     assert str(bad) in str(error.value) or "differs" in message
 
 
-def test_truncated_slice_is_named(make_patient) -> None:
+def test_truncated_slice_is_named(make_patient: MakePatient) -> None:
     patient = make_patient()
     file = patient.write_ct()[3]
     file.write_bytes(file.read_bytes()[:-100])
@@ -131,14 +142,14 @@ def test_truncated_slice_is_named(make_patient) -> None:
         read_hu(series_of(patient))
 
 
-def test_axes_not_at_right_angles_are_refused(make_patient) -> None:
+def test_axes_not_at_right_angles_are_refused(make_patient: MakePatient) -> None:
     patient = make_patient(orientation=(1, 0, 0, 0.1, 0.995, 0))
     patient.write_ct()
     with pytest.raises(UserError, match="right angles"):
         series_of(patient)
 
 
-def test_single_slice_is_refused(make_patient) -> None:
+def test_single_slice_is_refused(make_patient: MakePatient) -> None:
     patient = make_patient(heights_mm=[0.0])
     patient.write_ct()
     with pytest.raises(UserError, match="only one slice"):
@@ -146,7 +157,7 @@ def test_single_slice_is_refused(make_patient) -> None:
 
 
 @pytest.mark.parametrize("codec", ["JPEG", "JPEG2000"])
-def test_compressed_slices_give_the_same_hu(make_patient, codec: str) -> None:
+def test_compressed_slices_give_the_same_hu(make_patient: MakePatient, codec: str) -> None:
     """Lossless JPEG, which pydicom alone cannot read, and JPEG 2000."""
     patient = make_patient(slope=1.0, intercept=0.0)
     for file in patient.write_ct():

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pydicom
 import pytest
+from dicom_patient import MakePatient, SaveDicom
 from pydicom.uid import EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage
 
 from nnunetv2_raemd.dicom import dicom_index
@@ -19,7 +20,7 @@ from nnunetv2_raemd.dicom.index_entries import CtInstance, Delineation
 from nnunetv2_raemd.errors import UserError
 
 
-def test_finds_all_whatever_the_files_are_called(make_patient, tmp_path: Path) -> None:
+def test_finds_all_whatever_the_files_are_called(make_patient: MakePatient, tmp_path: Path) -> None:
     patient = make_patient()
     files = patient.write_ct()
     patient.write_rtstruct({"Lung": [], "GTV-1": patient.box([2], rows=(3, 5), columns=(4, 6))})
@@ -38,13 +39,13 @@ def test_finds_all_whatever_the_files_are_called(make_patient, tmp_path: Path) -
     assert [(roi.number, roi.names) for roi in structure_set.rois] == [(3, ("Lung",)), (4, ("GTV-1",))]
 
 
-def test_processes_find_the_same(make_patient, tmp_path: Path) -> None:
+def test_processes_find_the_same(make_patient: MakePatient, tmp_path: Path) -> None:
     for number in range(10):
         make_patient(f"LUNG1-{number:03d}").write_ct()
     assert index_folder(tmp_path / "dicom", workers=2) == index_folder(tmp_path / "dicom")
 
 
-def test_nothing_that_identifies_the_patient_is_kept(make_patient) -> None:
+def test_nothing_that_identifies_the_patient_is_kept(make_patient: MakePatient) -> None:
     patient = make_patient()
     image, structure_set = patient.write_ct()[0], patient.write_rtstruct({"GTV-1": []})
     for file in (image, structure_set):
@@ -52,7 +53,9 @@ def test_nothing_that_identifies_the_patient_is_kept(make_patient) -> None:
 
 
 @pytest.mark.parametrize("keep", [140, 300, 600])
-def test_file_cut_off_in_its_header_is_unreadable_and_named(make_patient, tmp_path: Path, keep: int) -> None:
+def test_file_cut_off_in_its_header_is_unreadable_and_named(
+    make_patient: MakePatient, tmp_path: Path, keep: int
+) -> None:
     patient = make_patient()
     file = patient.write_ct()[3]
     file.write_bytes(file.read_bytes()[:keep])
@@ -62,7 +65,7 @@ def test_file_cut_off_in_its_header_is_unreadable_and_named(make_patient, tmp_pa
 
 
 def test_dcm_without_preamble_is_read_and_one_that_is_no_dicom_is_reported(
-    make_patient, tmp_path: Path
+    make_patient: MakePatient, tmp_path: Path
 ) -> None:
     file = make_patient().write_ct()[0]
     file.write_bytes(file.read_bytes()[132:])
@@ -74,7 +77,7 @@ def test_dcm_without_preamble_is_read_and_one_that_is_no_dicom_is_reported(
 
 @pytest.mark.parametrize("kind", [EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage])
 def test_multi_frame_ct_that_does_not_describe_its_frames_is_refused(
-    make_patient, save_dicom, tmp_path: Path, kind: str
+    make_patient: MakePatient, save_dicom: SaveDicom, tmp_path: Path, kind: str
 ) -> None:
     image = make_patient().ct_slice(0, SOPClassUID=kind)
     save_dicom(image, tmp_path / "many.dcm")
@@ -83,7 +86,9 @@ def test_multi_frame_ct_that_does_not_describe_its_frames_is_refused(
     assert unreadable.sop_uid == image.SOPInstanceUID
 
 
-def test_progress_shows_in_a_log_file(make_patient, tmp_path: Path, capsys) -> None:
+def test_progress_shows_in_a_log_file(
+    make_patient: MakePatient, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     files = make_patient().write_ct()
     files[2].write_bytes(files[2].read_bytes()[:200])
     index_folder(tmp_path / "dicom")
@@ -95,7 +100,9 @@ def end_process(_: Path) -> None:
     os._exit(9)
 
 
-def test_dead_worker_is_one_message(make_patient, tmp_path: Path, monkeypatch) -> None:
+def test_dead_worker_is_one_message(
+    make_patient: MakePatient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     make_patient().write_ct()
     monkeypatch.setattr(dicom_index, "_FILES_PER_TASK", 4)
     monkeypatch.setattr(dicom_index, "read_header", end_process)

@@ -11,7 +11,7 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-from dicom_patient import save
+from dicom_patient import MakePatient, save
 from pydicom.dataset import Dataset
 from pydicom.uid import RLELossless
 
@@ -114,7 +114,7 @@ def test_fractions_count_from_one_half_on(patient: Any) -> None:
 @pytest.mark.parametrize("orientation", [(-1, 0, 0, 0, -1, 0), (0, 1, 0, 0, 0, -1), OBLIQUE])
 @pytest.mark.parametrize("heights", [[3.0 * i for i in range(8)], [0.0, 3, 6, 12, 15, 18.5, 21, 24]])
 def test_any_orientation_and_uneven_slices(
-    make_patient, orientation: Sequence[float], heights: Sequence[float]
+    make_patient: MakePatient, orientation: Sequence[float], heights: Sequence[float]
 ) -> None:
     made = make_patient(orientation=orientation, heights_mm=heights)
     made.write_ct()
@@ -166,7 +166,7 @@ def _laid_out(patient: Any, masks: np.ndarray, turn: Any) -> Any:
     return seg
 
 
-def test_frame_where_the_ct_lacks_a_slice_is_told(make_patient) -> None:
+def test_frame_where_the_ct_lacks_a_slice_is_told(make_patient: MakePatient) -> None:
     """In a gap and beyond the end are told apart; frames are those of slices 6, 5, 4, 2 and 1."""
     made = make_patient()
     made.write_ct(skip=[2, 6, 7])

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from dicom_patient import MakePatient, SaveDicom
 from exact_polygons import exact_mask
 
 from nnunetv2_raemd.dataset_conversion.archives.nsclc_radiomics.nsclc_radiomics_choices import (
@@ -54,7 +55,11 @@ def only_case(folder: Path, **choices: Any) -> ContouredCt:
 @pytest.mark.parametrize("degrees", [15.0, -15.0, 28.0, 4.0])
 @pytest.mark.parametrize("orientation", [(1, 0, 0, 0, 1, 0), TILTED_ROWS, (-1, 0, 0, 0, -1, 0)], ids=str)
 def test_contours_are_exact_on_the_upright_grid(
-    make_patient, save_dicom, tmp_path: Path, degrees: float, orientation: tuple[float, ...]
+    make_patient: MakePatient,
+    save_dicom: SaveDicom,
+    tmp_path: Path,
+    degrees: float,
+    orientation: tuple[float, ...],
 ) -> None:
     """Every voxel centre, found in the world by the image's own geometry, against exact polygons."""
     patient = write_tilted(make_patient, save_dicom, degrees=degrees, orientation=orientation)
@@ -73,7 +78,7 @@ def test_contours_are_exact_on_the_upright_grid(
 
 @pytest.mark.parametrize("along_rows", [1.0, 0.6])
 def test_voxels_are_interpolated_in_their_own_slice(
-    make_patient, save_dicom, tmp_path: Path, along_rows: float
+    make_patient: MakePatient, save_dicom: SaveDicom, tmp_path: Path, along_rows: float
 ) -> None:
     """SimpleITK resamples each slice by itself, from where it lies in the world, as the reference."""
     patient = write_tilted(
@@ -97,7 +102,9 @@ def test_voxels_are_interpolated_in_their_own_slice(
     assert compared > 0.75 * patient.stored.size
 
 
-def test_nothing_of_the_slices_is_cut_off(make_patient, save_dicom, tmp_path: Path) -> None:
+def test_nothing_of_the_slices_is_cut_off(
+    make_patient: MakePatient, save_dicom: SaveDicom, tmp_path: Path
+) -> None:
     write_tilted(make_patient, save_dicom, degrees=25, orientation=(1, 0, 0, 0, 1, 0))
     image = only_case(tmp_path / "dicom").load().image
     rows = int(np.ceil(np.tan(np.radians(25)) * 21 / 2.0))
@@ -106,7 +113,9 @@ def test_nothing_of_the_slices_is_cut_off(make_patient, save_dicom, tmp_path: Pa
     assert (hu[0, 12:] == hu.min()).all() and (hu[-1, : rows - 1] == hu.min()).all()
 
 
-def test_segments_move_with_their_slices(make_patient, save_dicom, tmp_path: Path) -> None:
+def test_segments_move_with_their_slices(
+    make_patient: MakePatient, save_dicom: SaveDicom, tmp_path: Path
+) -> None:
     """Displaced by a whole row a slice, so that no pixel is between two."""
     pytest.importorskip("highdicom")
     from seg_files import make_seg, two_masks  # noqa: PLC0415
@@ -123,7 +132,7 @@ def test_segments_move_with_their_slices(make_patient, save_dicom, tmp_path: Pat
         assert label[index].sum() == masks[index, ..., 0].sum()
 
 
-def test_tilt_may_be_refused(make_patient, save_dicom, tmp_path: Path) -> None:
+def test_tilt_may_be_refused(make_patient: MakePatient, save_dicom: SaveDicom, tmp_path: Path) -> None:
     write_tilted(make_patient, save_dicom, degrees=15, orientation=(1, 0, 0, 0, 1, 0))
     with pytest.raises(UserError, match=r"tilted by about 15\.0 degrees \(--gantry-tilt resample"):
         only_case(tmp_path / "dicom", gantry_tilt=GantryTilt.REFUSE).load()
@@ -131,7 +140,7 @@ def test_tilt_may_be_refused(make_patient, save_dicom, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("sideways_mm", [[0, 1, 4, 2, 3, 0, 5, 6], [9.0 * i for i in range(8)]], ids=str)
 def test_displacement_that_no_gantry_makes_is_refused(
-    make_patient, save_dicom, tmp_path: Path, sideways_mm: list[float]
+    make_patient: MakePatient, save_dicom: SaveDicom, tmp_path: Path, sideways_mm: list[float]
 ) -> None:
     patient = make_patient()
     for index, shift in enumerate(sideways_mm):
@@ -143,7 +152,7 @@ def test_displacement_that_no_gantry_makes_is_refused(
 
 
 def test_missing_slice_of_a_tilted_series_is_interpolated_upright(
-    make_patient, save_dicom, tmp_path: Path
+    make_patient: MakePatient, save_dicom: SaveDicom, tmp_path: Path
 ) -> None:
     patient = write_tilted(make_patient, save_dicom, degrees=15, orientation=(1, 0, 0, 0, 1, 0))
     whole = sitk.GetArrayFromImage(only_case(tmp_path / "dicom").load().image).astype(int)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from dicom_patient import MakePatient, SaveDicom
 
 from nnunetv2_raemd.dataset_conversion.archives.nsclc_radiomics.patient_case import MaskChoice
 from nnunetv2_raemd.dataset_conversion.archives.nsclc_radiomics.patient_matching import (
@@ -59,7 +60,9 @@ OTHER = {
 
 @pytest.mark.parametrize("heights", [[10.0, 13, 16, 19, 22], FIRST[:5], [1.5, 4.5, 7.5]], ids=str)
 @pytest.mark.parametrize("other", OTHER.values(), ids=OTHER)
-def test_listed_images_decide(make_patient, save_dicom, other: Changes, heights: list[float]) -> None:
+def test_listed_images_decide(
+    make_patient: MakePatient, save_dicom: SaveDicom, other: Changes, heights: list[float]
+) -> None:
     """Overlapping, at the same places, and interleaved."""
     patient = two_passes(heights, save_dicom, make_patient, **other)
     series = series_of(patient, listed=range(6))
@@ -67,55 +70,65 @@ def test_listed_images_decide(make_patient, save_dicom, other: Changes, heights:
     assert "others of the series left out" in series.notes[0] and f"{len(heights)} images" in series.notes[0]
 
 
-def test_contours_decide_where_all_are_listed(make_patient, save_dicom) -> None:
+def test_contours_decide_where_all_are_listed(make_patient: MakePatient, save_dicom: SaveDicom) -> None:
     patient = two_passes([10.0, 13, 16, 19], save_dicom, make_patient, AcquisitionNumber=2)
     assert_slices(series_of(patient, listed=range(10), drawn_on=[7]), patient, range(6, 10))
 
 
 @pytest.mark.parametrize("heights", [[10.0, 13, 16, 19], [1.5, 4.5, 7.5], [30.0, 33, 36]], ids=str)
 def test_without_a_list_acquisitions_are_named_and_refused(
-    make_patient, save_dicom, heights: list[float]
+    make_patient: MakePatient, save_dicom: SaveDicom, heights: list[float]
 ) -> None:
     patient = two_passes(heights, save_dicom, make_patient, AcquisitionNumber=2)
     with pytest.raises(UserError, match=r"2 scans, .*6 images, 100 to 115 mm.*acquisition 2"):
         series_of(patient)
 
 
-def test_derived_images_between_slices_are_left_out_without_a_list(make_patient, save_dicom) -> None:
+def test_derived_images_between_slices_are_left_out_without_a_list(
+    make_patient: MakePatient, save_dicom: SaveDicom
+) -> None:
     patient = two_passes([1.5, 4.5, 7.5], save_dicom, make_patient, ImageType=MIP)
     series = series_of(patient)
     assert_slices(series, patient, range(6))
     assert r"DERIVED\SECONDARY\MIP (3 images" in series.notes[0]
 
 
-def test_series_of_derived_images_only_is_a_scan(make_patient, save_dicom) -> None:
+def test_series_of_derived_images_only_is_a_scan(make_patient: MakePatient, save_dicom: SaveDicom) -> None:
     patient = make_patient(heights_mm=FIRST)
     write(patient, [{"ImageType": ["DERIVED", "SECONDARY", "AXIAL"]} for _ in FIRST], save_dicom)
     assert_slices(series_of(patient), patient, range(6))
 
 
 @pytest.mark.parametrize("heights", [[10.1, 13.1, 16.1, 19.1], FIRST[2:5]], ids=str)
-def test_listed_images_decide_where_headers_are_the_same(make_patient, save_dicom, heights) -> None:
+def test_listed_images_decide_where_headers_are_the_same(
+    make_patient: MakePatient, save_dicom: SaveDicom, heights: list[float]
+) -> None:
     patient = two_passes(heights, save_dicom, make_patient)
     series = series_of(patient, listed=range(6))
     assert_slices(series, patient, range(6))
     assert "does not list" in series.notes[0]
 
 
-def test_list_of_the_slices_with_contours_only_is_no_scan(make_patient, save_dicom) -> None:
+def test_list_of_the_slices_with_contours_only_is_no_scan(
+    make_patient: MakePatient, save_dicom: SaveDicom
+) -> None:
     patient = make_patient(heights_mm=[*FIRST, 18.0, 24.0])
     write(patient, [{} for _ in range(8)], save_dicom)
     assert_slices(series_of(patient, listed=[2, 3]), patient, range(8))
 
 
 @pytest.mark.parametrize("heights", [[10.0, 13, 16, 19], [1.0, 4, 7, 10, 13, 16]], ids=str)
-def test_passes_that_nothing_tells_apart_are_refused(make_patient, save_dicom, heights: list[float]) -> None:
+def test_passes_that_nothing_tells_apart_are_refused(
+    make_patient: MakePatient, save_dicom: SaveDicom, heights: list[float]
+) -> None:
     patient = two_passes(heights, save_dicom, make_patient)
     with pytest.raises(UserError, match="two passes over the same region"):
         series_of(patient)
 
 
-def test_acquisitions_that_continue_each_other_are_one_scan(make_patient, save_dicom) -> None:
+def test_acquisitions_that_continue_each_other_are_one_scan(
+    make_patient: MakePatient, save_dicom: SaveDicom
+) -> None:
     """As of two breath-holds, or where each rotation is numbered as an acquisition."""
     patient = two_passes([18.0, 21, 24, 27], save_dicom, make_patient, AcquisitionNumber=2)
     assert_slices(series_of(patient), patient, range(10))
@@ -124,7 +137,7 @@ def test_acquisitions_that_continue_each_other_are_one_scan(make_patient, save_d
 
 @pytest.mark.parametrize("rotation", [1, 2])
 def test_rotations_numbered_as_acquisitions_are_one_scan_with_its_gap(
-    make_patient, save_dicom, rotation: int
+    make_patient: MakePatient, save_dicom: SaveDicom, rotation: int
 ) -> None:
     patient = make_patient(heights_mm=[3.0 * i for i in range(14) if i != 5])
     write(patient, [{"AcquisitionNumber": 1 + i // rotation} for i in range(13)], save_dicom)
@@ -160,7 +173,7 @@ PAGES = {
 @pytest.mark.parametrize("listed", [range(7), (), range(6)], ids=["all listed", "no list", "slices listed"])
 @pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
 def test_scout_and_dose_page_are_dropped_with_a_remark(
-    make_patient, save_dicom, page: Changes, listed: Sequence[int]
+    make_patient: MakePatient, save_dicom: SaveDicom, page: Changes, listed: Sequence[int]
 ) -> None:
     patient = make_patient(heights_mm=[*FIRST, 40.0])
     write(patient, [*({} for _ in FIRST), page], save_dicom)
@@ -176,7 +189,7 @@ def test_scout_and_dose_page_are_dropped_with_a_remark(
 )
 @pytest.mark.parametrize("listed", [range(6), ()], ids=["listed", "no list"])
 def test_slice_with_a_wrong_header_is_not_taken_for_a_page(
-    make_patient, save_dicom, change: Changes, listed: Sequence[int]
+    make_patient: MakePatient, save_dicom: SaveDicom, change: Changes, listed: Sequence[int]
 ) -> None:
     patient = make_patient(heights_mm=FIRST)
     write(patient, [change if index == 3 else {} for index in range(6)], save_dicom)
@@ -184,7 +197,9 @@ def test_slice_with_a_wrong_header_is_not_taken_for_a_page(
         series_of(patient, listed=listed, drawn_on=[2] if listed else [])
 
 
-def test_unspecified_values_are_taken_for_hu_with_a_remark(make_patient, save_dicom) -> None:
+def test_unspecified_values_are_taken_for_hu_with_a_remark(
+    make_patient: MakePatient, save_dicom: SaveDicom
+) -> None:
     patient = make_patient(heights_mm=FIRST)
     write(patient, [{"RescaleType": "US"} for _ in FIRST], save_dicom)
     series = series_of(patient)

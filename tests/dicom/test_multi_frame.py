@@ -8,7 +8,7 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-from dicom_patient import item, save
+from dicom_patient import DicomPatient, MakePatient, item, save
 from enhanced_ct import enhanced_uid, write_enhanced_ct
 from pydicom.uid import RLELossless
 
@@ -27,7 +27,7 @@ OBLIQUE = (0.36, 0.48, -0.8, -0.8, 0.6, 0.0)
 @pytest.mark.parametrize("shared", [("orientation", "rescale"), (), ("orientation", "rescale", "content")])
 @pytest.mark.parametrize("orientation", [(1, 0, 0, 0, 1, 0), OBLIQUE])
 def test_same_case_as_from_single_images(
-    make_patient, tmp_path: Path, shared: tuple[str, ...], orientation: tuple[float, ...]
+    make_patient: MakePatient, tmp_path: Path, shared: tuple[str, ...], orientation: tuple[float, ...]
 ) -> None:
     patient = make_patient(orientation=orientation)
     file = patient.folder / "enhanced.dcm"
@@ -43,7 +43,7 @@ def test_same_case_as_from_single_images(
     assert np.allclose(loaded.image.GetOrigin(), patient.position(0), atol=1e-5)
 
 
-def write_structure_set(patient, ct: Path) -> None:
+def write_structure_set(patient: DicomPatient, ct: Path) -> None:
     """Contours that name the frames of the file `ct`."""
     rtstruct = patient.write_rtstruct({"GTV-1": patient.box([2, 3], rows=(3, 5), columns=(4, 9))})
     dataset = pydicom.dcmread(rtstruct)
@@ -56,7 +56,7 @@ def write_structure_set(patient, ct: Path) -> None:
     save(dataset, rtstruct)
 
 
-def test_two_files_of_one_series_are_one_scan(make_patient) -> None:
+def test_two_files_of_one_series_are_one_scan(make_patient: MakePatient) -> None:
     """As in a concatenation."""
     patient = make_patient()
     write_enhanced_ct(patient, patient.folder / "a.dcm", range(5))
@@ -65,7 +65,7 @@ def test_two_files_of_one_series_are_one_scan(make_patient) -> None:
     assert np.array_equal(read_hu(series), patient.stored.astype(int) - 1024)
 
 
-def test_compressed_frames(make_patient) -> None:
+def test_compressed_frames(make_patient: MakePatient) -> None:
     patient = make_patient()
     file = patient.folder / "a.dcm"
     write_enhanced_ct(patient, file, ORDER)
@@ -76,7 +76,7 @@ def test_compressed_frames(make_patient) -> None:
     assert np.array_equal(read_hu(series), patient.stored.astype(int) - 1024)
 
 
-def test_acquisitions_of_one_file_are_told_apart(make_patient) -> None:
+def test_acquisitions_of_one_file_are_told_apart(make_patient: MakePatient) -> None:
     patient = make_patient(heights_mm=[0.0, 3, 6, 9, 12, 4, 7, 10])
     file = patient.folder / "a.dcm"
     dataset = write_enhanced_ct(patient, file, range(8))
@@ -87,7 +87,7 @@ def test_acquisitions_of_one_file_are_told_apart(make_patient) -> None:
         order_series(index_folder(patient.folder).ct[patient.uids["ct"]])
 
 
-def test_file_without_all_its_frames_is_named(make_patient) -> None:
+def test_file_without_all_its_frames_is_named(make_patient: MakePatient) -> None:
     patient = make_patient()
     file = patient.folder / "a.dcm"
     dataset = write_enhanced_ct(patient, file, ORDER)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from dicom_patient import MakePatient
 from pydicom import dcmread
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
@@ -39,6 +40,10 @@ DCMTK = {
     "JPEG-LS": ["dcmcjpls"],
     "RLE": ["dcmcrle"],
 }
+
+
+Stored = tuple[np.ndarray, dict[str, Any]]
+"""Values of one format that are HU, and the format."""
 
 
 def stored_values(bits: int, *, signed: bool) -> np.ndarray:
@@ -86,7 +91,7 @@ def as_hu(values: np.ndarray) -> np.ndarray:
 
 
 @pytest.fixture(params=FORMATS, ids=str)
-def stored(request: pytest.FixtureRequest) -> tuple[np.ndarray, dict[str, int]]:
+def stored(request: pytest.FixtureRequest) -> Stored:
     """Values of one format that are HU, and the format."""
     allocated, bits, signed = request.param
     values = stored_values(bits, signed=signed)
@@ -96,7 +101,13 @@ def stored(request: pytest.FixtureRequest) -> tuple[np.ndarray, dict[str, int]]:
 
 @pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
 @pytest.mark.parametrize("syntax", NATIVE, ids=lambda uid: uid.name)
-def test_uncompressed(make_patient, tmp_path: Path, stored, photometric: str, syntax: UID) -> None:
+def test_uncompressed(
+    make_patient: MakePatient,
+    tmp_path: Path,
+    stored: Stored,
+    photometric: str,
+    syntax: UID,
+) -> None:
     values, form = stored
     file = tmp_path / "a.dcm"
     write(make_patient(), values, file, syntax=syntax, PhotometricInterpretation=photometric, **form)
@@ -105,7 +116,13 @@ def test_uncompressed(make_patient, tmp_path: Path, stored, photometric: str, sy
 
 @pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
 @pytest.mark.parametrize("syntax", BY_PYDICOM, ids=lambda uid: uid.name)
-def test_compressed_by_pydicom(make_patient, tmp_path: Path, stored, photometric: str, syntax: str) -> None:
+def test_compressed_by_pydicom(
+    make_patient: MakePatient,
+    tmp_path: Path,
+    stored: Stored,
+    photometric: str,
+    syntax: str,
+) -> None:
     values, form = stored
     file = tmp_path / "a.dcm"
     write(make_patient(), values, file, PhotometricInterpretation=photometric, **form)
@@ -118,7 +135,11 @@ def test_compressed_by_pydicom(make_patient, tmp_path: Path, stored, photometric
 @pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
 @pytest.mark.parametrize("command", DCMTK.values(), ids=DCMTK)
 def test_compressed_by_dcmtk(
-    make_patient, tmp_path: Path, stored, photometric: str, command: list[str]
+    make_patient: MakePatient,
+    tmp_path: Path,
+    stored: Stored,
+    photometric: str,
+    command: list[str],
 ) -> None:
     if shutil.which(command[0]) is None:
         pytest.skip(f"{command[0]} of DCMTK is not installed")
@@ -130,7 +151,7 @@ def test_compressed_by_dcmtk(
 
 
 @pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
-def test_jpeg_2000(make_patient, tmp_path: Path, stored, photometric: str) -> None:
+def test_jpeg_2000(make_patient: MakePatient, tmp_path: Path, stored: Stored, photometric: str) -> None:
     """SimpleITK writes it, in whole bytes only."""
     values, form = stored
     allocated, signed = form["allocated"], bool(values.min() < 0)
@@ -151,7 +172,9 @@ def test_jpeg_2000(make_patient, tmp_path: Path, stored, photometric: str) -> No
 
 
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, *BY_PYDICOM], ids=lambda uid: uid.name)
-def test_bits_that_are_not_stored_do_not_count(make_patient, tmp_path: Path, syntax: str) -> None:
+def test_bits_that_are_not_stored_do_not_count(
+    make_patient: MakePatient, tmp_path: Path, syntax: str
+) -> None:
     """Old scanners keep overlays in the four bits above the twelve of an image."""
     values = stored_values(12, signed=False)
     file = tmp_path / "a.dcm"
@@ -165,7 +188,7 @@ def test_bits_that_are_not_stored_do_not_count(make_patient, tmp_path: Path, syn
 
         dataset.PixelData = encapsulate([bytes(jpeg_ls.encode_array((values | 0x5000).astype("<u2")))])
         dataset["PixelData"].VR = "OB"
-        dataset.file_meta.TransferSyntaxUID = syntax
+        dataset.file_meta.TransferSyntaxUID = UID(syntax)
     dataset.save_as(file)
     assert np.array_equal(hu_of(file), as_hu(values))
 
@@ -181,7 +204,7 @@ def test_bits_that_are_not_stored_do_not_count(make_patient, tmp_path: Path, syn
     ],
 )
 def test_other_values_than_hu_are_refused(
-    make_patient, tmp_path: Path, changes: dict[str, Any], reason: str
+    make_patient: MakePatient, tmp_path: Path, changes: dict[str, Any], reason: str
 ) -> None:
     make_patient().ct_slice(0, **changes).save_as(tmp_path / "a.dcm", enforce_file_format=True)
     with pytest.raises(UserError, match=reason) as error:
@@ -190,7 +213,9 @@ def test_other_values_than_hu_are_refused(
 
 
 @pytest.mark.parametrize("command", ["dcmcjpeg", "dcmcjpls"])
-def test_compressed_image_that_is_cut_off_is_refused(make_patient, tmp_path: Path, command: str) -> None:
+def test_compressed_image_that_is_cut_off_is_refused(
+    make_patient: MakePatient, tmp_path: Path, command: str
+) -> None:
     """Decoders give the rest as noise or as zeros and say nothing."""
     if shutil.which(command) is None:
         pytest.skip(f"{command} of DCMTK is not installed")
@@ -208,7 +233,7 @@ def test_compressed_image_that_is_cut_off_is_refused(make_patient, tmp_path: Pat
 
 
 @pytest.mark.parametrize("slope", [0, -1])
-def test_a_slope_that_makes_no_hu_is_refused(make_patient, tmp_path: Path, slope: float) -> None:
+def test_a_slope_that_makes_no_hu_is_refused(make_patient: MakePatient, tmp_path: Path, slope: float) -> None:
     file = tmp_path / "a.dcm"
     write(make_patient(), stored_values(12, signed=False), file, allocated=16, bits=12, RescaleSlope=slope)
     with pytest.raises(UserError, match=rf"a\.dcm has a RescaleSlope of {slope}: its values are not HU"):

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from dicom_patient import MakePatient, SaveDicom
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
@@ -15,13 +16,19 @@ from nnunetv2_raemd.dataset_conversion.archives.nsclc_radiomics.nsclc_radiomics_
 from nnunetv2_raemd.dicom.ct_series import order_series
 from nnunetv2_raemd.dicom.dicom_headers import read_header
 from nnunetv2_raemd.dicom.dicom_index import index_folder
-from nnunetv2_raemd.dicom.index_entries import Delineation
+from nnunetv2_raemd.dicom.index_entries import Delineation, Roi, Unreadable
 from nnunetv2_raemd.dicom.roi_choice import RoiChoice
 from nnunetv2_raemd.dicom.rtstruct import _points, draw_rois
 from nnunetv2_raemd.errors import UserError
 
 
-def test_contours_are_found_by_number_and_not_by_order(make_patient) -> None:
+def rois_of(file: Path) -> tuple[Roi, ...]:
+    header = read_header(file)
+    assert isinstance(header, Delineation)
+    return header.rois
+
+
+def test_contours_are_found_by_number_and_not_by_order(make_patient: MakePatient) -> None:
     """The file lists the contours of the ROIs in another order than the ROIs."""
     patient = make_patient()
     patient.write_ct()
@@ -33,18 +40,16 @@ def test_contours_are_found_by_number_and_not_by_order(make_patient) -> None:
         }
     )
     series = order_series(index_folder(patient.folder).ct[patient.uids["ct"]])
-    header = read_header(file)
-    assert isinstance(header, Delineation)
-    drawn = draw_rois(file, RoiChoice(DEFAULT_ROI).of(header.rois), series.stack)
+    drawn = draw_rois(file, RoiChoice(DEFAULT_ROI).of(rois_of(file)), series.stack)
     expected = np.zeros((8, 12, 16), dtype=bool)
     expected[2:4, 3:6, 4:10] = True
     assert np.array_equal(drawn.mask, expected) and not drawn.problems
-    merged = draw_rois(file, RoiChoice("gtv-1|heart", merge=True).of(header.rois), series.stack)
+    merged = draw_rois(file, RoiChoice("gtv-1|heart", merge=True).of(rois_of(file)), series.stack)
     expected[6, 1:3, 1:3] = True
     assert np.array_equal(merged.mask, expected)
 
 
-def test_kinds_of_contours(make_patient) -> None:
+def test_kinds_of_contours(make_patient: MakePatient) -> None:
     patient = make_patient()
     patient.write_ct()
     inner = [("CLOSEDPLANAR_XOR", p) for _, p in patient.box([3], rows=(4, 6), columns=(4, 6))]
@@ -52,7 +57,7 @@ def test_kinds_of_contours(make_patient) -> None:
     point = ("POINT", patient.to_world([(3, 3)], 9.0))
     file = patient.write_rtstruct({"GTV-1": [*inner, *outer, point, ("CLOSED_PLANAR", point[1])]})
     series = order_series(index_folder(patient.folder).ct[patient.uids["ct"]])
-    drawn = draw_rois(file, read_header(file).rois, series.stack)
+    drawn = draw_rois(file, rois_of(file), series.stack)
     assert drawn.mask.sum() == 49 - 9
     assert drawn.problems == [
         "GTV-1, contour 3: POINT is not a closed contour",
@@ -60,13 +65,13 @@ def test_kinds_of_contours(make_patient) -> None:
     ]
 
 
-def test_coordinates_that_are_no_triples_are_refused(make_patient) -> None:
+def test_coordinates_that_are_no_triples_are_refused(make_patient: MakePatient) -> None:
     patient = make_patient()
     patient.write_ct()
     file = patient.write_rtstruct({"GTV-1": [("CLOSED_PLANAR", np.arange(10.0))]})
     series = order_series(index_folder(patient.folder).ct[patient.uids["ct"]])
     with pytest.raises(UserError, match="GTV-1, contour 1: ContourData"):
-        draw_rois(file, read_header(file).rois, series.stack)
+        draw_rois(file, rois_of(file), series.stack)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +84,7 @@ def test_coordinates_that_are_no_triples_are_refused(make_patient) -> None:
         (None, []),
     ],
 )
-def test_coordinates_are_read_from_the_bytes_of_the_file(text: bytes | None, expected: list) -> None:
+def test_coordinates_are_read_from_the_bytes_of_the_file(text: bytes | None, expected: list[float]) -> None:
     item = Dataset()
     tag = Tag("ContourData")
     item[tag] = RawDataElement(tag, "DS", len(text or b""), text, 0, True, True)
@@ -114,14 +119,16 @@ def _all_contours(dataset: Dataset) -> list[Dataset]:
     return [contour for item in items for contour in item.get("ContourSequence") or ()]
 
 
-def test_description_on_several_lines_is_one_name(make_patient, save_dicom) -> None:
+def test_description_on_several_lines_is_one_name(make_patient: MakePatient, save_dicom: SaveDicom) -> None:
     """ROIDescription may hold line breaks; other control characters tell of a damaged header."""
     patient = make_patient()
     file = patient.write_rtstruct({"GTV-1": []})
     dataset = pydicom.dcmread(file)
     dataset.StructureSetROISequence[0].ROIDescription = "primary\r\ntumour"
     save_dicom(dataset, file)
-    assert read_header(file).rois[0].names == ("GTV-1", "primary tumour")
+    assert rois_of(file)[0].names == ("GTV-1", "primary tumour")
     dataset.StructureSetROISequence[0].ROIDescription = "primary\x02tumour"
     save_dicom(dataset, file)
-    assert read_header(file).reason == "a text in its header is not text: the file is damaged"
+    unreadable = read_header(file)
+    assert isinstance(unreadable, Unreadable)
+    assert unreadable.reason == "a text in its header is not text: the file is damaged"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import highdicom.sr
 import numpy as np
@@ -28,7 +29,7 @@ def test_every_lesion_is_measured_and_tied_to_its_segment(
 ) -> None:
     series = with_segments(make_ct())
     files = written(series, tmp_path)
-    report = highdicom.sr.srread(files["case.sr.dcm"])
+    report: Any = highdicom.sr.srread(files["case.sr.dcm"])
     assert report.ContentTemplateSequence[0].TemplateIdentifier == "1500"
     seg = pydicom.dcmread(files["case.seg.dcm"])
     groups = report.content.get_volumetric_roi_measurement_groups()
@@ -67,7 +68,7 @@ def test_the_report_is_no_verified_one_and_names_the_software(
 def test_without_a_lesion_the_report_says_so(make_ct: Callable[..., SourceSeries], tmp_path: Path) -> None:
     source = make_ct()
     series = SegmentedSeries(source, np.zeros((8, 12, 16), np.uint16), (), ALGORITHM)
-    report = highdicom.sr.srread(written(series, tmp_path)["case.sr.dcm"])
+    report: Any = highdicom.sr.srread(written(series, tmp_path)["case.sr.dcm"])
     assert not report.content.get_volumetric_roi_measurement_groups()
     (group,) = report.content.get_image_measurement_groups()
     (evaluation,) = group.get_qualitative_evaluations()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -105,7 +106,7 @@ def test_nothing_is_left_of_objects_that_cannot_be_written(
     series = with_segments(make_ct(), np.ones((8, 12, 16), np.uint16))
     written = pydicom.dcmwrite
 
-    def fail_at_the_second(file: Path, dataset: pydicom.Dataset, **options: object) -> None:
+    def fail_at_the_second(file: Path, dataset: pydicom.Dataset, **options: Any) -> None:
         if "seg" in file.name:
             raise OSError("no space left on device")
         written(file, dataset, **options)

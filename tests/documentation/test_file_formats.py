@@ -6,6 +6,7 @@ import csv
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,7 +36,7 @@ def columns(file: Path) -> set[str]:
 
 def test_columns_of_the_conversion_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("nnUNet_raw", str(tmp_path))
-    small = {"shape": (24, 64, 64), "spacing_mm": (5.0, 3.4, 3.4)}
+    small: dict[str, Any] = {"shape": (24, 64, 64), "spacing_mm": (5.0, 3.4, 3.4)}
     written = set()
     for number, layout, settings in (
         (501, Luna16Layout(), LUNA16),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +82,7 @@ def test_equals_nnunets_summary_for_2d_images(tmp_path: Path) -> None:
         tmp_path, noisy_labels(1, 2)[3], noisy_labels(2, 2)[3], ".png", spacing_mm=(1, 1), origin_mm=(0, 0)
     )
     write_labels(noisy_labels(1, 2)[3], case.reference, spacing_mm=(1, 1), origin_mm=(0, 0))
-    case = CaseFiles(*list(vars(case).values())[:-1], reader="NaturalImage2DIO")
+    case = replace(case, reader="NaturalImage2DIO")
     check_against_nnunet(case, LabelSet((Target("one", (1,)), Target("two", (2,)))), NaturalImage2DIO())
 
 
@@ -157,7 +157,9 @@ def test_candidates_of_labels_and_of_regions(tmp_path: Path) -> None:
     probabilities[1, 2, 3, 3] = 0.6
     np.savez_compressed(case.probabilities, probabilities=probabilities)
     found = evaluated(case, froc=True).targets["nodule"]
-    assert [(c.score, c.lesions) for c in found.candidates or ()] == [(pytest.approx(0.6), (0,))]
+    (candidate,) = found.candidates or ()
+    assert candidate.score == pytest.approx(0.6)
+    assert candidate.lesions == (0,)
     np.savez_compressed(case.probabilities, probabilities=probabilities[1:])
     regions = LabelSet((Target("nodule", (1, 2)),))
     assert evaluated(case, regions, froc=True).targets == {"nodule": found}
@@ -178,7 +180,7 @@ def test_candidates_of_labels_and_of_regions(tmp_path: Path) -> None:
     ],
 )
 def test_another_grid_is_refused_naming_both_files(
-    tmp_path: Path, change: dict[str, Sequence[float]], message: str
+    tmp_path: Path, change: dict[str, Any], message: str
 ) -> None:
     case = files(tmp_path, block(), block(), **change)
     reason = refused(case)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -142,7 +143,7 @@ def test_a_candidate_at_the_corner_of_a_lesion(rule: HitRule, hits: tuple[int, .
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])
-def test_probabilities_of_nnunet(tmp_path: Path, dtype: type) -> None:
+def test_probabilities_of_nnunet(tmp_path: Path, dtype: type[np.floating[Any]]) -> None:
     expected = np.random.default_rng(0).random((3, 3, 4, 5)).astype(dtype)
     np.savez_compressed(tmp_path / "case.npz", probabilities=expected)
     maps = read_probabilities(tmp_path / "case.npz", (3, 4, 5))

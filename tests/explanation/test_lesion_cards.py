@@ -7,6 +7,7 @@ import io
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -99,8 +100,8 @@ def test_places_of_the_preprocessed_image_and_back() -> None:
     space = PreprocessedSpace.of(properties, (1, 0, 2), (6, 8, 20))
     assert space.from_scan((3, 2, 5)) == (0, 0, 0.5)  # the centre of two fine voxels
     assert space.to_scan((1, 4, 2.5)) == (7, 3, 6)
-    for place in ((0.0, 0, 0), (3.5, 2, 17)):
-        assert space.from_scan(space.to_scan(place)) == pytest.approx(place)
+    for there in ((0.0, 0, 0), (3.5, 2, 17)):
+        assert space.from_scan(space.to_scan(there)) == pytest.approx(there)
     scan = sitk.Image([20, 16, 14], sitk.sitkInt16)
     scan.SetSpacing((0.5, 1.0, 2.0))
     scan.SetOrigin((10, 20, 30))
@@ -115,7 +116,7 @@ def test_places_of_the_preprocessed_image_and_back() -> None:
     assert image.GetSpacing() == (0.25, 1, 2)
 
 
-def a_page(**changes: object) -> CardPage:
+def a_page(**changes: Any) -> CardPage:
     view = View("axial", "QUJD", "10 10 4 0 0 4 -4 0 0 -4", {"<b>map": "REVG"}, 0.3)
     card = LesionCard(
         LESION, facts_of(LESION), [view], SliceReliance((0.2, 0.9)), channels_sentence([0.1, 0.9, 0.5])

@@ -103,7 +103,7 @@ def predicted(tmp_path: Path) -> tuple[Work, InputCase]:
     return Work(tmp_path, image, dataset_json=about), InputCase(CASE, (tmp_path / f"{CASE}_0000.nii.gz",))
 
 
-def test_a_card_for_each_lesion_and_maps_where_the_network_sees_it(predicted: tuple[Work, InputCase]) -> None:
+def test_a_card_for_each_lesion_and_maps_where_the_network_sees_it(predicted: tuple[Any, InputCase]) -> None:
     work, case = predicted
     assert scan_explainer().explain(predictor(), work, case) is None
     html = (work.output / f"{CASE}{ENDING}").read_text(encoding="utf-8")
@@ -118,7 +118,7 @@ def test_a_card_for_each_lesion_and_maps_where_the_network_sees_it(predicted: tu
     assert "Neighboring slices" in html
 
 
-def test_a_scan_stored_in_another_order_has_the_same_cards(predicted: tuple[Work, InputCase]) -> None:
+def test_a_scan_stored_in_another_order_has_the_same_cards(predicted: tuple[Any, InputCase]) -> None:
     """Its axes are swapped and reversed, and the network gets it turned: views and maps are the same."""
     work, case = predicted
 
@@ -140,16 +140,16 @@ def test_a_scan_stored_in_another_order_has_the_same_cards(predicted: tuple[Work
     assert found == expected
 
 
-def test_what_goes_wrong_costs_the_cards_only(predicted: tuple[Work, InputCase]) -> None:
+def test_what_goes_wrong_costs_the_cards_only(predicted: tuple[Any, InputCase]) -> None:
     work, case = predicted
-    flat = Work(work.output, work.image, (16, 16), work.dataset_json)
+    flat: Any = Work(work.output, work.image, (16, 16), work.dataset_json)
     problem = scan_explainer().explain(predictor(), flat, case)
     assert problem is not None
     assert problem.startswith(f"{CASE}: it has no lesion cards: explanations are for RAEMD-Net")
     assert not (work.output / f"{CASE}{ENDING}").exists()
 
 
-def test_the_network_is_explained_without_gradients_of_its_weights(predicted: tuple[Work, InputCase]) -> None:
+def test_the_network_is_explained_without_gradients_of_its_weights(predicted: tuple[Any, InputCase]) -> None:
     """Its weights are those of the fold afterwards, and it is in evaluation mode."""
     work, case = predicted
     made = predictor()

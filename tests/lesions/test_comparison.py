@@ -68,7 +68,8 @@ class Patient:
         return tuple(self.image.TransformContinuousIndexToPhysicalPoint([n / 2 for n in size]))
 
     def _apart(self, voxels: Any) -> list[tuple[float, ...]]:
-        rng, places = np.random.default_rng(2), []
+        rng = np.random.default_rng(2)
+        places: list[tuple[float, ...]] = []
         for z, y, x in rng.permutation(voxels).tolist():
             place = self.image.TransformIndexToPhysicalPoint((x, y, z))
             if all(math.dist(place, other) > 35 for other in places):

@@ -113,7 +113,8 @@ def test_a_single_voxel() -> None:
     mask = np.zeros((3, 4, 5), bool)
     mask[1, 2, 3] = True
     axes = axial_axes(mask, (0.5, 0.8))
-    assert (axes.long_mm, axes.short_mm, axes.slice) == (pytest.approx(0.8), pytest.approx(0.5), 1)
+    assert (axes.long_mm, axes.short_mm) == pytest.approx((0.8, 0.5))
+    assert axes.slice == 1
 
 
 def test_the_long_axis_is_the_longest_in_any_slice_by_the_outlines_of_scikit_image() -> None:

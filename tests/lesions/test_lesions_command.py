@@ -171,7 +171,7 @@ def test_a_list_in_luna16s_columns(tmp_path: Path) -> None:
         "confidence": 0.7,
     }
     others = [lesion | {"number": 2, "confidence": None}, lesion | {"number": 3, "listed": False}]
-    scan = {"case_id": "1.3.6", "segmentation": "a", "image": None, "spacing_mm": [1, 1, 1]}
+    scan: dict[str, Any] = {"case_id": "1.3.6", "segmentation": "a", "image": None, "spacing_mm": [1, 1, 1]}
     scan |= {"remarks": [], "unlike_training": [], "lesions": [lesion, *others]}
     content = {"format": "nnunetv2-raemd lesions, version 1", "scans": [scan], "failed": []}
     file = tmp_path / "lesions.json"

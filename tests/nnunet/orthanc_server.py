@@ -72,7 +72,7 @@ def orthanc_running(
     if binary is None or not PLUGIN.is_file():
         pytest.skip("Orthanc is absent (Debian: apt-get install orthanc orthanc-dicomweb)")
     server = Orthanc(_free_port(), _free_port())
-    variables = os.environ | {"ORTHANC": server.dicomweb} | environment
+    variables = {**os.environ, "ORTHANC": server.dicomweb, **environment}
     command = [binary, str(_configuration(folder, server, scripts))]
     with (folder / "orthanc.log").open("w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=variables, cwd=folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -40,5 +41,5 @@ def test_continues_from_the_last_finished_epoch(workspace: Workspace, moment: st
     assert not list(fold.glob("checkpoint_latest*")) and not list(fold.glob(".unfinished*"))
 
 
-def read_checkpoint(file: Path) -> dict:
+def read_checkpoint(file: Path) -> dict[str, Any]:
     return torch.load(file, weights_only=False)

@@ -7,6 +7,7 @@ import shutil
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ def read_labels(file: Path) -> np.ndarray:
     return sitk.GetArrayFromImage(sitk.ReadImage(str(file)))
 
 
-def read_json(file: Path) -> dict:
+def read_json(file: Path) -> Any:
     return json.loads(file.read_text(encoding="utf-8"))
 
 

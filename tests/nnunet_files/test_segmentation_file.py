@@ -81,7 +81,8 @@ def test_another_grid_is_refused_by_the_same_rule(
     )
     if other is mirrored and reader.endswith("WithReorient"):
         check_same_grid(*files, expected, found)  # it is at the same place, and read turned
-        np.testing.assert_array_equal(*(read_segmentation(file, reader).labels for file in files))
+        first, second = (read_segmentation(file, reader).labels for file in files)
+        np.testing.assert_array_equal(first, second)
         return
     with pytest.raises(
         UserError, match=rf"pred{ending} and its reference .*ref{ending} do not lie on the same"

@@ -31,9 +31,10 @@ def write(file: Path) -> None:
 
 
 def read(file: Path) -> np.ndarray:
-    readers: dict[str, Callable[[Any], np.ndarray]] = {".png": io.imread, ".tif": tifffile.imread}
-    by_simple_itk = lambda path: sitk.GetArrayFromImage(sitk.ReadImage(str(path)))  # noqa: E731
-    return np.asarray(readers.get(file.suffix, by_simple_itk)(file))
+    readers: dict[str, Callable[[Path], Any]] = {".png": io.imread, ".tif": tifffile.imread}
+    if file.suffix in readers:
+        return np.asarray(readers[file.suffix](file))
+    return sitk.GetArrayFromImage(sitk.ReadImage(str(file)))
 
 
 def accepted(file: Path, content: bytes) -> np.ndarray | None:

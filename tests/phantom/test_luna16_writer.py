@@ -142,7 +142,7 @@ def test_oracle_lists_every_nodule(folder: Path) -> None:
         for row in _annotations(folder)
     ]
     assert [row[0] for row in rows] == [row[0] for row in listed]
-    assert np.allclose([row[1:] for row in rows], [row[1:] for row in listed], atol=2e-3)
+    assert np.allclose(np.array([row[1:] for row in rows]), np.array([row[1:] for row in listed]), atol=2e-3)
     kinds = {lesion["kind"] for case in cases for lesion in case["lesions"]}
     assert kinds <= {"solitary", "juxta-pleural", "vessel-attached"}
 

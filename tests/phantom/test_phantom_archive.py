@@ -6,6 +6,7 @@ import json
 import shlex
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from nnunetv2_raemd.phantom.configuration import LUNA16, PhantomConfiguration
 from nnunetv2_raemd.phantom.grid import Grid
 from nnunetv2_raemd.phantom.lesion_places import NoRoomError
 from nnunetv2_raemd.phantom.luna16_writer import Luna16Layout
+from nnunetv2_raemd.phantom.lungs import sample_chest
 from nnunetv2_raemd.phantom.phantom_archive import remove_archive, write_archive
 from nnunetv2_raemd.phantom.thorax import Thorax
 
@@ -75,7 +77,9 @@ def test_finished_cases_are_not_made_again(
 
 
 @pytest.mark.parametrize("change", [{"seed": 5}, {"noise_hu": 3.0}, {"shape": (40, 80, 80)}])
-def test_other_settings_are_refused(tmp_path: Path, small: PhantomConfiguration, change: dict) -> None:
+def test_other_settings_are_refused(
+    tmp_path: Path, small: PhantomConfiguration, change: dict[str, Any]
+) -> None:
     write_archive(tmp_path / "p", Luna16Layout(), small, 1)
     before = _files(tmp_path / "p")
     with pytest.raises(UserError, match=f"other settings.*{next(iter(change))}"):
@@ -155,7 +159,7 @@ def test_a_scan_whose_first_arrangement_fails_is_arranged_again() -> None:
     configuration = replace(LUNA16, shape=(24, 96, 96))
     generators = thorax._generators(configuration, 7)
     grid = Grid(configuration.shape, configuration.spacing_mm)
-    chest = thorax.sample_chest(generators[0], scale=thorax._scale(grid))
+    chest = sample_chest(generators[0], scale=thorax._scale(grid))
     with pytest.raises(NoRoomError):
         thorax._plan_lungs(chest, configuration, grid, generators[1], generators[2])
     _, lesions, _ = thorax.arrange(configuration, 7)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pytest
 from scipy import ndimage
 
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.phantom.configuration import LUNA16, NSCLC_RADIOMICS, PhantomConfiguration
+from nnunetv2_raemd.phantom.configuration import LUNA16, NSCLC_RADIOMICS, LesionKind, PhantomConfiguration
 from nnunetv2_raemd.phantom.thorax import LEFT_LUNG, RIGHT_LUNG, TRACHEA, Thorax, make_thorax
 
 CASES = range(4)
@@ -22,7 +23,7 @@ def _default_case(case: int) -> Thorax:
     return make_thorax(LUNA16, case)
 
 
-def _round(kind: str, diameter_mm: float) -> PhantomConfiguration:
+def _round(kind: LesionKind, diameter_mm: float) -> PhantomConfiguration:
     bounds = (diameter_mm, diameter_mm)
     return replace(FINE, lesion_kinds=(kind,), irregularity=0.0, lesion_diameter_mm=bounds)
 
@@ -43,7 +44,7 @@ def test_other_seed_or_case_is_another_patient(small: PhantomConfiguration) -> N
 
 def test_shape_spacing_and_types(small: PhantomConfiguration) -> None:
     thorax = make_thorax(small, 0)
-    arrays = [thorax.hu, thorax.lesion_labels, thorax.lung_labels, *thorax.organs.values()]
+    arrays: list[np.ndarray] = [thorax.hu, thorax.lesion_labels, thorax.lung_labels, *thorax.organs.values()]
     assert {array.shape for array in arrays} == {small.shape}
     assert thorax.hu.dtype == np.int16
     assert thorax.spacing_mm == small.spacing_mm
@@ -112,7 +113,7 @@ def test_solitary_nodules_lie_clear_of_pleura_and_vessels(case: int) -> None:
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("kind", ["juxta-pleural", "mediastinal"])
-def test_pleural_nodules_touch_the_lungs_surface_from_inside(kind: str, case: int) -> None:
+def test_pleural_nodules_touch_the_lungs_surface_from_inside(kind: LesionKind, case: int) -> None:
     thorax = make_thorax(_round(kind, 16.0), case)
     nodule = thorax.lesion_labels == 1
     assert np.isin(thorax.lung_labels[nodule], (LEFT_LUNG, RIGHT_LUNG, TRACHEA)).all()
@@ -218,7 +219,7 @@ def test_vessel_sections_of_a_nodules_size_outnumber_nodule_sections() -> None:
         ({"seed": -1}, "seed"),
     ],
 )
-def test_impossible_settings_are_refused(change: dict, message: str) -> None:
+def test_impossible_settings_are_refused(change: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         replace(LUNA16, **change)
 

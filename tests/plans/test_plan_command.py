@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+from planned_datasets import Planned
 from typer.testing import CliRunner
 
 from nnunetv2_raemd.cli import app, main
@@ -21,7 +22,7 @@ from nnunetv2_raemd.plans.preset import PRESET_FOLDER
 
 
 @pytest.fixture
-def dataset(planned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def dataset(planned: Planned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The preprocessed folder of dataset 501, with nnU-Net's plan."""
     for variable in ("nnUNet_raw", "nnUNet_results"):
         monkeypatch.delenv(variable, raising=False)
@@ -60,7 +61,7 @@ def read(file: Path) -> dict[str, Any]:
     return content
 
 
-def test_writes_a_plan_beside_nnunets(dataset: Path, planned) -> None:
+def test_writes_a_plan_beside_nnunets(dataset: Path, planned: Planned) -> None:
     before = (dataset / "nnUNetPlans.json").read_bytes()
     succeed("-d", "501")
     assert sorted(file.name for file in dataset.iterdir()) == ["nnUNetPlans.json", "nnUNetRAEMDPlans.json"]
@@ -93,7 +94,7 @@ def test_prints_what_was_decided_and_how_to_train(dataset: Path) -> None:
     assert "nnUNetv2_train 501 2d 0 -tr nnUNetTrainerRAEMD -p nnUNetRAEMDPlans" in text
 
 
-def test_a_dataset_by_name_a_configuration_a_preset_and_a_name(dataset: Path, planned) -> None:
+def test_a_dataset_by_name_a_configuration_a_preset_and_a_name(dataset: Path, planned: Planned) -> None:
     out = succeed(
         "-d", "Dataset501_Planned", "-c", "3d_fullres", "--preset", "unet", "--name", "nnUNetPlainPlans"
     )
@@ -104,7 +105,7 @@ def test_a_dataset_by_name_a_configuration_a_preset_and_a_name(dataset: Path, pl
 
 @pytest.mark.parametrize("both", [("-c", "2d", "3d_fullres"), ("-c", "2d", "-c", "3d_fullres")])
 def test_another_plan_of_nnunets_and_a_preset_file(
-    dataset: Path, planned, tmp_path: Path, both: tuple[str, ...]
+    dataset: Path, planned: Planned, tmp_path: Path, both: tuple[str, ...]
 ) -> None:
     (dataset / "nnUNetResEncUNetMPlans.json").write_text(json.dumps(planned("M")))
     own = tmp_path / "own.json"
@@ -115,7 +116,9 @@ def test_another_plan_of_nnunets_and_a_preset_file(
     assert "of 6.0" in out
 
 
-def test_a_raemd_plan_is_replaced_but_not_by_a_plan_that_fails(dataset: Path, failing) -> None:
+def test_a_raemd_plan_is_replaced_but_not_by_a_plan_that_fails(
+    dataset: Path, failing: Callable[..., str]
+) -> None:
     succeed("-d", "501", "-c", "2d", "--preset", "unet")
     succeed("-d", "501", "-c", "2d")
     file = dataset / "nnUNetRAEMDPlans.json"
@@ -126,7 +129,9 @@ def test_a_raemd_plan_is_replaced_but_not_by_a_plan_that_fails(dataset: Path, fa
     assert len(list(dataset.iterdir())) == 2
 
 
-def test_never_overwrites_a_plan_of_nnunets(dataset: Path, planned, failing) -> None:
+def test_never_overwrites_a_plan_of_nnunets(
+    dataset: Path, planned: Planned, failing: Callable[..., str]
+) -> None:
     assert "is a plan of nnU-Net's: choose another --name" in failing("-d", "501", "--name", "nnUNetPlans")
     other = dataset / "nnUNetResEncUNetMPlans.json"
     other.write_text(json.dumps(planned("M")))
@@ -135,12 +140,12 @@ def test_never_overwrites_a_plan_of_nnunets(dataset: Path, planned, failing) -> 
 
 
 @pytest.mark.parametrize("name", ["../plans", "a__b", "plans.json", "", ".hidden", "a b"])
-def test_names_that_nnunet_could_not_read_back(dataset: Path, failing, name: str) -> None:
+def test_names_that_nnunet_could_not_read_back(dataset: Path, failing: Callable[..., str], name: str) -> None:
     assert f"--name {name}".rstrip() in failing("-d", "501", "--name", name)
     assert [file.name for file in dataset.iterdir()] == ["nnUNetPlans.json"]
 
 
-def test_does_not_convert_a_raemd_plan_again(dataset: Path, failing) -> None:
+def test_does_not_convert_a_raemd_plan_again(dataset: Path, failing: Callable[..., str]) -> None:
     succeed("-d", "501", "-c", "2d")
     message = failing("-d", "501", "-p", "nnUNetRAEMDPlans", "--preset", "unet", "--name", "other")
     assert "nnUNetRAEMDPlans.json is a RAEMD plan already" in message
@@ -161,14 +166,16 @@ def test_does_not_convert_a_raemd_plan_again(dataset: Path, failing) -> None:
     ],
 )
 def test_what_is_not_there_is_named(
-    dataset: Path, failing, arguments: tuple[str, ...], complaint: str
+    dataset: Path, failing: Callable[..., str], arguments: tuple[str, ...], complaint: str
 ) -> None:
     assert re.search(complaint, failing(*arguments))
     assert [file.name for file in dataset.iterdir()] == ["nnUNetPlans.json"]
 
 
 @pytest.mark.parametrize("unset", [True, False])
-def test_without_nnunets_folder(dataset: Path, failing, monkeypatch: pytest.MonkeyPatch, unset: bool) -> None:
+def test_without_nnunets_folder(
+    dataset: Path, failing: Callable[..., str], monkeypatch: pytest.MonkeyPatch, unset: bool
+) -> None:
     if unset:
         monkeypatch.delenv("nnUNet_preprocessed")
     else:
@@ -185,13 +192,15 @@ def test_without_nnunets_folder(dataset: Path, failing, monkeypatch: pytest.Monk
         (b'{"plans_per_stage": {}}', "plans_name is missing"),
     ],
 )
-def test_files_that_are_no_plans(dataset: Path, failing, content: bytes, complaint: str) -> None:
+def test_files_that_are_no_plans(
+    dataset: Path, failing: Callable[..., str], content: bytes, complaint: str
+) -> None:
     (dataset / "nnUNetPlans.json").write_bytes(content)
     message = failing("-d", "501")
     assert str(dataset / "nnUNetPlans.json") in message and complaint in message
 
 
-def test_a_file_that_cannot_be_read_or_written(dataset: Path, failing) -> None:
+def test_a_file_that_cannot_be_read_or_written(dataset: Path, failing: Callable[..., str]) -> None:
     (dataset / "folder.json").mkdir()
     assert "folder.json is a folder" in failing("-d", "501", "-p", "folder")
     with pytest.raises(UserError, match=r"folder\.json cannot be written: .*directory"):

@@ -16,19 +16,17 @@ import torch
 from dynamic_network_architectures.architectures.unet import PlainConvUNet
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
-from torch import nn
+from planned_datasets import Plan, Planned
 
 from nnunetv2_raemd.architecture import RAEMDNet
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.plans import load_preset, raemd_plan
 
-Plan = dict[str, Any]
 
-
-def network_of(plan: Plan, configuration: str, *, channels: int = 1, classes: int = 2) -> nn.Module:
+def network_of(plan: Plan, configuration: str, *, channels: int = 1, classes: int = 2) -> Any:
     """As nnU-Net's trainer builds it."""
     manager = PlansManager(plan).get_configuration(configuration)
-    network: nn.Module = get_network_from_plans(
+    return get_network_from_plans(
         manager.network_arch_class_name,
         manager.network_arch_init_kwargs,
         manager.network_arch_init_kwargs_req_import,
@@ -37,7 +35,6 @@ def network_of(plan: Plan, configuration: str, *, channels: int = 1, classes: in
         allow_init=True,
         deep_supervision=True,
     )
-    return network
 
 
 def without(mapping: Plan, *keys: str) -> Plan:
@@ -47,7 +44,7 @@ def without(mapping: Plan, *keys: str) -> Plan:
 @pytest.mark.parametrize(
     ("planner", "scans"), [("default", "small"), ("M", "small"), ("default", "PNG"), ("default", "CT")]
 )
-def test_only_patch_batch_and_network_change_and_once(planned, planner: str, scans: str) -> None:
+def test_only_patch_batch_and_network_change_and_once(planned: Planned, planner: str, scans: str) -> None:
     plan = planned(planner, scans)
     before = copy.deepcopy(plan)
     converted = raemd_plan(plan)
@@ -64,7 +61,7 @@ def test_only_patch_batch_and_network_change_and_once(planned, planner: str, sca
 
 @pytest.mark.parametrize("planner", ["default", "M"])
 @pytest.mark.parametrize("name", ["2d", "3d_fullres"])
-def test_in_plane_topology_is_nnunets(planned, planner: str, name: str) -> None:
+def test_in_plane_topology_is_nnunets(planned: Planned, planner: str, name: str) -> None:
     nnunet = planned(planner)["configurations"][name]
     ours = raemd_plan(planned(planner))["configurations"][name]
     theirs, network = nnunet["architecture"]["arch_kwargs"], ours["architecture"]["arch_kwargs"]
@@ -77,7 +74,7 @@ def test_in_plane_topology_is_nnunets(planned, planner: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(("planner", "convolutions"), [("default", [2] * 5), ("M", [2, 3, 4, 6, 6])])
-def test_residual_blocks_become_convolutions(planned, planner: str, convolutions: list[int]) -> None:
+def test_residual_blocks_become_convolutions(planned: Planned, planner: str, convolutions: list[int]) -> None:
     architecture = raemd_plan(planned(planner))["configurations"]["2d"]["architecture"]
     assert architecture["arch_kwargs"]["n_conv_per_stage"] == convolutions
 
@@ -92,7 +89,7 @@ def test_residual_blocks_become_convolutions(planned, planner: str, convolutions
     ],
 )
 def test_nnunet_builds_the_network_and_it_fits_the_targets_of_deep_supervision(
-    planned, planner: str, scans: str, name: str
+    planned: Planned, planner: str, scans: str, name: str
 ) -> None:
     plan = raemd_plan(planned(planner, scans))
     configuration = PlansManager(plan).get_configuration(name)
@@ -111,7 +108,7 @@ def test_nnunet_builds_the_network_and_it_fits_the_targets_of_deep_supervision(
     [(1.25, 250, 4), (2.5, 250, 4), (5.0, 250, 4), (10.0, 250, 3), (1.25, 2, 2), (5.0, 1, 1), (0.4, 400, 4)],
 )
 def test_slices_follow_from_the_median_spacing_and_scan(
-    planned, spacing_mm: float, n_slices: int, patch_depth: int
+    planned: Planned, spacing_mm: float, n_slices: int, patch_depth: int
 ) -> None:
     """20 mm of context between 3 and 4 slices, in a patch of 64 x 64 pixels that memory does not limit."""
     plan = planned()
@@ -122,7 +119,7 @@ def test_slices_follow_from_the_median_spacing_and_scan(
     assert ours["batch_size"] == max(2, round(4 / patch_depth))
 
 
-def test_3d_configurations_have_their_own_spacing_and_slices(planned) -> None:
+def test_3d_configurations_have_their_own_spacing_and_slices(planned: Planned) -> None:
     plan = planned()
     plan["original_median_spacing_after_transp"][0] = 1.25  # of the scans; 2.5 of the configuration
     assert raemd_plan(plan)["configurations"]["3d_fullres"]["patch_size"][0] == 4
@@ -130,14 +127,14 @@ def test_3d_configurations_have_their_own_spacing_and_slices(planned) -> None:
     assert raemd_plan(plan)["configurations"]["3d_fullres"]["patch_size"][0] == 2
 
 
-def test_a_2d_dataset_gives_single_slices(planned) -> None:
+def test_a_2d_dataset_gives_single_slices(planned: Planned) -> None:
     ours = raemd_plan(planned("default", "PNG"))["configurations"]
     assert list(ours) == ["2d"]
     assert ours["2d"]["patch_size"] == [1, 64, 96]
     assert ours["2d"]["batch_size"] == 2  # as nnU-Net's
 
 
-def test_the_default_plan_at_512_x_512(planned) -> None:
+def test_the_default_plan_at_512_x_512(planned: Planned) -> None:
     """8 stages, 12 slices a batch; recurrence where pixels are 1.2 mm or larger."""
     plan = planned("default", "CT")
     assert plan["configurations"]["2d"]["batch_size"] == 12
@@ -149,7 +146,7 @@ def test_the_default_plan_at_512_x_512(planned) -> None:
     assert (ours["patch_size"], ours["batch_size"]) == ([4, 512, 512], 3)
 
 
-def test_without_parts_it_is_nnunets_unet_per_slice(planned) -> None:
+def test_without_parts_it_is_nnunets_unet_per_slice(planned: Planned) -> None:
     plan = planned()
     theirs = network_of(plan, "2d")
     assert type(theirs) is PlainConvUNet
@@ -160,7 +157,7 @@ def test_without_parts_it_is_nnunets_unet_per_slice(planned) -> None:
     assert sum(p.numel() for p in ours.parameters()) == sum(p.numel() for p in theirs.parameters())
 
 
-def test_the_cascade_keeps_its_stages(planned) -> None:
+def test_the_cascade_keeps_its_stages(planned: Planned) -> None:
     plan = planned("default", "CT")
     converted = raemd_plan(plan)["configurations"]
     cascade = converted["3d_cascade_fullres"]
@@ -170,7 +167,7 @@ def test_the_cascade_keeps_its_stages(planned) -> None:
         assert cascade[key] == converted["3d_fullres"][key]
 
 
-def test_an_heir_with_a_batch_size_of_its_own_is_converted_by_it(planned) -> None:
+def test_an_heir_with_a_batch_size_of_its_own_is_converted_by_it(planned: Planned) -> None:
     plan = planned()
     plan["configurations"]["2d_large"] = {"inherits_from": "2d", "batch_size": 32}
     ours = raemd_plan(plan)
@@ -185,7 +182,7 @@ def test_an_heir_with_a_batch_size_of_its_own_is_converted_by_it(planned) -> Non
     assert alone["configurations"]["2d"] == plan["configurations"]["2d"]
 
 
-def test_configurations_that_are_not_named_keep_their_meaning(planned) -> None:
+def test_configurations_that_are_not_named_keep_their_meaning(planned: Planned) -> None:
     plan = planned()
     plan["configurations"]["child"] = {"inherits_from": "2d", "batch_size": 7}
     plan["configurations"]["grandchild"] = {"inherits_from": "child", "spacing": [1.0, 1.5]}
@@ -216,7 +213,7 @@ def in_old_format(configuration: Plan) -> Plan:
     }
 
 
-def test_a_plan_of_an_older_nnunet_gives_the_same_network(planned) -> None:
+def test_a_plan_of_an_older_nnunet_gives_the_same_network(planned: Planned) -> None:
     new, old = planned(), planned()
     old["configurations"]["2d"] = in_old_format(old["configurations"]["2d"])
     before = copy.deepcopy(old)
@@ -256,7 +253,9 @@ def set_network(**entries: Any) -> Callable[[Plan], object]:
     ],
 )
 @pytest.mark.filterwarnings("ignore:Detected old nnU-Net plans format")
-def test_what_cannot_be_converted_is_named(planned, spoil: Callable[[Plan], object], complaint: str) -> None:
+def test_what_cannot_be_converted_is_named(
+    planned: Planned, spoil: Callable[[Plan], object], complaint: str
+) -> None:
     plan = planned()
     spoil(plan)
     with pytest.raises(UserError, match=complaint):
@@ -269,7 +268,7 @@ def test_what_is_no_plan(content: Any) -> None:
         raemd_plan(content)
 
 
-def test_a_patch_too_large_for_the_memory(planned) -> None:
+def test_a_patch_too_large_for_the_memory(planned: Planned) -> None:
     plan = planned("default", "CT")
     plan["configurations"]["2d"].update(patch_size=[1024, 1024], batch_size=3)
     with pytest.raises(UserError, match=r"2d of .*2 sequences of 3 slices of 1024 x 1024 .*8 GB"):
@@ -285,7 +284,9 @@ class Uninstalled(MetaPathFinder):
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # of the modules nnU-Net looks into
-def test_a_raemd_plan_without_the_package_is_no_other_network(planned, monkeypatch) -> None:
+def test_a_raemd_plan_without_the_package_is_no_other_network(
+    planned: Planned, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plan = raemd_plan(planned(), configurations=["2d"])
     for module in [m for m in sys.modules if m.partition(".")[0] == "nnunetv2_raemd"]:
         monkeypatch.delitem(sys.modules, module)

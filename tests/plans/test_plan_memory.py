@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import torch
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
-from torch import Tensor, nn
+from planned_datasets import Planned
+from torch import Tensor
 
 from nnunetv2_raemd.plans import load_preset, raemd_plan
 from nnunetv2_raemd.plans.plan_memory import memory_budget_gb
@@ -16,9 +17,9 @@ from nnunetv2_raemd.plans.plan_memory import memory_budget_gb
 PER_GB = 2 * 560_000_000 / 8  # nnU-Net's planner: 2 patches of 560 million convolution outputs fill 8 GB
 
 
-def network_of(configuration: dict[str, Any]) -> nn.Module:
+def network_of(configuration: dict[str, Any]) -> Any:
     architecture = configuration["architecture"]
-    network: nn.Module = get_network_from_plans(
+    return get_network_from_plans(
         architecture["network_class_name"],
         architecture["arch_kwargs"],
         architecture["_kw_requires_import"],
@@ -27,7 +28,6 @@ def network_of(configuration: dict[str, Any]) -> nn.Module:
         allow_init=False,
         deep_supervision=True,
     )
-    return network
 
 
 def values_kept(configuration: dict[str, Any], device: str) -> float:
@@ -62,7 +62,9 @@ def measure(configuration: dict[str, Any]) -> float:
         ("M", "raemd", ["2d", "3d_fullres"]),
     ],
 )
-def test_a_plan_for_8_gb_fits_8_gb(planned, planner: str, preset: str, configurations: list[str]) -> None:
+def test_a_plan_for_8_gb_fits_8_gb(
+    planned: Planned, planner: str, preset: str, configurations: list[str]
+) -> None:
     plan = raemd_plan(planned(planner, "CT"), preset=load_preset(preset), configurations=configurations)
     assert plan["configurations"]["2d"]["patch_size"][1:] == [512, 512]
     for name in configurations:
@@ -72,12 +74,14 @@ def test_a_plan_for_8_gb_fits_8_gb(planned, planner: str, preset: str, configura
 
 @pytest.mark.parametrize("name", ["2d", "3d_fullres"])
 @pytest.mark.parametrize("planner", ["default", "M"])
-def test_rounding_the_batch_size_up_is_no_wish_for_more_memory(planned, planner: str, name: str) -> None:
+def test_rounding_the_batch_size_up_is_no_wish_for_more_memory(
+    planned: Planned, planner: str, name: str
+) -> None:
     """The 2D residual encoder plan has a batch of 13, where 12.6 would fill its 8 GB."""
     assert memory_budget_gb(planned(planner, "CT")["configurations"][name], 8.0) == 8.0
 
 
-def test_a_plan_for_more_memory_keeps_it(planned) -> None:
+def test_a_plan_for_more_memory_keeps_it(planned: Planned) -> None:
     """About as many slices as nnU-Net's batch of 35."""
     for_24_gb = raemd_plan(planned("L", "CT"), configurations=["2d"])["configurations"]["2d"]
     assert (for_24_gb["patch_size"], for_24_gb["batch_size"]) == ([4, 512, 512], 9)
@@ -87,7 +91,7 @@ def test_a_plan_for_more_memory_keeps_it(planned) -> None:
 @pytest.mark.parametrize("spacing_mm", [0.7, 2.5, 6.0])
 @pytest.mark.parametrize(("gpu_memory_gb", "recurrence_min_pixel_mm"), [(0.1, None), (0.1, 1), (0.4, 4)])
 def test_as_many_slices_as_nnunets_batch_or_all_that_fit(
-    planned, gpu_memory_gb: float, recurrence_min_pixel_mm: float | None, spacing_mm: float
+    planned: Planned, gpu_memory_gb: float, recurrence_min_pixel_mm: float | None, spacing_mm: float
 ) -> None:
     nnunet_plan = planned("default", "tiny")
     nnunet_plan["original_median_spacing_after_transp"][0] = spacing_mm
@@ -108,7 +112,7 @@ def test_as_many_slices_as_nnunets_batch_or_all_that_fit(
 
 
 @pytest.mark.parametrize("preset", ["unet", "raemd"])
-def test_the_measure_means_the_same_memory_as_for_nnunets_plain_unet(planned, preset: str) -> None:
+def test_the_measure_means_the_same_memory_as_for_nnunets_plain_unet(planned: Planned, preset: str) -> None:
     """Values kept for the backward pass, counted with data, per value of nnU-Net's measure.
 
     On the CPU, where the quicker normalization keeps a little more than what is counted.
@@ -124,7 +128,7 @@ def test_the_measure_means_the_same_memory_as_for_nnunets_plain_unet(planned, pr
     assert per_value[0] == pytest.approx(per_value[1], rel=0.04)
 
 
-def test_a_slice_takes_no_more_memory_than_in_nnunets_2d(planned) -> None:
+def test_a_slice_takes_no_more_memory_than_in_nnunets_2d(planned: Planned) -> None:
     plan = planned("default", "CT")
     ours = raemd_plan(plan, configurations=["2d"])["configurations"]["2d"]
     theirs = plan["configurations"]["2d"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import product
+from typing import Any
 
 import pytest
 from nnunetv2.configuration import ANISO_THRESHOLD
@@ -41,7 +42,7 @@ def test_context_in_mm_within_the_bounds_of_the_preset(spacing_mm: float, n_slic
         ({"in_plane_size": (2, 2)}, 1),
     ],
 )
-def test_scans_memory_and_patch_limit_a_sequence(limit: dict[str, object], n_slices: int) -> None:
+def test_scans_memory_and_patch_limit_a_sequence(limit: dict[str, Any], n_slices: int) -> None:
     assert slices_per_sequence(replace(ROOMY, **limit), PRESET) == n_slices
 
 

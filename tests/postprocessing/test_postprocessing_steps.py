@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from nnunetv2_raemd.postprocessing.postprocessing_steps import Postprocessing, b
 SPACING_MM = (2.0, 1.0, 1.0)
 
 
-def processed(mask: np.ndarray, probability: np.ndarray | None = None, **settings: float) -> np.ndarray:
+def processed(mask: np.ndarray, probability: np.ndarray | None = None, **settings: Any) -> np.ndarray:
     return postprocess(mask, probability, spacing_mm=SPACING_MM, settings=Postprocessing(**settings))
 
 

@@ -8,12 +8,13 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.prediction.case_work import CaseWork
 from nnunetv2_raemd.prediction.input_cases import InputCase
 from nnunetv2_raemd.prediction.pipeline import WAITING_EXPORTS, Pipeline, Processes
 
@@ -44,6 +45,10 @@ class Work:
         (self.output / case.case_id).write_text(str(logits.item()))
 
 
+def work(output: Path, export_s: float = 0.0) -> CaseWork:
+    return cast(CaseWork, Work(output, export_s))
+
+
 def twice(image: np.ndarray) -> np.ndarray:
     if image.item() == 2:
         raise UserError("the image contains NaN")
@@ -62,7 +67,7 @@ def written(output: Path) -> dict[str, str]:
 def test_what_fails_in_any_stage_is_left_out_and_all_others_are_written(
     tmp_path: Path, processes: Processes
 ) -> None:
-    pipeline = Pipeline(Work(tmp_path), twice, processes)
+    pipeline = Pipeline(work(tmp_path), twice, processes)
     pipeline.run(cases("1", "unreadable", "2", "3", "4", "5", "6"))
     assert written(tmp_path) == {"1": "2.0", "4": "8.0", "5": "10.0", "6": "12.0"}
     assert pipeline.n_written == 4
@@ -75,7 +80,7 @@ def test_what_fails_in_any_stage_is_left_out_and_all_others_are_written(
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
 def test_a_worker_that_dies_ends_the_work_with_advice_and_what_is_done_stays(tmp_path: Path) -> None:
-    pipeline = Pipeline(Work(tmp_path), twice, Processes(1, 1))
+    pipeline = Pipeline(work(tmp_path), twice, Processes(1, 1))
     pipeline.run(cases("1", "4", "kills its worker", "5"))
     assert "1" in written(tmp_path)
     assert "5" not in written(tmp_path)
@@ -85,14 +90,14 @@ def test_a_worker_that_dies_ends_the_work_with_advice_and_what_is_done_stays(tmp
 
 
 def test_few_cases_are_held_at_a_time(tmp_path: Path) -> None:
-    held = []
+    held: list[int] = []
 
     def network(image: np.ndarray) -> np.ndarray:
         held.append(len(list(tmp_path.glob("preprocessed *"))) - len(held))
         time.sleep(0.05)  # the readers would be far ahead if they might
         return image
 
-    pipeline = Pipeline(Work(tmp_path), network, Processes(1, 1))
+    pipeline = Pipeline(work(tmp_path), network, Processes(1, 1))
     pipeline.run(cases(*(str(number) for number in range(10, 30))))
     assert pipeline.failed == []
     assert len(held) == 20
@@ -108,7 +113,7 @@ def test_few_results_wait_for_export(tmp_path: Path) -> None:
         predicted.add(str(int(image.item())))
         return image
 
-    pipeline = Pipeline(Work(tmp_path, export_s=0.05), network, Processes(0, 1))
+    pipeline = Pipeline(work(tmp_path, export_s=0.05), network, Processes(0, 1))
     pipeline.run(cases(*(str(number) for number in range(10, 30))))
     assert pipeline.failed == []
     assert len(unwritten) == 20
@@ -128,6 +133,6 @@ def test_an_interrupt_leaves_no_export_half_done(tmp_path: Path) -> None:
         return image
 
     with pytest.raises(KeyboardInterrupt):
-        Pipeline(Work(tmp_path), network, Processes(1, 1)).run(cases("10", "11", "12", "13"))
+        Pipeline(work(tmp_path), network, Processes(1, 1)).run(cases("10", "11", "12", "13"))
     assert written(tmp_path).keys() >= {"10"}
     assert not written(tmp_path).keys() & {"12", "13"}

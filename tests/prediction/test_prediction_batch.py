@@ -43,7 +43,9 @@ class Notes:
     work: CaseWork
 
     def __init__(self, work: CaseWork, network: Callable[[np.ndarray], np.ndarray], _: Processes) -> None:
-        Notes.work, self.failed, self.n_written = work, [], 0
+        Notes.work = work
+        self.failed: list[Failed] = []
+        self.n_written = 0
 
     def run(self, cases: Sequence[InputCase]) -> None:
         for case in cases:

@@ -90,7 +90,7 @@ def test_nan_is_refused_instead_of_becoming_background(network: MakeNetwork, oth
 
 @pytest.mark.parametrize("weight", [torch.nan, torch.inf, 1e6])
 def test_a_result_that_is_not_finite_is_refused(network: MakeNetwork, weight: float) -> None:
-    net = network().float()
+    net: Any = network().float()
     torch.nn.init.constant_(net.decoder.seg_layers[-1].bias, weight)  # 1e6 exceeds half precision
     with pytest.raises(UserError, match="not finite"):
         predictor(WholeScanPredictor, net).predict_sliding_window_return_logits(torch.rand(2, 9, 16, 12))
@@ -101,7 +101,8 @@ def test_out_of_memory_is_met_by_results_in_main_memory_after_the_device_was_fre
 ) -> None:
     made, image = predictor(WholeScanPredictor, network().float()), torch.rand(2, 9, 16, 12)
     wanted = made.predict_sliding_window_return_logits(image)
-    stream, taken = stream_logits, []
+    stream = stream_logits
+    taken: list[Any] = []
 
     def exhausted(*arguments: Any) -> Iterator[Any]:
         if not taken:
@@ -119,9 +120,8 @@ def test_out_of_memory_is_met_by_results_in_main_memory_after_the_device_was_fre
 def test_a_compiled_network_is_predicted_by_as_itself(network: MakeNetwork) -> None:
     net, image = network().float(), torch.rand(2, 9, 16, 12)
     wanted = predictor(WholeScanPredictor, net).predict_sliding_window_return_logits(image)
-    compiled = predictor(
-        WholeScanPredictor, torch.compile(net)
-    )  # lazily: nothing is compiled until it is called
+    lazily: Any = torch.compile(net)  # nothing is compiled until it is called
+    compiled = predictor(WholeScanPredictor, lazily)
     torch.testing.assert_close(compiled.predict_sliding_window_return_logits(image), wanted, rtol=0, atol=0)
 
 

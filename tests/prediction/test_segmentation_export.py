@@ -95,7 +95,7 @@ def test_files_are_nnu_nets(
     assert np.mean(ours_array != theirs_array) < 1e-4  # ties in half precision
     probabilities = [np.load(tmp_path / f"{name}.npz")["probabilities"] for name in ("ours", "nnunet")]
     assert probabilities[0].dtype == probabilities[1].dtype == np.float32
-    np.testing.assert_allclose(*probabilities, atol=2e-3)
+    np.testing.assert_allclose(probabilities[0], probabilities[1], atol=2e-3)
     assert sorted(file.name for file in tmp_path.iterdir()) == [
         f"{name}.{ending}" for name in ("nnunet", "ours") for ending in ("nii.gz", "npz", "pkl")
     ]

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from exact_polygons import exact_mask
 
-from nnunetv2_raemd.rasterize.polygons import combine_contours, contains, fill_polygon, symmetric_difference
+from nnunetv2_raemd.rasterize.containment import contains
+from nnunetv2_raemd.rasterize.polygons import combine_contours, fill_polygon, symmetric_difference
 
 SHAPE = (12, 14)
 

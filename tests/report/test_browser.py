@@ -6,11 +6,15 @@ import hashlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from nnunetv2_raemd.report.grey_scale import CT_SCALE
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Locator, Page
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -18,7 +22,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium or google-
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[playwright.Browser]:
+def browser() -> Iterator[Browser]:
     with playwright.sync_playwright() as driver:
         launched = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield launched
@@ -26,7 +30,7 @@ def browser() -> Iterator[playwright.Browser]:
 
 
 @pytest.fixture
-def opened(browser: playwright.Browser, page: Path) -> Iterator[playwright.Page]:
+def opened(browser: Browser, page: Path) -> Iterator[Page]:
     """The report at a laptop's width; afterwards, that nothing went wrong and nothing was asked for."""
     tab = browser.new_page(viewport={"width": 1280, "height": 900})
     wrong: list[str] = []
@@ -40,13 +44,13 @@ def opened(browser: playwright.Browser, page: Path) -> Iterator[playwright.Page]
     assert [entry for entry in wrong if not entry.startswith("data:")] == [page.as_uri()]
 
 
-def picture(tab: playwright.Page) -> str:
+def picture(tab: Page) -> str:
     """The pixels of the viewer, after what was asked of it has been drawn."""
     tab.wait_for_timeout(150)
     return hashlib.md5(tab.evaluate("document.getElementById('picture').toDataURL()").encode()).hexdigest()
 
 
-def drawn_slice(tab: playwright.Page) -> int:
+def drawn_slice(tab: Page) -> int:
     tab.wait_for_timeout(150)
     return int(tab.locator("#picture").get_attribute("data-drawn") or 0)
 
@@ -59,7 +63,7 @@ PIXELS = """(width, height) => {
 }"""
 
 
-def colours(tab: playwright.Page) -> set[str]:
+def colours(tab: Page) -> set[str]:
     """The colours that the picture has, outlines' among them."""
     tab.wait_for_timeout(150)
     script = f"""() => {{
@@ -71,7 +75,7 @@ def colours(tab: playwright.Page) -> set[str]:
     return {"#{:02X}{:02X}{:02X}".format(*map(int, seen.split(","))) for seen in tab.evaluate(script)}
 
 
-def test_the_page_fits_and_draws_its_plots(opened: playwright.Page) -> None:
+def test_the_page_fits_and_draws_its_plots(opened: Page) -> None:
     assert opened.evaluate("document.documentElement.scrollWidth") <= 1280
     for name in ("box-0-0", "paired-0-0", "curves"):
         plot = opened.locator(f'[data-figure="{name}"]')
@@ -80,7 +84,7 @@ def test_the_page_fits_and_draws_its_plots(opened: playwright.Page) -> None:
     assert opened.locator('[data-figure="curves"] .scatterlayer path.js-line').count() >= 6 * 3
 
 
-def drawn_plot(tab: playwright.Page, name: str) -> playwright.Locator:
+def drawn_plot(tab: Page, name: str) -> Locator:
     """A plot, once it is drawn."""
     plot = tab.locator(f'.pair:not([hidden]) [data-figure^="{name}"]')
     plot.scroll_into_view_if_needed()
@@ -88,14 +92,14 @@ def drawn_plot(tab: playwright.Page, name: str) -> playwright.Locator:
     return plot
 
 
-def test_plots_offer_nothing_that_leaves_the_page(opened: playwright.Page) -> None:
+def test_plots_offer_nothing_that_leaves_the_page(opened: Page) -> None:
     buttons = drawn_plot(opened, "box").locator(".modebar-btn")
     titles = [buttons.nth(i).get_attribute("data-title") or "" for i in range(buttons.count())]
     assert "Download plot" in titles
     assert not [title for title in titles if "share" in title.lower() or "cloud" in title.lower()]
 
 
-def test_axis_titles_leave_room_for_long_numbers(opened: playwright.Page) -> None:
+def test_axis_titles_leave_room_for_long_numbers(opened: Page) -> None:
     opened.locator("select.metric").select_option(label="FPR")
     plot = drawn_plot(opened, "box")
     title = plot.locator(".ytitle").bounding_box()
@@ -103,7 +107,7 @@ def test_axis_titles_leave_room_for_long_numbers(opened: playwright.Page) -> Non
     assert title and numbers and title["x"] + title["width"] <= min(box["x"] for box in numbers if box)
 
 
-def test_names_in_plots_are_text(browser: playwright.Browser, page: Path, tmp_path: Path) -> None:
+def test_names_in_plots_are_text(browser: Browser, page: Path, tmp_path: Path) -> None:
     html = page.read_text(encoding="utf-8")
     named = tmp_path / "named.html"
     named.write_text(html.replace('"case_0_0 (fold 0)"', '"a\\u003cb>&lt;"'), encoding="utf-8")
@@ -114,7 +118,7 @@ def test_names_in_plots_are_text(browser: playwright.Browser, page: Path, tmp_pa
     assert text == "a&lt;b>&amp;lt;"  # which Plotly shows as a<b>&lt;
 
 
-def test_metric_and_plots_agree_on_coming_back(browser: playwright.Browser, page: Path) -> None:
+def test_metric_and_plots_agree_on_coming_back(browser: Browser, page: Path) -> None:
     tab = browser.new_page()
     tab.goto(page.as_uri())
     tab.locator("select.metric").select_option(label="HD95 (mm)")
@@ -126,13 +130,13 @@ def test_metric_and_plots_agree_on_coming_back(browser: playwright.Browser, page
     assert shown == chosen
 
 
-def test_another_metric_has_other_plots(opened: playwright.Page) -> None:
+def test_another_metric_has_other_plots(opened: Page) -> None:
     opened.locator("select.metric").select_option(label="HD95 (mm)")
     shown = drawn_plot(opened, "box")
     assert "HD95 (mm)" in (shown.locator(".ytitle").text_content() or "")
 
 
-def test_slider_wheel_and_keys_scroll(opened: playwright.Page) -> None:
+def test_slider_wheel_and_keys_scroll(opened: Page) -> None:
     canvas, slider = opened.locator("#picture"), opened.locator("#slice")
     first, before = drawn_slice(opened), picture(opened)
     slider.fill("0")
@@ -153,7 +157,7 @@ def test_slider_wheel_and_keys_scroll(opened: playwright.Page) -> None:
     assert opened.locator("#place").text_content() == f"slice {highest} of 12"
 
 
-def test_each_outline_is_switched_on_its_own(opened: playwright.Page) -> None:
+def test_each_outline_is_switched_on_its_own(opened: Page) -> None:
     opened.locator('.case:has-text("case_1_2")').click()
     green, yellow, red = "#30D158", "#FFD60A", "#FF453A"
     assert colours(opened) >= {green, yellow, red}
@@ -168,14 +172,14 @@ def test_each_outline_is_switched_on_its_own(opened: playwright.Page) -> None:
     assert other in colours(opened)
 
 
-def test_colour_blind_safe_colours(opened: playwright.Page) -> None:
+def test_colour_blind_safe_colours(opened: Page) -> None:
     opened.locator('.case:has-text("case_1_2")').click()
     opened.locator('input[value="safe"]').check()
     assert colours(opened) >= {"#56B4E9", "#F0E442", "#D55E00"}
     assert not colours(opened) & {"#30D158", "#FFD60A", "#FF453A"}
 
 
-def grey_at_corner(tab: playwright.Page) -> float:
+def grey_at_corner(tab: Page) -> float:
     """Mean grey of a corner, where the synthetic CT has about -800 HU."""
     tab.wait_for_timeout(150)
     return (
@@ -184,13 +188,13 @@ def grey_at_corner(tab: playwright.Page) -> float:
     )
 
 
-def test_windows_show_the_greys_that_their_limits_say(opened: playwright.Page) -> None:
+def test_windows_show_the_greys_that_their_limits_say(opened: Page) -> None:
     assert grey_at_corner(opened) == pytest.approx(255 * (-800 + 1350) / 1500, abs=4)
     opened.locator('input[value="Mediastinum"]').check()
     assert grey_at_corner(opened) == pytest.approx(0, abs=0.5)
 
 
-def test_close_up_and_another_case_change_the_picture(opened: playwright.Page) -> None:
+def test_close_up_and_another_case_change_the_picture(opened: Page) -> None:
     pictures = [picture(opened)]
     opened.locator('input[value="close"]').check()
     pictures.append(picture(opened))
@@ -199,7 +203,7 @@ def test_close_up_and_another_case_change_the_picture(opened: playwright.Page) -
     assert len(set(pictures)) == 3
 
 
-def test_a_click_shows_its_place_larger(opened: playwright.Page) -> None:
+def test_a_click_shows_its_place_larger(opened: Page) -> None:
     whole = picture(opened)
     opened.locator("#picture").click(position={"x": 200, "y": 300})
     once = picture(opened)
@@ -209,18 +213,18 @@ def test_a_click_shows_its_place_larger(opened: playwright.Page) -> None:
     assert len({whole, once, picture(opened)}) == 3
 
 
-def test_picture_and_slider_fit_on_a_laptop(opened: playwright.Page) -> None:
+def test_picture_and_slider_fit_on_a_laptop(opened: Page) -> None:
     opened.set_viewport_size({"width": 1280, "height": 720})
     heights = [opened.locator(name).bounding_box() for name in ("header", ".stage")]
     assert sum(box["height"] for box in heights if box) <= 720
 
 
-def test_a_narrow_window_scrolls_in_one_direction(opened: playwright.Page) -> None:
+def test_a_narrow_window_scrolls_in_one_direction(opened: Page) -> None:
     opened.set_viewport_size({"width": 390, "height": 800})
     assert opened.evaluate("document.documentElement.scrollWidth") <= 390
 
 
-def test_wide_tables_are_scrolled_with_keys(opened: playwright.Page) -> None:
+def test_wide_tables_are_scrolled_with_keys(opened: Page) -> None:
     opened.set_viewport_size({"width": 390, "height": 800})
     table = opened.locator("figure.table").first
     table.focus()
@@ -229,7 +233,7 @@ def test_wide_tables_are_scrolled_with_keys(opened: playwright.Page) -> None:
     assert table.evaluate("table => table.scrollLeft") > 0
 
 
-def test_keys_work_after_a_case_was_chosen(opened: playwright.Page) -> None:
+def test_keys_work_after_a_case_was_chosen(opened: Page) -> None:
     opened.locator(".case").last.click()
     first, whole = drawn_slice(opened), picture(opened)
     opened.keyboard.press("ArrowUp")
@@ -241,7 +245,7 @@ def test_keys_work_after_a_case_was_chosen(opened: playwright.Page) -> None:
     assert picture(opened) == whole
 
 
-def test_keys_leave_the_choices_alone(opened: playwright.Page) -> None:
+def test_keys_leave_the_choices_alone(opened: Page) -> None:
     before = drawn_slice(opened)
     opened.locator('input[value="Lung"]').focus()
     opened.keyboard.press("ArrowDown")
@@ -249,7 +253,7 @@ def test_keys_leave_the_choices_alone(opened: playwright.Page) -> None:
     assert drawn_slice(opened) == before
 
 
-def test_a_touchpad_scrolls_slowly(opened: playwright.Page) -> None:
+def test_a_touchpad_scrolls_slowly(opened: Page) -> None:
     opened.locator("#slice").fill("0")
     lowest = drawn_slice(opened)
     opened.locator("#picture").hover()
@@ -258,7 +262,7 @@ def test_a_touchpad_scrolls_slowly(opened: playwright.Page) -> None:
     assert drawn_slice(opened) == lowest + 2
 
 
-def test_screen_readers_hear_slice_and_case(opened: playwright.Page) -> None:
+def test_screen_readers_hear_slice_and_case(opened: Page) -> None:
     number = drawn_slice(opened)
     assert opened.locator("#slice").get_attribute("aria-valuetext") == f"slice {number} of 12"
     opened.locator(".case").last.click()
@@ -267,11 +271,11 @@ def test_screen_readers_hear_slice_and_case(opened: playwright.Page) -> None:
     assert opened.locator('[role="listbox"]').count() == 0
 
 
-def test_the_size_of_voxels_is_said(opened: playwright.Page) -> None:
+def test_the_size_of_voxels_is_said(opened: Page) -> None:
     assert opened.locator("#voxel").text_content() == "Voxels 0.8 × 0.8 mm, slices 2.5 mm apart"
 
 
-def test_pixels_that_a_browser_hides_are_not_shown(browser: playwright.Browser, page: Path) -> None:
+def test_pixels_that_a_browser_hides_are_not_shown(browser: Browser, page: Path) -> None:
     tab = browser.new_page()
     tab.add_init_script(
         """OffscreenCanvasRenderingContext2D.prototype.getImageData = (x, y, width, height) => {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 from nnunetv2_raemd.evaluation.case_results import CaseResult, Evaluation, SystemResult, TargetResult
 from nnunetv2_raemd.evaluation.froc import froc_curve
@@ -12,7 +13,7 @@ from nnunetv2_raemd.evaluation.metrics import BY_KEY
 from nnunetv2_raemd.evaluation.summary import LesionSummary, TargetSummary
 from nnunetv2_raemd.nnunet_files.label_set import LabelSet, Target
 from nnunetv2_raemd.report.froc_plot import froc_plot
-from nnunetv2_raemd.report.metric_plots import case_names, metric_plots
+from nnunetv2_raemd.report.metric_plots import MetricPlots, case_names, metric_plots
 from nnunetv2_raemd.report.roles import looks_of
 
 
@@ -30,7 +31,7 @@ A = system("a", {"x": 1.0, "y": math.inf, "z": 3.0})
 B = system("b", {"z": 2.0, "y": 5.0, "w": 7.0, "v": math.nan})
 
 
-def plots_of(*systems: SystemResult, baseline: str | None = "a"):
+def plots_of(*systems: SystemResult, baseline: str | None = "a") -> MetricPlots:
     evaluation = Evaluation(LabelSet((Target("t", (1,)),)), systems)
     looks = looks_of([s.name for s in systems], baseline)
     return metric_plots(evaluation, "t", BY_KEY["hd95_mm"], looks=looks, baseline=baseline)
@@ -69,8 +70,8 @@ def test_no_pairs_without_a_second_system_or_the_baseline() -> None:
 
 def test_froc_curves_of_the_systems_that_have_them() -> None:
     curve = froc_curve([0.9, 0.4], [0.5], n_lesions=2, n_scans=1)
-    lesions = {"n_scans": 1, "n_lesions": 2, "n_detected": 2, "n_false": 1, "by_diameter": ()}
-    numbers = dict.fromkeys(("precision", "f1", "dice", "one_piece", "continuity"), 1.0)
+    lesions: dict[str, Any] = {"n_scans": 1, "n_lesions": 2, "n_detected": 2, "n_false": 1, "by_diameter": ()}
+    numbers: dict[str, Any] = dict.fromkeys(("precision", "f1", "dice", "one_piece", "continuity"), 1.0)
     found = [
         TargetSummary("a", "t", (), LesionSummary(**lesions, **numbers, froc=curve)),
         TargetSummary("b", "t", (), LesionSummary(**lesions, **numbers, froc=None)),

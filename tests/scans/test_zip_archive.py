@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
 import zipfile
 from pathlib import Path
@@ -110,7 +111,7 @@ def test_too_many_and_too_large(
 
 def test_no_room_is_said_before(tmp_path: Path, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = type("Usage", (), {"free": 2})
-    monkeypatch.setattr(zip_archive.shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     with pytest.raises(UserError, match="TMPDIR"):
         unpack(archive_of(tmp_path, {"1": b"one"}), target)
 

@@ -16,7 +16,7 @@ from nnunetv2_raemd.study.study_run import run_study
 from nnunetv2_raemd.study.training_job import TrainingJob
 
 if TYPE_CHECKING:
-    from conftest import Calls
+    from fake_training import Calls
 
 distributed = pytest.importorskip("distributed", reason="the extra [cluster] is not installed")
 

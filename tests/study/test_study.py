@@ -26,7 +26,7 @@ from nnunetv2_raemd.study.training_job import Outcome, TrainingJob
 from nnunetv2_raemd.study.training_lock import LockedError, locked
 
 if TYPE_CHECKING:
-    from conftest import Calls
+    from fake_training import Calls
 
 
 def training(dataset: Path, trainer: str, fold: str = "0") -> Training:

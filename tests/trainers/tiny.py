@@ -70,7 +70,7 @@ class nnUNetTrainerRAEMD_mortal(nnUNetTrainerRAEMD_unvalidated):
 
     def save_checkpoint(self, filename: str) -> None:
         if self.current_epoch == 1 and os.environ.get("RAEMD_TEST_KILL") == "checkpoint":
-            torch.save = die_while_saving
+            torch.save = die_while_saving  # type: ignore[assignment]
         super().save_checkpoint(filename)
 
 

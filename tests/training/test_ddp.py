@@ -16,9 +16,11 @@ import torch
 import torch.distributed as dist
 from nnunet_workspace import Workspace
 from torch import Tensor, nn
+from torch.multiprocessing.spawn import spawn
 from torch.nn.parallel import DistributedDataParallel
 
 from nnunetv2_raemd.architecture import RAEMDNet
+from nnunetv2_raemd.training.plateau_schedule import PlateauSchedule
 from nnunetv2_raemd.training.recipe import Recipe
 from nnunetv2_raemd.training.trainer import nnUNetTrainerRAEMD
 
@@ -37,7 +39,7 @@ def in_two_processes(work: Callable[..., Any], folder: Path, *arguments: Any) ->
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
-    torch.multiprocessing.spawn(run_rank, (port, folder, work, *arguments), nprocs=N_RANKS)
+    spawn(run_rank, (port, folder, work, *arguments), nprocs=N_RANKS)
     return [torch.load(folder / f"rank_{rank}.pt", weights_only=False) for rank in range(N_RANKS)]
 
 
@@ -65,13 +67,15 @@ def make_trainer(workspace: Workspace) -> nnUNetTrainerRAEMD:
 
 def decide(trainer: nnUNetTrainerRAEMD, losses: tuple[tuple[float, ...], ...]) -> list[tuple[Any, ...]]:
     """The decisions after each epoch, given the losses of this rank's batches."""
+    schedule = trainer.lr_scheduler
+    assert isinstance(schedule, PlateauSchedule)
     decisions = []
     for trainer.current_epoch, batches in enumerate(zip(*losses, strict=True)):
         trainer.on_validation_epoch_end([validation_output(loss) for loss in batches])
         decisions.append(
             (
-                trainer.lr_scheduler.lr,
-                trainer.lr_scheduler.epochs_without_improvement,
+                schedule.lr,
+                schedule.epochs_without_improvement,
                 trainer.early_stopping.best,
                 trainer.early_stopping.stopped,
             )

@@ -21,7 +21,7 @@ def validate(trainer: nnUNetTrainer, epoch: int, *, tp: list[int], fp: list[int]
     trainer.current_epoch = epoch
     counts = {"tp_hard": tp, "fp_hard": fp, "fn_hard": fn}
     trainer.on_validation_epoch_end(
-        [{"loss": np.float32(1)} | {name: np.float32(count) for name, count in counts.items()}]
+        [{"loss": np.float32(1)} | {name: np.asarray(count, np.float32) for name, count in counts.items()}]
     )
 
 
@@ -31,7 +31,7 @@ def test_logs_them_by_hand(make_trainer: MakeTrainer) -> None:
     trainer.initialize()
     validate(trainer, 0, tp=[6, 1], fp=[2, 1], fn=[4, 0])
     validate(trainer, 1, tp=[0, 3], fp=[5, 0], fn=[5, 0])
-    np.testing.assert_allclose(trainer.logger.get_value(NEW[0], step=None), [[0.5, 0.5], [0, 1]])
+    np.testing.assert_allclose(trainer.logger.get_value(NEW[0], step=None), np.array([[0.5, 0.5], [0, 1]]))
     assert trainer.logger.get_value("mean_fg_iou", step=None) == pytest.approx([0.5, 0.5])
     f1 = [2 * precision * recall / (precision + recall) for precision, recall in ((0.75, 0.6), (0.5, 1))]
     assert trainer.logger.get_value("mean_fg_f1", step=None) == pytest.approx([np.mean(f1), 0.5])

@@ -8,12 +8,15 @@ import pytest
 
 from nnunetv2_raemd.training import variants
 from nnunetv2_raemd.training.recipe import PAPER, Recipe
+from nnunetv2_raemd.training.recipe_trainer import nnUNetTrainerRecipe
 from nnunetv2_raemd.training.trainer import nnUNetTrainerRAEMD
 
 BY_EPOCHS = {
     name: trainer.recipe
     for name, trainer in vars(variants).items()
-    if isinstance(trainer, type) and re.fullmatch(r"nnUNetTrainer\w*_\d+epochs", name)
+    if isinstance(trainer, type)
+    and issubclass(trainer, nnUNetTrainerRecipe)
+    and re.fullmatch(r"nnUNetTrainer\w*_\d+epochs", name)
 }
 
 

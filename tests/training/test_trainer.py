@@ -226,13 +226,13 @@ class Scripted(nnUNetTrainerRAEMD):
     def get_dataloaders(self) -> tuple[Any, Any]:
         return itertools.repeat(None), itertools.repeat(None)
 
-    def train_step(self, batch: None) -> dict[str, Any]:
+    def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
         self.trained_epochs.append(self.current_epoch)
         self._interrupt("train_step")
         return {"loss": np.float32(1)}
 
-    def validation_step(self, batch: None) -> dict[str, Any]:
-        tp, rest = np.float32([OVERLAPS[self.current_epoch]]), np.float32([10])
+    def validation_step(self, batch: dict[str, Any]) -> dict[str, Any]:
+        tp, rest = np.array([OVERLAPS[self.current_epoch]], np.float32), np.array([10], np.float32)
         return {
             "loss": np.float32(self.losses[self.current_epoch]),
             "tp_hard": tp,

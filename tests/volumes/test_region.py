@@ -37,7 +37,7 @@ def test_holds_all_above_the_threshold_in_the_smallest_box(seed: int, dtype: typ
     assert region.probability.dtype == dtype
     assert np.array_equal(in_whole(region), np.where(probability > 0.3, probability, 0))
     for axis in range(3):
-        occupied = region.mask.any(axis=tuple(other for other in range(3) if other != axis))
+        occupied = np.asarray(region.mask.any(axis=tuple(other for other in range(3) if other != axis)))
         assert occupied[0] and occupied[-1]
 
 

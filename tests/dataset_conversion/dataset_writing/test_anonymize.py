@@ -14,9 +14,12 @@ from typing import Any
 
 import pytest
 import SimpleITK as sitk
+from dicom_patient import MakePatient, SaveDicom
+from luna_folder import LunaFolder
 
 from nnunetv2_raemd.cli import main
 from nnunetv2_raemd.dataset_conversion.case import (
+    Case,
     CaseExcludedError,
     FoundCases,
     LoadedCase,
@@ -48,6 +51,9 @@ class NamedCase:
     def summary(self) -> str:
         return f"scan of {self.patient_id}"
 
+    def sources(self) -> Sequence[Path]:
+        return ()
+
     def fingerprint(self) -> str:
         if self.unreadable:
             raise self.unreadable
@@ -60,7 +66,7 @@ class NamedCase:
         return LoadedCase(image, sitk.Image([4, 4, 4], sitk.sitkUInt8), self.details)
 
 
-def found_of(*cases: NamedCase, rejected: Sequence[Outcome] = ()) -> FoundCases:
+def found_of(*cases: Case, rejected: Sequence[Outcome] = ()) -> FoundCases:
     subsets = {case.case_id: 3 for case in cases}
     return FoundCases(cases, tuple(rejected), (f"{PATIENT} was here",), subsets)
 
@@ -147,7 +153,10 @@ def test_errors_say_where_to_look_and_keep_their_meaning(
 
 
 def test_interrupted_overwriting_leaves_no_old_name(
-    luna_of_three, convert, nnunet_folders: Path, monkeypatch: pytest.MonkeyPatch
+    luna_of_three: LunaFolder,
+    convert: Callable[..., tuple[int, str]],
+    nnunet_folders: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
@@ -252,7 +261,7 @@ def everything_in(folder: Path) -> str:
     return text
 
 
-def write_hospital_patient(make_patient, save_dicom) -> tuple[Any, list[str]]:
+def write_hospital_patient(make_patient: MakePatient, save_dicom: SaveDicom) -> tuple[Any, list[str]]:
     """A patient whose name is in headers, file names and ROI names; returns it with all that names it."""
     patient = make_patient(PATIENT)
     words = {
@@ -273,7 +282,13 @@ def write_hospital_patient(make_patient, save_dicom) -> tuple[Any, list[str]]:
     return patient, [*WORDS, *patient.uids.values()]
 
 
-def test_no_name_in_any_output(make_patient, save_dicom, convert, nnunet_folders: Path, tmp_path) -> None:
+def test_no_name_in_any_output(
+    make_patient: MakePatient,
+    save_dicom: SaveDicom,
+    convert: Callable[..., tuple[int, str]],
+    nnunet_folders: Path,
+    tmp_path: Path,
+) -> None:
     _, words = write_hospital_patient(make_patient, save_dicom)
     broken = tmp_path / "dicom" / "Secret Name broken.dcm"
     broken.write_bytes(b"Secret Name, cut off")
@@ -290,7 +305,11 @@ def test_no_name_in_any_output(make_patient, save_dicom, convert, nnunet_folders
 
 
 def test_without_the_option_the_patient_id_is_all_there_is(
-    make_patient, save_dicom, convert, nnunet_folders: Path, tmp_path: Path
+    make_patient: MakePatient,
+    save_dicom: SaveDicom,
+    convert: Callable[..., tuple[int, str]],
+    nnunet_folders: Path,
+    tmp_path: Path,
 ) -> None:
     """File and ROI names are in the report, as they are meant to be: only what is in headers must not be."""
     patient = make_patient(PATIENT)
@@ -304,19 +323,21 @@ def test_without_the_option_the_patient_id_is_all_there_is(
 
 
 @pytest.fixture
-def luna_of_three(luna):
+def luna_of_three(luna: LunaFolder) -> LunaFolder:
     for number in (21, 22, 23):
         luna.add_scan(f"1.3.6.777.{number}", nodule=(10, 9, 8))
     luna.write_annotations()
     return luna
 
 
-def as_spheres(luna) -> tuple[object, ...]:
+def as_spheres(luna: LunaFolder) -> tuple[object, ...]:
     """The arguments that convert the folder into dataset 501."""
     return ("luna16", "-i", luna.path, "-d", 501, "--masks", "sphere", "--workers", 1)
 
 
-def test_luna16_resumes_and_grows_under_the_same_names(luna_of_three, convert, nnunet_folders: Path) -> None:
+def test_luna16_resumes_and_grows_under_the_same_names(
+    luna_of_three: LunaFolder, convert: Callable[..., tuple[int, str]], nnunet_folders: Path
+) -> None:
     options = (*as_spheres(luna_of_three), "--anonymize")
     assert convert(*options, "--limit", 2)[0] == 0
     dataset = nnunet_folders / "Dataset501_LUNA16"
@@ -332,7 +353,9 @@ def test_luna16_resumes_and_grows_under_the_same_names(luna_of_three, convert, n
     assert "1.3.6.777" not in printed + everything_in(dataset)
 
 
-def test_anonymized_and_named_cases_do_not_mix(luna_of_three, convert, nnunet_folders: Path) -> None:
+def test_anonymized_and_named_cases_do_not_mix(
+    luna_of_three: LunaFolder, convert: Callable[..., tuple[int, str]], nnunet_folders: Path
+) -> None:
     options = as_spheres(luna_of_three)
     dataset = nnunet_folders / "Dataset501_LUNA16"
     assert convert(*options)[0] == 0
@@ -345,7 +368,9 @@ def test_anonymized_and_named_cases_do_not_mix(luna_of_three, convert, nnunet_fo
     assert status == 1 and "other settings" in printed
 
 
-def test_lost_mapping_is_noticed(luna_of_three, convert, nnunet_folders: Path) -> None:
+def test_lost_mapping_is_noticed(
+    luna_of_three: LunaFolder, convert: Callable[..., tuple[int, str]], nnunet_folders: Path
+) -> None:
     options = (*as_spheres(luna_of_three), "--anonymize")
     file = nnunet_folders.parent / "private" / "names.csv"
     assert convert(*options, "--mapping", file)[0] == 0
@@ -355,7 +380,7 @@ def test_lost_mapping_is_noticed(luna_of_three, convert, nnunet_folders: Path) -
     assert status == 1 and "give the mapping file that they were made with" in printed
 
 
-def test_options_that_need_others(luna_of_three, convert) -> None:
+def test_options_that_need_others(luna_of_three: LunaFolder, convert: Callable[..., tuple[int, str]]) -> None:
     options = ("luna16", "-i", luna_of_three.path, "-d", 501)
     assert "--mapping is for --anonymize" in convert(*options, "--mapping", "x.csv")[1]
     assert "--lungs-dir says where" in convert(*options, "--lungs-dir", luna_of_three.path)[1]
@@ -368,6 +393,8 @@ def test_names_that_spreadsheets_run_are_quoted_and_found_again(tmp_path: Path) 
     assert read_mapping(mapping.path, DatasetFolder(tmp_path / "D"), overwrite=False) == mapping
 
 
-def test_nothing_is_left_in_the_making(luna_of_three, convert, nnunet_folders: Path) -> None:
+def test_nothing_is_left_in_the_making(
+    luna_of_three: LunaFolder, convert: Callable[..., tuple[int, str]], nnunet_folders: Path
+) -> None:
     assert convert(*as_spheres(luna_of_three))[0] == 0
     assert not (nnunet_folders / "Dataset501_LUNA16" / ".conversion" / "unfinished").exists()

@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
+from luna_folder import LunaFolder
 from nnunetv2.experiment_planning.plan_and_preprocess_api import (
     extract_fingerprint_dataset,
     plan_experiment_dataset,
@@ -50,7 +51,9 @@ def names(result: ConversionResult, status: Status) -> list[str]:
     return [o.case_id for o in result.outcomes if o.status is status]
 
 
-def test_dataset_passes_nnunets_own_check(luna_of_five, nnunet_folders: Path, nnunet_in_threads) -> None:
+def test_dataset_passes_nnunets_own_check(
+    luna_of_five: LunaFolder, nnunet_folders: Path, nnunet_in_threads: None
+) -> None:
     result = run(luna_of_five.path)
     assert result.folder == nnunet_folders / "Dataset501_Test" and not result.failed
     verify_dataset_integrity(str(result.folder), num_processes=2)
@@ -59,20 +62,22 @@ def test_dataset_passes_nnunets_own_check(luna_of_five, nnunet_folders: Path, nn
     assert about["numTraining"] == 5 and about["file_ending"] == ".nii.gz" and about["licence"] == "CC BY 4.0"
 
 
-def test_splits_hold_every_case_once(luna_of_five, nnunet_folders: Path) -> None:
+def test_splits_hold_every_case_once(luna_of_five: LunaFolder, nnunet_folders: Path) -> None:
     splits = json.loads((run(luna_of_five.path).folder / "splits_final.json").read_text())
     assert sorted(c for fold in splits for c in fold["val"]) == ["1.0", "1.1", "1.2", "1.3", "1.4"]
     assert len(splits) == 5
 
 
-def test_same_input_gives_the_same_bytes(luna_of_five, nnunet_folders: Path) -> None:
+def test_same_input_gives_the_same_bytes(luna_of_five: LunaFolder, nnunet_folders: Path) -> None:
     first = contents(run(luna_of_five.path).folder)
     time.sleep(1.1)  # a time stamp in a gzip header counts seconds
     again = contents(run(luna_of_five.path, overwrite=True, workers=2).folder)
     assert first == again and len(first) == 14
 
 
-def test_bad_case_is_left_out_and_reported(luna_of_five, nnunet_folders: Path, nnunet_in_threads) -> None:
+def test_bad_case_is_left_out_and_reported(
+    luna_of_five: LunaFolder, nnunet_folders: Path, nnunet_in_threads: None
+) -> None:
     raw = luna_of_five.voxels("1.2")
     raw.write_bytes(raw.read_bytes()[:-10])
     result = run(luna_of_five.path)
@@ -88,7 +93,7 @@ def test_bad_case_is_left_out_and_reported(luna_of_five, nnunet_folders: Path, n
     assert rows["1.4"]["checks"] == "no annotation: negative case" and rows["1.4"]["lesions"] == "0"
 
 
-def test_mended_case_joins_and_the_others_are_kept(luna_of_five, nnunet_folders: Path) -> None:
+def test_mended_case_joins_and_the_others_are_kept(luna_of_five: LunaFolder, nnunet_folders: Path) -> None:
     raw = luna_of_five.voxels("1.2")
     whole = raw.read_bytes()
     raw.write_bytes(whole[:-10])
@@ -99,33 +104,35 @@ def test_mended_case_joins_and_the_others_are_kept(luna_of_five, nnunet_folders:
     assert json.loads((result.folder / "dataset.json").read_text())["numTraining"] == 5
 
 
-def test_limit_grows_into_the_whole(luna_of_five, nnunet_folders: Path) -> None:
+def test_limit_grows_into_the_whole(luna_of_five: LunaFolder, nnunet_folders: Path) -> None:
     assert len(run(luna_of_five.path, limit=2).outcomes) == 2
     in_steps = contents(run(luna_of_five.path).folder)
     assert in_steps == contents(run(luna_of_five.path, overwrite=True).folder)
 
 
-def test_cases_of_an_earlier_run_stay_in_dataset_and_report(luna_of_five, nnunet_folders: Path) -> None:
+def test_cases_of_an_earlier_run_stay_in_dataset_and_report(
+    luna_of_five: LunaFolder, nnunet_folders: Path
+) -> None:
     run(luna_of_five.path)
     result = run(luna_of_five.path, limit=1)
     assert json.loads((result.folder / "dataset.json").read_text())["numTraining"] == 5
     assert json.loads((result.folder / "conversion_report.json").read_text())["counts"]["in dataset"] == 5
 
 
-def test_other_settings_need_overwrite(luna_of_five, nnunet_folders: Path) -> None:
+def test_other_settings_need_overwrite(luna_of_five: LunaFolder, nnunet_folders: Path) -> None:
     run(luna_of_five.path)
     with pytest.raises(UserError, match=r"other settings.*--overwrite"):
         run(luna_of_five.path, masks="something else")
     assert len(names(run(luna_of_five.path, masks="something else", overwrite=True), Status.CONVERTED)) == 5
 
 
-def test_damaged_settings_count_as_other_ones(luna_of_five, nnunet_folders: Path) -> None:
+def test_damaged_settings_count_as_other_ones(luna_of_five: LunaFolder, nnunet_folders: Path) -> None:
     (run(luna_of_five.path).folder / ".conversion" / "settings.json").write_text("{")
     with pytest.raises(UserError, match="other settings"):
         run(luna_of_five.path)
 
 
-def test_strict_stops_at_what_cannot_even_be_planned(luna_of_five, nnunet_folders: Path) -> None:
+def test_strict_stops_at_what_cannot_even_be_planned(luna_of_five: LunaFolder, nnunet_folders: Path) -> None:
     copy = luna_of_five.path / "copy"
     copy.mkdir()
     (copy / "1.0.mhd").write_bytes(next(luna_of_five.path.rglob("1.0.mhd")).read_bytes())
@@ -134,7 +141,9 @@ def test_strict_stops_at_what_cannot_even_be_planned(luna_of_five, nnunet_folder
     assert names(run(luna_of_five.path), Status.FAILED) == ["1.0"]
 
 
-def test_strict_run_that_cannot_begin_leaves_the_dataset_as_it_was(luna_of_five, nnunet_folders) -> None:
+def test_strict_run_that_cannot_begin_leaves_the_dataset_as_it_was(
+    luna_of_five: LunaFolder, nnunet_folders: Path
+) -> None:
     before = contents(run(luna_of_five.path).folder)
     copy = luna_of_five.path / "copy"
     copy.mkdir()
@@ -144,7 +153,7 @@ def test_strict_run_that_cannot_begin_leaves_the_dataset_as_it_was(luna_of_five,
     assert contents(nnunet_folders / "Dataset501_Test") == before
 
 
-def test_somebody_elses_dataset_is_not_touched(luna_of_five, nnunet_folders: Path) -> None:
+def test_somebody_elses_dataset_is_not_touched(luna_of_five: LunaFolder, nnunet_folders: Path) -> None:
     theirs = nnunet_folders / "Dataset501_Test" / "imagesTr" / "theirs_0000.nii.gz"
     theirs.parent.mkdir(parents=True)
     theirs.write_bytes(b"precious")
@@ -154,7 +163,7 @@ def test_somebody_elses_dataset_is_not_touched(luna_of_five, nnunet_folders: Pat
     assert theirs.read_bytes() == b"precious" and len(list(theirs.parents[1].rglob("*.*"))) == 1
 
 
-def test_nothing_to_convert_leaves_no_dataset(luna, nnunet_folders: Path) -> None:
+def test_nothing_to_convert_leaves_no_dataset(luna: LunaFolder, nnunet_folders: Path) -> None:
     luna.add_scan("1.0")
     luna.write_annotations()
     luna.voxels("1.0").unlink()
@@ -163,7 +172,7 @@ def test_nothing_to_convert_leaves_no_dataset(luna, nnunet_folders: Path) -> Non
     assert any("there is no dataset" in remark for remark in result.remarks)
 
 
-def test_one_patient_gives_no_splits(luna, nnunet_folders: Path) -> None:
+def test_one_patient_gives_no_splits(luna: LunaFolder, nnunet_folders: Path) -> None:
     luna.add_scan("1.0")
     luna.write_annotations()
     result = run(luna.path)
@@ -171,7 +180,9 @@ def test_one_patient_gives_no_splits(luna, nnunet_folders: Path) -> None:
     assert any("fold 'all'" in remark for remark in result.remarks)
 
 
-def test_older_splits_in_the_preprocessed_folder_are_pointed_out(luna_of_five, nnunet_folders: Path) -> None:
+def test_older_splits_in_the_preprocessed_folder_are_pointed_out(
+    luna_of_five: LunaFolder, nnunet_folders: Path
+) -> None:
     """nnU-Net would stop planning with an AssertionError that says nothing."""
     run(luna_of_five.path, limit=4)
     copy = nnunet_folders.parent / "nnUNet_preprocessed" / "Dataset501_Test" / "splits_final.json"
@@ -182,7 +193,7 @@ def test_older_splits_in_the_preprocessed_folder_are_pointed_out(luna_of_five, n
 
 
 @pytest.fixture
-def luna_of_sixty(luna):
+def luna_of_sixty(luna: LunaFolder) -> LunaFolder:
     """Enough scans for a run to be stopped in the middle."""
     for number in range(60):
         luna.add_scan(f"1.{number}", nodule=(10, 9, 8))
@@ -191,7 +202,9 @@ def luna_of_sixty(luna):
 
 
 @pytest.mark.parametrize("pause_s", [0.0, 0.002])
-def test_second_interrupt_does_not_hang_the_run(luna_of_sixty, nnunet_folders: Path, pause_s: float) -> None:
+def test_second_interrupt_does_not_hang_the_run(
+    luna_of_sixty: LunaFolder, nnunet_folders: Path, pause_s: float
+) -> None:
     """Who presses Ctrl-C twice; it kept the pool of workers waiting for ever."""
     options = ["raemd", "convert", "luna16", "-i", str(luna_of_sixty.path), "-d", "501", "--masks", "sphere"]
     program = (  # a shell may have started pytest with interrupts ignored
@@ -232,7 +245,7 @@ def begun(folder: Path, nnunet_raw: Path, *, workers: int) -> psutil.Popen:
     return process
 
 
-def test_killed_run_is_continued(luna_of_sixty, nnunet_folders: Path) -> None:
+def test_killed_run_is_continued(luna_of_sixty: LunaFolder, nnunet_folders: Path) -> None:
     """kill -9 in the middle; the next run keeps what was finished and leaves no trace of the rest."""
     process = begun(luna_of_sixty.path, nnunet_folders, workers=1)
     process.kill()
@@ -244,7 +257,7 @@ def test_killed_run_is_continued(luna_of_sixty, nnunet_folders: Path) -> None:
     assert contents(result.folder) == contents(run(luna_of_sixty.path, overwrite=True).folder)
 
 
-def test_killed_run_leaves_no_workers_behind(luna_of_sixty, nnunet_folders: Path) -> None:
+def test_killed_run_leaves_no_workers_behind(luna_of_sixty: LunaFolder, nnunet_folders: Path) -> None:
     """kill -9 of the main process only; an orphan would go on beside the run that continues, for ever."""
     process = begun(luna_of_sixty.path, nnunet_folders, workers=2)
     workers = process.children(recursive=True)
@@ -257,7 +270,7 @@ def test_killed_run_leaves_no_workers_behind(luna_of_sixty, nnunet_folders: Path
 
 
 def test_removal_that_is_cut_short_is_completed(
-    luna_of_five, nnunet_folders: Path, monkeypatch: pytest.MonkeyPatch
+    luna_of_five: LunaFolder, nnunet_folders: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its image would otherwise look like somebody else's, and every later run would refuse the folder."""
     folder = dataset_folder(501, "Test")
@@ -276,7 +289,9 @@ def test_removal_that_is_cut_short_is_completed(
     assert names(result, Status.CONVERTED) == ["1.2"] and len(names(result, Status.KEPT)) == 4
 
 
-def test_process_of_an_earlier_run_can_do_nothing_more(luna_of_five, nnunet_folders: Path) -> None:
+def test_process_of_an_earlier_run_can_do_nothing_more(
+    luna_of_five: LunaFolder, nnunet_folders: Path
+) -> None:
     """As a cluster's worker may still be at a case when the run was interrupted and started again."""
     earlier = dataset_folder(501, "Test").prepare()
     later = earlier.prepare()
@@ -289,7 +304,9 @@ def test_process_of_an_earlier_run_can_do_nothing_more(luna_of_five, nnunet_fold
     assert convert_case(case, later).status is Status.CONVERTED
 
 
-def test_case_killed_between_its_files_is_not_taken_for_a_case(luna_of_five, nnunet_folders: Path) -> None:
+def test_case_killed_between_its_files_is_not_taken_for_a_case(
+    luna_of_five: LunaFolder, nnunet_folders: Path
+) -> None:
     folder = dataset_folder(501, "Test")
     run(luna_of_five.path)
     folder.record("1.3").write_text('{"pending": true}')
@@ -324,7 +341,9 @@ def test_taken_number_and_missing_variable(nnunet_folders: Path, monkeypatch: py
         dataset_folder(7, "Mine")
 
 
-def test_nnunet_plans_with_our_splits(luna_of_five, nnunet_folders: Path, nnunet_in_threads) -> None:
+def test_nnunet_plans_with_our_splits(
+    luna_of_five: LunaFolder, nnunet_folders: Path, nnunet_in_threads: None
+) -> None:
     """nnU-Net copies splits_final.json from the raw folder when planning, and trains by the copy."""
     folder = run(luna_of_five.path, split=GroupedFolds(folds=3)).folder
     extract_fingerprint_dataset(501, num_processes=2, check_dataset_integrity=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ def run_cases(
     return conversion_batch.run_cases(cases, folder, backend=LocalProcesses(workers), strict=strict)
 
 
-def statuses(names: list[str], folder: DatasetFolder, **options: int) -> list[str]:
+def statuses(names: list[str], folder: DatasetFolder, **options: Any) -> list[str]:
     return [o.status.value for o in run_cases([FakeCase(n) for n in names], folder, **options)]
 
 
@@ -82,7 +83,9 @@ def test_finished_case_is_kept_until_its_sources_change(folder: DatasetFolder) -
 @pytest.mark.parametrize(
     "damage", [lambda f: f.unlink(), lambda f: f.write_bytes(f.read_bytes()[:-1] + b"!")]
 )
-def test_damaged_case_is_made_again(folder: DatasetFolder, damaged: str, damage) -> None:
+def test_damaged_case_is_made_again(
+    folder: DatasetFolder, damaged: str, damage: Callable[[Path], object]
+) -> None:
     run_cases([FakeCase("good")], folder)
     whole = folder.image("good").read_bytes(), folder.label("good").read_bytes()
     damage(getattr(folder, damaged)("good"))

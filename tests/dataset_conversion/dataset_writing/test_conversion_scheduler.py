@@ -10,7 +10,9 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from fake_cases import CaseOfAFile, FakeCase
@@ -22,12 +24,15 @@ from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.execution import scheduler
 from nnunetv2_raemd.execution.scheduler import Scheduler
 
+if TYPE_CHECKING:
+    from distributed import LocalCluster
+
 distributed = pytest.importorskip("distributed", reason="the extra [cluster] is not installed")
 dask = pytest.importorskip("dask", reason="the extra [cluster] is not installed")
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[distributed.LocalCluster]:
+def cluster() -> Iterator[LocalCluster]:
     """A scheduler with two worker processes of one thread, which are started anew when they die.
 
     A job is given up when the second worker dies of it, so that fewer workers need to be started.
@@ -46,11 +51,11 @@ def folder(tmp_path: Path) -> DatasetFolder:
     return DatasetFolder(tmp_path / "Dataset001_Test").prepare()
 
 
-def run(cases: Sequence[FakeCase], folder: DatasetFolder, cluster: distributed.LocalCluster) -> list[Outcome]:
+def run(cases: Sequence[FakeCase], folder: DatasetFolder, cluster: LocalCluster) -> list[Outcome]:
     return conversion_batch.run_cases(cases, folder, backend=Scheduler(cluster.scheduler_address))
 
 
-def worker_pids(cluster: distributed.LocalCluster) -> list[int]:
+def worker_pids(cluster: LocalCluster) -> list[int]:
     with distributed.Client(cluster.scheduler_address, set_as_default=False) as client:
         client.wait_for_workers(2, timeout=120)
         return list(client.run(os.getpid).values())
@@ -65,7 +70,7 @@ def in_dataset(folder: DatasetFolder) -> list[str]:
     return names
 
 
-def test_outcomes_are_those_of_local_processes(folder: DatasetFolder, cluster) -> None:
+def test_outcomes_are_those_of_local_processes(folder: DatasetFolder, cluster: LocalCluster) -> None:
     outcomes = run([FakeCase(n) for n in ("bad1", "good1", "bug1", "left_out1", "good2")], folder, cluster)
     assert [o.status.value for o in outcomes] == ["failed", "converted", "failed", "excluded", "converted"]
     assert outcomes[0].reason == "the file is broken" and outcomes[2].reason == "ZeroDivisionError: oops"
@@ -74,7 +79,7 @@ def test_outcomes_are_those_of_local_processes(folder: DatasetFolder, cluster) -
 
 
 def test_killed_worker_loses_nothing_and_doubles_nothing(
-    folder: DatasetFolder, cluster, tmp_path: Path
+    folder: DatasetFolder, cluster: LocalCluster, tmp_path: Path
 ) -> None:
     """kill -9 of one of the two workers while cases are being converted."""
     diary = tmp_path / "diary"
@@ -98,17 +103,20 @@ def test_killed_worker_loses_nothing_and_doubles_nothing(
     assert not list(folder.scratch.iterdir()) or len(diary.read_text().splitlines()) > len(names)
 
 
-def test_case_that_kills_its_workers_is_a_failed_case(folder: DatasetFolder, cluster) -> None:
+def test_case_that_kills_its_workers_is_a_failed_case(folder: DatasetFolder, cluster: LocalCluster) -> None:
     outcomes = run([FakeCase(n) for n in ("good1", "crash", "good2", "good3")], folder, cluster)
     assert [o.in_dataset for o in outcomes] == [True, False, True, True]
     assert outcomes[1].status.value == "failed" and "workers that tried it died" in outcomes[1].reason
     assert in_dataset(folder) == ["good1", "good2", "good3"]
 
 
-def test_interrupt_cancels_what_is_left(folder: DatasetFolder, cluster, monkeypatch, tmp_path: Path) -> None:
+def test_interrupt_cancels_what_is_left(
+    folder: DatasetFolder, cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     diary = tmp_path / "diary"
     cases = [CaseOfAFile(f"slow{i}", source=tmp_path / "s", diary=diary) for i in range(40)]
     main_thread = threading.main_thread().ident
+    assert main_thread is not None
 
     def press_ctrl_c() -> None:
         while not diary.exists() or len(diary.read_text().splitlines()) < 4:
@@ -126,7 +134,9 @@ def test_interrupt_cancels_what_is_left(folder: DatasetFolder, cluster, monkeypa
     assert len(diary.read_text().splitlines()) == begun < 40
 
 
-def test_worker_that_sees_no_files_is_named(cluster, tmp_path: Path, monkeypatch) -> None:
+def test_worker_that_sees_no_files_is_named(
+    cluster: LocalCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A relative path leads elsewhere from the workers' folder, as a path that is mounted only here would."""
     worker_pids(cluster)
     monkeypatch.chdir(tmp_path)
@@ -180,7 +190,7 @@ def test_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         Scheduler("tcp://127.0.0.1:9").check()
 
 
-def _write_again_and_again(folder: DatasetFolder, start, times: int) -> None:
+def _write_again_and_again(folder: DatasetFolder, start: Barrier, times: int) -> None:
     loaded = FakeCase("good").load()
     start.wait()
     for _ in range(times):

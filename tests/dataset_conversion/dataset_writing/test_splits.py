@@ -83,7 +83,7 @@ def test_nobody_changes_sides_when_conversions_fail() -> None:
 
 def test_holdout_depends_on_the_seed_and_not_on_the_order() -> None:
     cases = known(40)
-    turned_round = KnownCases(dict(reversed(cases.patients.items())), {})
+    turned_round = KnownCases(dict(reversed(list(cases.patients.items()))), {})
     assert Holdout().test_cases(cases) == Holdout().test_cases(turned_round)
     assert Holdout().test_cases(cases) != Holdout(seed=1).test_cases(cases)
 

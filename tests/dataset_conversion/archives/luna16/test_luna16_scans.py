@@ -8,18 +8,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from luna_folder import LunaFolder
 
-from nnunetv2_raemd.dataset_conversion.archives.luna16.luna16_scans import find_luna16_cases, read_annotations
+from nnunetv2_raemd.dataset_conversion.archives.luna16.luna16_scans import (
+    Luna16Scan,
+    find_luna16_cases,
+    read_annotations,
+)
 from nnunetv2_raemd.dataset_conversion.archives.luna16.mask_sources import Spheres
-from nnunetv2_raemd.dataset_conversion.case import Status
+from nnunetv2_raemd.dataset_conversion.archives.luna16.scan_masks import SphereMask
+from nnunetv2_raemd.dataset_conversion.case import FoundCases, Status
 from nnunetv2_raemd.errors import UserError
 
 
-def test_image_is_what_simpleitk_reads_turned_or_not(luna) -> None:
+def scans_of(found: FoundCases) -> list[Luna16Scan]:
+    return [case for case in found.cases if isinstance(case, Luna16Scan)]
+
+
+def test_image_is_what_simpleitk_reads_turned_or_not(luna: LunaFolder) -> None:
     for uid, turned in (("1.1", False), ("1.2", True)):
         luna.add_scan(uid, turned=turned, nodule=(10, 9, 8))
     luna.write_annotations()
-    for case in find_luna16_cases(luna.path, Spheres()).cases:
+    for case in scans_of(find_luna16_cases(luna.path, Spheres())):
         loaded, original = case.load(), sitk.ReadImage(str(case.header))
         assert np.array_equal(sitk.GetArrayFromImage(loaded.image), sitk.GetArrayFromImage(original))
         for image in (loaded.image, loaded.label):
@@ -28,7 +38,7 @@ def test_image_is_what_simpleitk_reads_turned_or_not(luna) -> None:
             assert image.GetSpacing() == original.GetSpacing()
 
 
-def test_nodule_lies_where_it_was_put_turned_or_not(luna) -> None:
+def test_nodule_lies_where_it_was_put_turned_or_not(luna: LunaFolder) -> None:
     for uid, turned in (("1.1", False), ("1.2", True)):
         luna.add_scan(uid, turned=turned, nodule=(15, 6, 5))
     luna.write_annotations()
@@ -37,7 +47,7 @@ def test_nodule_lies_where_it_was_put_turned_or_not(luna) -> None:
         assert (x, y, z) == pytest.approx((15, 6, 5), abs=1e-9)
 
 
-def test_scan_without_annotation_is_a_negative_case(luna) -> None:
+def test_scan_without_annotation_is_a_negative_case(luna: LunaFolder) -> None:
     luna.add_scan("1.1")
     luna.write_annotations()
     loaded = find_luna16_cases(luna.path, Spheres()).cases[0].load()
@@ -46,7 +56,7 @@ def test_scan_without_annotation_is_a_negative_case(luna) -> None:
 
 
 @pytest.mark.parametrize("folder", ["seg-lungs-LUNA16", "oracle", "Seg-Lungs"])
-def test_lung_masks_and_oracles_are_not_scans(luna_of_five, folder: str) -> None:
+def test_lung_masks_and_oracles_are_not_scans(luna_of_five: LunaFolder, folder: str) -> None:
     image = sitk.Image([4, 4, 4], sitk.sitkUInt8)
     (luna_of_five.path / folder).mkdir()
     sitk.WriteImage(image, str(luna_of_five.path / folder / "1.0.mhd"))
@@ -54,7 +64,7 @@ def test_lung_masks_and_oracles_are_not_scans(luna_of_five, folder: str) -> None
     assert [case.case_id for case in plan.cases] == ["1.0", "1.1", "1.2", "1.3", "1.4"] and not plan.rejected
 
 
-def test_same_scan_in_two_places_is_rejected_and_the_rest_planned(luna_of_five) -> None:
+def test_same_scan_in_two_places_is_rejected_and_the_rest_planned(luna_of_five: LunaFolder) -> None:
     copy = luna_of_five.path / "subset9" / "again"
     copy.mkdir(parents=True)
     original = next(luna_of_five.path.rglob("1.3.mhd"))
@@ -64,14 +74,14 @@ def test_same_scan_in_two_places_is_rejected_and_the_rest_planned(luna_of_five) 
     assert [(o.case_id, o.status) for o in plan.rejected] == [("1.3", Status.FAILED)]
 
 
-def test_annotation_outside_the_scan_fails(luna) -> None:
+def test_annotation_outside_the_scan_fails(luna: LunaFolder) -> None:
     luna.add_scan("1.1", nodule=(100, 9, 8))
     luna.write_annotations()
     with pytest.raises(UserError, match="do the annotations belong to this scan"):
         find_luna16_cases(luna.path, Spheres()).cases[0].load()
 
 
-def test_fingerprint_follows_scan_and_annotations(luna) -> None:
+def test_fingerprint_follows_scan_and_annotations(luna: LunaFolder) -> None:
     luna.add_scan("1.1", nodule=(10, 9, 8))
     luna.write_annotations()
     before = find_luna16_cases(luna.path, Spheres()).cases[0].fingerprint()
@@ -81,7 +91,7 @@ def test_fingerprint_follows_scan_and_annotations(luna) -> None:
     assert find_luna16_cases(luna.path, Spheres()).cases[0].fingerprint() != before
 
 
-def test_fingerprint_follows_a_scan_of_the_same_length(luna) -> None:
+def test_fingerprint_follows_a_scan_of_the_same_length(luna: LunaFolder) -> None:
     luna.add_scan("1.1")
     luna.write_annotations()
     before = find_luna16_cases(luna.path, Spheres()).cases[0].fingerprint()
@@ -96,7 +106,7 @@ def test_folder_without_scans_says_what_is_expected(tmp_path: Path) -> None:
         find_luna16_cases(tmp_path, Spheres())
 
 
-def test_missing_and_doubled_annotations_ask_for_the_option(luna) -> None:
+def test_missing_and_doubled_annotations_ask_for_the_option(luna: LunaFolder) -> None:
     luna.add_scan("1.1")
     with pytest.raises(UserError, match=r"0 files annotations.csv.*--annotations"):
         find_luna16_cases(luna.path, Spheres())
@@ -137,7 +147,7 @@ UID = "1.3.6.1.4.1.14519.5.2.1.6279.6001.100225287222365663678666836860"
 
 @pytest.mark.parametrize("name", ["{} (1)", "{} - Copy", "{}_copy", "Copy of {}", "Kopie von {}"])
 @pytest.mark.parametrize("with_voxels", [True, False])
-def test_copy_of_a_header_is_the_same_scan(luna, name: str, with_voxels: bool) -> None:
+def test_copy_of_a_header_is_the_same_scan(luna: LunaFolder, name: str, with_voxels: bool) -> None:
     luna.add_scan(UID, nodule=(10.25, 9.5, 7.75))
     luna.add_scan("1.5")
     header = luna.voxels(UID).with_suffix(".mhd")
@@ -148,11 +158,13 @@ def test_copy_of_a_header_is_the_same_scan(luna, name: str, with_voxels: bool) -
     luna.write_annotations()
     found = find_luna16_cases(luna.path, Spheres())
     assert [case.case_id for case in found.cases] == [UID, "1.5"] and not found.rejected
-    assert found.cases[0].header == header and len(found.cases[0].mask.nodules) == 1
+    scan = scans_of(found)[0]
+    assert scan.header == header
+    assert isinstance(scan.mask, SphereMask) and len(scan.mask.nodules) == 1
     assert any(copy.name in remark for remark in found.remarks)
 
 
-def test_copy_with_another_header_is_refused_and_one_alone_keeps_its_nodules(luna) -> None:
+def test_copy_with_another_header_is_refused_and_one_alone_keeps_its_nodules(luna: LunaFolder) -> None:
     luna.add_scan(UID, nodule=(10.25, 9.5, 7.75))
     luna.write_annotations()
     header = luna.voxels(UID).with_suffix(".mhd")
@@ -161,11 +173,12 @@ def test_copy_with_another_header_is_refused_and_one_alone_keeps_its_nodules(lun
     (refused,) = find_luna16_cases(luna.path, Spheres()).rejected
     assert refused.case_id == UID and "the scan was found 2 times" in refused.reason
     header.unlink()
-    (case,) = find_luna16_cases(luna.path, Spheres()).cases
-    assert case.case_id == UID and len(case.mask.nodules) == 1
+    (scan,) = scans_of(find_luna16_cases(luna.path, Spheres()))
+    assert isinstance(scan.mask, SphereMask)
+    assert scan.case_id == UID and len(scan.mask.nodules) == 1
 
 
-def test_headers_that_name_the_same_voxels_are_refused(luna) -> None:
+def test_headers_that_name_the_same_voxels_are_refused(luna: LunaFolder) -> None:
     luna.add_scan("1.5")
     luna.write_annotations()
     header = luna.voxels("1.5").with_suffix(".mhd")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from luna_folder import LunaFolder
 from nnunetv2.utilities.label_handling.label_handling import LabelManager
 
 from nnunetv2_raemd.dataset_conversion.archives.luna16.luna16_choices import LungUse
@@ -42,7 +44,7 @@ def loaded_case(label: np.ndarray, direction: tuple[float, ...] = (1, 0, 0, 0, 1
     return LoadedCase(volume(hu, direction), volume(label.astype(np.uint8), direction), checks)
 
 
-def write_lungs(luna, uid: str, labels: np.ndarray | None = None, **geometry) -> Path:
+def write_lungs(luna: LunaFolder, uid: str, labels: np.ndarray | None = None, **geometry: Any) -> Path:
     """A lung mask for a scan of the folder: by default the left half is lung 3, the right half lung 4."""
     scan = sitk.ReadImage(str(next(f for f in luna.path.rglob(f"{uid}.mhd") if "seg" not in f.parent.name)))
     if labels is None:
@@ -59,7 +61,7 @@ def write_lungs(luna, uid: str, labels: np.ndarray | None = None, **geometry) ->
     return file
 
 
-def joined(luna, use: LungUse, margin_mm: float = 0.0) -> FoundCases:
+def joined(luna: LunaFolder, use: LungUse, margin_mm: float = 0.0) -> FoundCases:
     luna.write_annotations()
     return with_lungs(
         find_luna16_cases(luna.path, Spheres()), find_lung_masks(luna.path), LungChoice(use, margin_mm)
@@ -138,7 +140,7 @@ def test_lesion_voxels_cut_off_are_told() -> None:
     assert sitk.GetArrayFromImage(made.label).sum() == 1
 
 
-def test_trachea_is_no_lung_and_turned_scans_fit(luna) -> None:
+def test_trachea_is_no_lung_and_turned_scans_fit(luna: LunaFolder) -> None:
     luna.add_scan("1.1", turned=True, nodule=(10, 9, 8))
     labels = np.zeros((16, 20, 24))
     labels[8, 9, 10], labels[2, 2, 2], labels[3, 3, 3], labels[4, 4, 4] = 3, 3, 4, 5
@@ -149,7 +151,7 @@ def test_trachea_is_no_lung_and_turned_scans_fit(luna) -> None:
     assert made.details["sources"][-1] == "1.1.mhd" and made.details["lungs"] == "class"
 
 
-def test_fingerprint_follows_lungs_and_choice(luna) -> None:
+def test_fingerprint_follows_lungs_and_choice(luna: LunaFolder) -> None:
     luna.add_scan("1.1", nodule=(10, 9, 8))
     write_lungs(luna, "1.1")
     prints = [joined(luna, use, margin).cases[0].fingerprint() for use, margin in CHOICES]
@@ -174,7 +176,9 @@ CHOICES = [(LungUse.CLASS, 0.0), (LungUse.CROP, 0.0), (LungUse.CROP, 5.0)]
         (np.full((16, 20, 24), 5), {}, "shows no lung"),
     ],
 )
-def test_lung_mask_that_does_not_belong_to_the_scan_is_refused(luna, labels, geometry, message) -> None:
+def test_lung_mask_that_does_not_belong_to_the_scan_is_refused(
+    luna: LunaFolder, labels: np.ndarray | None, geometry: dict[str, Any], message: str
+) -> None:
     luna.add_scan("1.1", nodule=(10, 9, 8))
     write_lungs(luna, "1.1", labels, **geometry)
     with pytest.raises(UserError, match=message) as error:
@@ -182,7 +186,7 @@ def test_lung_mask_that_does_not_belong_to_the_scan_is_refused(luna, labels, geo
     assert "1.1.mhd" in str(error.value)
 
 
-def test_missing_and_doubled_lung_masks_are_that_cases_failure(luna) -> None:
+def test_missing_and_doubled_lung_masks_are_that_cases_failure(luna: LunaFolder) -> None:
     for uid in ("1.1", "1.2"):
         luna.add_scan(uid, nodule=(10, 9, 8))
     file = write_lungs(luna, "1.1")
@@ -196,7 +200,7 @@ def test_missing_and_doubled_lung_masks_are_that_cases_failure(luna) -> None:
         joined(luna, LungUse.CLASS).cases[0].load()
 
 
-def test_truncated_lung_mask_is_refused(luna) -> None:
+def test_truncated_lung_mask_is_refused(luna: LunaFolder) -> None:
     luna.add_scan("1.1", nodule=(10, 9, 8))
     zraw = write_lungs(luna, "1.1").with_suffix(".zraw")
     zraw.write_bytes(zraw.read_bytes()[:-20])
@@ -204,7 +208,7 @@ def test_truncated_lung_mask_is_refused(luna) -> None:
         joined(luna, LungUse.CLASS).cases[0].load()
 
 
-def test_lungs_are_found_below_the_input_or_in_the_folder_named(luna, tmp_path: Path) -> None:
+def test_lungs_are_found_below_the_input_or_in_the_folder_named(luna: LunaFolder, tmp_path: Path) -> None:
     luna.add_scan("1.1", nodule=(10, 9, 8))
     with pytest.raises(UserError, match=r"no lung mask below .*--lungs-dir"):
         find_lung_masks(luna.path)

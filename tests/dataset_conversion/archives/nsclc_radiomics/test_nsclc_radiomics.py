@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-from dicom_patient import save
+from dicom_patient import DicomPatient, MakePatient, save
 from pydicom.dataset import Dataset, FileMetaDataset
 
 from nnunetv2_raemd.dataset_conversion.archives.nsclc_radiomics.nsclc_radiomics_choices import (
@@ -20,11 +21,11 @@ from nnunetv2_raemd.dataset_conversion.archives.nsclc_radiomics.nsclc_radiomics_
     Irregular,
     SparseContours,
 )
-from nnunetv2_raemd.dataset_conversion.archives.nsclc_radiomics.patient_case import MaskChoice
+from nnunetv2_raemd.dataset_conversion.archives.nsclc_radiomics.patient_case import ContouredCt, MaskChoice
 from nnunetv2_raemd.dataset_conversion.archives.nsclc_radiomics.patient_matching import (
     find_nsclc_radiomics_cases,
 )
-from nnunetv2_raemd.dataset_conversion.case import CaseExcludedError, FoundCases, Status
+from nnunetv2_raemd.dataset_conversion.case import Case, CaseExcludedError, FoundCases, Status
 from nnunetv2_raemd.dicom.ct_series import order_series
 from nnunetv2_raemd.dicom.dicom_index import index_folder
 from nnunetv2_raemd.dicom.roi_choice import RoiChoice
@@ -38,7 +39,12 @@ def cases_in(folder: Path, *, roi: str = DEFAULT_ROI, merge: bool = False, **cho
     return find_nsclc_radiomics_cases(index_folder(folder), choice=choice)
 
 
-def write(patient, slices=(2, 3)) -> None:
+def contoured(case: Case) -> ContouredCt:
+    assert isinstance(case, ContouredCt)
+    return case
+
+
+def write(patient: DicomPatient, slices: Sequence[int] = (2, 3)) -> None:
     patient.write_ct()
     patient.write_rtstruct({"GTV-1": patient.box(slices, rows=(3, 5), columns=(4, 9)), "Heart": []})
 
@@ -50,7 +56,9 @@ def reasons(result: FoundCases) -> dict[str, str]:
 @pytest.mark.parametrize(
     "orientation", [(1, 0, 0, 0, 1, 0), (-1, 0, 0, 0, -1, 0), (0, 1, 0, 0, 0, -1), OBLIQUE]
 )
-def test_image_and_mask_are_exact(make_patient, tmp_path: Path, orientation: tuple[float, ...]) -> None:
+def test_image_and_mask_are_exact(
+    make_patient: MakePatient, tmp_path: Path, orientation: tuple[float, ...]
+) -> None:
     patient = make_patient(orientation=orientation)
     write(patient)
     (case,) = cases_in(tmp_path / "dicom").cases
@@ -65,7 +73,9 @@ def test_image_and_mask_are_exact(make_patient, tmp_path: Path, orientation: tup
 
 
 @pytest.mark.parametrize("implicit", [True, False])
-def test_files_of_old_writers_without_preamble(make_patient, tmp_path: Path, implicit: bool) -> None:
+def test_files_of_old_writers_without_preamble(
+    make_patient: MakePatient, tmp_path: Path, implicit: bool
+) -> None:
     patient = make_patient()
     write(patient)
     for file in (tmp_path / "dicom").rglob("*.dcm"):
@@ -78,7 +88,7 @@ def test_files_of_old_writers_without_preamble(make_patient, tmp_path: Path, imp
     assert sitk.GetArrayFromImage(loaded.label).sum() == 36
 
 
-def test_series_is_the_one_the_contours_reference(make_patient, tmp_path: Path) -> None:
+def test_series_is_the_one_the_contours_reference(make_patient: MakePatient, tmp_path: Path) -> None:
     patient = make_patient()
     write(patient)
     other = make_patient()
@@ -86,10 +96,10 @@ def test_series_is_the_one_the_contours_reference(make_patient, tmp_path: Path) 
     other.folder = tmp_path / "dicom" / "another series"
     other.write_ct()
     (case,) = cases_in(tmp_path / "dicom").cases
-    assert {image.series_uid for image in case.ct.images} == {patient.uids["ct"]}
+    assert {image.series_uid for image in contoured(case).ct.images} == {patient.uids["ct"]}
 
 
-def test_of_two_series_referenced_the_contours_decide(make_patient, tmp_path: Path) -> None:
+def test_of_two_series_referenced_the_contours_decide(make_patient: MakePatient, tmp_path: Path) -> None:
     """LUNG1-103 has two CT series; a structure set may list both."""
     patient, other = make_patient(), make_patient(heights_mm=[200.0, 203, 206])
     other.uids = {**patient.uids, "ct": "1.2.3"}
@@ -105,13 +115,15 @@ def test_of_two_series_referenced_the_contours_decide(make_patient, tmp_path: Pa
     study.RTReferencedSeriesSequence.append(second)
     save(dataset, file)
     (case,) = cases_in(tmp_path / "dicom").cases
-    assert {image.series_uid for image in case.ct.images} == {patient.uids["ct"]}
+    assert {image.series_uid for image in contoured(case).ct.images} == {patient.uids["ct"]}
     del dataset.ROIContourSequence[0].ContourSequence[0].ContourImageSequence
     save(dataset, file)
     assert "drawn on 2 CT series" in reasons(cases_in(tmp_path / "dicom"))["LUNG1-900"]
 
 
-def test_absent_reference_falls_back_to_the_frame_of_reference(make_patient, tmp_path: Path) -> None:
+def test_absent_reference_falls_back_to_the_frame_of_reference(
+    make_patient: MakePatient, tmp_path: Path
+) -> None:
     patient = make_patient()
     patient.write_ct()
     patient.write_rtstruct({"GTV-1": patient.box([2], rows=(3, 5), columns=(4, 9))}, series="1.9.9")
@@ -119,7 +131,9 @@ def test_absent_reference_falls_back_to_the_frame_of_reference(make_patient, tmp
     assert "frame of reference" in case.load().details["checks"][0]
 
 
-def test_what_cannot_be_matched_is_rejected_with_the_reason(make_patient, tmp_path: Path) -> None:
+def test_what_cannot_be_matched_is_rejected_with_the_reason(
+    make_patient: MakePatient, tmp_path: Path
+) -> None:
     make_patient("no contours").write_ct()
     patient = make_patient("no scan")
     patient.write_rtstruct({"GTV-1": patient.box([2], rows=(3, 5), columns=(4, 9))})
@@ -140,7 +154,9 @@ def test_what_cannot_be_matched_is_rejected_with_the_reason(make_patient, tmp_pa
     assert all(o.status is Status.FAILED for o in result.rejected)
 
 
-def test_uids_and_not_patient_ids_join_contours_to_their_ct(make_patient, tmp_path: Path) -> None:
+def test_uids_and_not_patient_ids_join_contours_to_their_ct(
+    make_patient: MakePatient, tmp_path: Path
+) -> None:
     patient = make_patient()
     write(patient)
     dataset = pydicom.dcmread(patient.folder / "rt.dcm")
@@ -150,7 +166,7 @@ def test_uids_and_not_patient_ids_join_contours_to_their_ct(make_patient, tmp_pa
     assert [case.patient_id for case in result.cases] == ["LUNG1-900"] and not result.rejected
 
 
-def test_copy_of_a_structure_set_is_no_second_opinion(make_patient, tmp_path: Path) -> None:
+def test_copy_of_a_structure_set_is_no_second_opinion(make_patient: MakePatient, tmp_path: Path) -> None:
     patient = make_patient()
     write(patient)
     (patient.folder / "copy.dcm").write_bytes((patient.folder / "rt.dcm").read_bytes())
@@ -168,7 +184,7 @@ LAYOUTS = {
 
 
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
-def test_any_layout_of_folders_gives_the_same(make_patient, tmp_path: Path, layout: str) -> None:
+def test_any_layout_of_folders_gives_the_same(make_patient: MakePatient, tmp_path: Path, layout: str) -> None:
     """With a metadata.csv that tells of other files: it is not read."""
     patients = [make_patient(f"LUNG1-90{number}") for number in range(2)]
     for patient in patients:
@@ -198,7 +214,7 @@ def test_any_layout_of_folders_gives_the_same(make_patient, tmp_path: Path, layo
     [(DEFAULT_ROI, False, 18), (DEFAULT_ROI, True, 18), (r"gtv-\d", True, 54), (r"gtv-[13]", True, 36)],
 )
 def test_lung1_003_with_and_without_merge(
-    make_patient, tmp_path: Path, roi: str, merge: bool, voxels: int
+    make_patient: MakePatient, tmp_path: Path, roi: str, merge: bool, voxels: int
 ) -> None:
     patient = make_patient("LUNG1-003")
     patient.write_ct()
@@ -214,7 +230,7 @@ def test_lung1_003_with_and_without_merge(
     assert len(loaded.details["rois_used"]) == voxels // 18
 
 
-def test_roi_in_another_frame_of_reference_is_refused(make_patient, tmp_path: Path) -> None:
+def test_roi_in_another_frame_of_reference_is_refused(make_patient: MakePatient, tmp_path: Path) -> None:
     patient = make_patient()
     write(patient)
     file = patient.folder / "rt.dcm"
@@ -232,7 +248,10 @@ def test_roi_in_another_frame_of_reference_is_refused(make_patient, tmp_path: Pa
 
 
 def test_no_value_of_an_identifying_tag_reaches_a_message(
-    make_patient, tmp_path: Path, recwarn: pytest.WarningsRecorder, caplog: pytest.LogCaptureFixture
+    make_patient: MakePatient,
+    tmp_path: Path,
+    recwarn: pytest.WarningsRecorder,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Every file is cut off or corrupted at many places, in headers that hold a name and a birth date."""
     patient = make_patient()
@@ -264,7 +283,7 @@ def _all_that_is_said(folder: Path) -> list[str]:
     return said
 
 
-def test_known_exclusion_is_no_failure(make_patient, tmp_path: Path) -> None:
+def test_known_exclusion_is_no_failure(make_patient: MakePatient, tmp_path: Path) -> None:
     write(make_patient("LUNG1-128"))
     result = cases_in(tmp_path / "dicom")
     assert not result.cases and result.rejected[0].status is Status.EXCLUDED
@@ -272,7 +291,7 @@ def test_known_exclusion_is_no_failure(make_patient, tmp_path: Path) -> None:
     assert find_nsclc_radiomics_cases(index_folder(tmp_path / "dicom"), choice=choice, excluded={}).cases
 
 
-def test_exclusion_of_nobody_is_mentioned(make_patient, tmp_path: Path) -> None:
+def test_exclusion_of_nobody_is_mentioned(make_patient: MakePatient, tmp_path: Path) -> None:
     """A typing error would otherwise let a patient in whom the user wants out; '' stands for nobody."""
     write(make_patient("A"))
     found = index_folder(tmp_path / "dicom")
@@ -282,20 +301,20 @@ def test_exclusion_of_nobody_is_mentioned(make_patient, tmp_path: Path) -> None:
         assert not find_nsclc_radiomics_cases(found, choice=MaskChoice(), excluded=nothing_to_say).remarks
 
 
-def test_patients_whose_names_become_one_are_both_rejected(make_patient, tmp_path: Path) -> None:
+def test_patients_whose_names_become_one_are_both_rejected(make_patient: MakePatient, tmp_path: Path) -> None:
     for name in ("A 1", "A+1"):
         write(make_patient(name))
     result = cases_in(tmp_path / "dicom")
     assert not result.cases and [o.case_id for o in result.rejected] == ["A_1", "A_1"]
 
 
-def test_unreadable_file_is_reported(make_patient, tmp_path: Path) -> None:
+def test_unreadable_file_is_reported(make_patient: MakePatient, tmp_path: Path) -> None:
     write(make_patient())
     (tmp_path / "dicom" / "broken.dcm").write_bytes(b"nonsense")
     assert "cannot be read" in reasons(cases_in(tmp_path / "dicom"))["broken.dcm"]
 
 
-def test_missing_slice_is_interpolated_by_default(make_patient, tmp_path: Path) -> None:
+def test_missing_slice_is_interpolated_by_default(make_patient: MakePatient, tmp_path: Path) -> None:
     patient = make_patient(heights_mm=[0.0, 3, 6, 12, 15])
     write(patient, slices=[2, 3])
     loaded = cases_in(tmp_path / "dicom").cases[0].load()
@@ -309,7 +328,7 @@ def test_missing_slice_is_interpolated_by_default(make_patient, tmp_path: Path) 
     assert "resampled to 3.000 mm: slices are 3.000 mm apart but 6.000 mm" in loaded.details["checks"][0]
 
 
-def test_contour_of_a_missing_slice_is_bridged_and_noted(make_patient, tmp_path: Path) -> None:
+def test_contour_of_a_missing_slice_is_bridged_and_noted(make_patient: MakePatient, tmp_path: Path) -> None:
     patient = make_patient(heights_mm=[3.0 * i for i in range(12)])
     patient.write_ct(skip=[3])
     patient.write_rtstruct({"GTV-1": patient.box(range(1, 11), rows=(3, 5), columns=(4, 9))})
@@ -318,7 +337,7 @@ def test_contour_of_a_missing_slice_is_bridged_and_noted(make_patient, tmp_path:
     assert any("contour 3: no slice within half" in note for note in loaded.details["checks"])
 
 
-def test_mask_that_is_more_bridged_than_drawn_fails(make_patient, tmp_path: Path) -> None:
+def test_mask_that_is_more_bridged_than_drawn_fails(make_patient: MakePatient, tmp_path: Path) -> None:
     """One contour of three is too much; `keep` converts it all the same."""
     patient = make_patient()
     patient.write_ct(skip=[3])
@@ -330,7 +349,7 @@ def test_mask_that_is_more_bridged_than_drawn_fails(make_patient, tmp_path: Path
 
 
 @pytest.mark.parametrize("end", [0, 7], ids=["first", "last"])
-def test_tumour_that_reaches_beyond_the_ct_fails(make_patient, tmp_path: Path, end: int) -> None:
+def test_tumour_that_reaches_beyond_the_ct_fails(make_patient: MakePatient, tmp_path: Path, end: int) -> None:
     """The file lists no images, so that only the contours tell that a slice is gone."""
     patient = make_patient()
     patient.write_ct(skip=[end])
@@ -345,7 +364,7 @@ def test_tumour_that_reaches_beyond_the_ct_fails(make_patient, tmp_path: Path, e
 
 @pytest.mark.parametrize("gone", [0, 7], ids=["first", "last"])
 def test_series_cut_off_at_an_end_fails_even_far_from_the_tumour(
-    make_patient, tmp_path: Path, gone: int
+    make_patient: MakePatient, tmp_path: Path, gone: int
 ) -> None:
     """Nothing in the CT tells; the structure set lists eight images and seven are there."""
     patient = make_patient()
@@ -358,7 +377,7 @@ def test_series_cut_off_at_an_end_fails_even_far_from_the_tumour(
     assert loaded.details["checks"] == ["1 of 8 CT images that rt.dcm lists are absent"]
 
 
-def test_listed_image_that_a_gap_accounts_for_is_noted(make_patient, tmp_path: Path) -> None:
+def test_listed_image_that_a_gap_accounts_for_is_noted(make_patient: MakePatient, tmp_path: Path) -> None:
     patient = make_patient()
     patient.write_ct(skip=[5])
     patient.write_rtstruct({"GTV-1": patient.box([1, 2, 3], rows=(3, 5), columns=(4, 9))})
@@ -371,7 +390,7 @@ def test_listed_image_that_a_gap_accounts_for_is_noted(make_patient, tmp_path: P
 @pytest.mark.parametrize("keep", [0, 140, 600, -100])
 @pytest.mark.parametrize("listed", [True, False])
 def test_unreadable_slice_fails_the_case(
-    make_patient, tmp_path: Path, slice_: int, keep: int, listed: bool
+    make_patient: MakePatient, tmp_path: Path, slice_: int, keep: int, listed: bool
 ) -> None:
     """Cut off in header or in voxels: never a shorter volume, never an interpolated slice."""
     write(make_patient("fine"))
@@ -393,7 +412,7 @@ def test_unreadable_slice_fails_the_case(
 
 
 def test_unreadable_file_among_images_of_several_series_fails_the_one_that_lacks_it(
-    make_patient, tmp_path: Path
+    make_patient: MakePatient, tmp_path: Path
 ) -> None:
     """All files in one folder, as some downloads have it; the file is cut off before its UID."""
     flat = tmp_path / "flat"
@@ -410,7 +429,7 @@ def test_unreadable_file_among_images_of_several_series_fails_the_one_that_lacks
     assert f"images of its CT series cannot be read: {flat / 'A3.dcm'}: not a DICOM" in reasons(result)["A"]
 
 
-def test_missing_slice_can_be_skipped_or_failed(make_patient, tmp_path: Path) -> None:
+def test_missing_slice_can_be_skipped_or_failed(make_patient: MakePatient, tmp_path: Path) -> None:
     write(make_patient(heights_mm=[0.0, 3, 6, 12, 15]))
     with pytest.raises(CaseExcludedError, match=r"6\.000 mm after slice 3"):
         cases_in(tmp_path / "dicom", irregular=Irregular.SKIP).cases[0].load()
@@ -418,7 +437,7 @@ def test_missing_slice_can_be_skipped_or_failed(make_patient, tmp_path: Path) ->
         cases_in(tmp_path / "dicom", irregular=Irregular.FAIL).cases[0].load()
 
 
-def test_empty_mask_fails_with_the_reason(make_patient, tmp_path: Path) -> None:
+def test_empty_mask_fails_with_the_reason(make_patient: MakePatient, tmp_path: Path) -> None:
     patient = make_patient()
     patient.write_ct()
     far = [("CLOSED_PLANAR", patient.to_world([(1, 1), (1, 5), (5, 5)], 500.0))]
@@ -427,7 +446,7 @@ def test_empty_mask_fails_with_the_reason(make_patient, tmp_path: Path) -> None:
         cases_in(tmp_path / "dicom").cases[0].load()
 
 
-def test_roi_without_contours_fails_with_the_reason(make_patient, tmp_path: Path) -> None:
+def test_roi_without_contours_fails_with_the_reason(make_patient: MakePatient, tmp_path: Path) -> None:
     patient = make_patient()
     patient.write_ct()
     patient.write_rtstruct({"GTV-1": []})
@@ -440,7 +459,7 @@ def test_folder_without_dicom_is_an_error(tmp_path: Path) -> None:
         cases_in(tmp_path)
 
 
-def test_fingerprint_follows_files_and_choice(make_patient, tmp_path: Path) -> None:
+def test_fingerprint_follows_files_and_choice(make_patient: MakePatient, tmp_path: Path) -> None:
     write(make_patient())
     before = cases_in(tmp_path / "dicom").cases[0].fingerprint()
     assert cases_in(tmp_path / "dicom").cases[0].fingerprint() == before
@@ -456,7 +475,7 @@ def test_lung1_002_has_the_published_number_of_voxels(real_data: Path) -> None:
     assert loaded.image.GetSize() == (512, 512, 111) and loaded.image.GetSpacing() == (0.977, 0.977, 3.0)
     assert loaded.details["checks"] == []
     reader = sitk.ImageSeriesReader()
-    reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(case.ct.images[0].path.parent)))
+    reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(contoured(case).ct.images[0].path.parent)))
     reference = reader.Execute()
     assert np.array_equal(sitk.GetArrayFromImage(loaded.image), sitk.GetArrayFromImage(reference))
     assert np.allclose(loaded.image.GetOrigin(), reference.GetOrigin())
@@ -539,7 +558,9 @@ def test_rt_utils_one_slice_series_is_refused(real_data: Path) -> None:
 
 
 @pytest.mark.parametrize("left", ["all other links", "contours' images only", "frame of reference only"])
-def test_structure_set_without_referenced_frame_of_reference(make_patient, tmp_path: Path, left: str) -> None:
+def test_structure_set_without_referenced_frame_of_reference(
+    make_patient: MakePatient, tmp_path: Path, left: str
+) -> None:
     patient = make_patient()
     write(patient)
     file = patient.folder / "rt.dcm"
@@ -562,7 +583,7 @@ def test_structure_set_without_referenced_frame_of_reference(make_patient, tmp_p
 
 @pytest.mark.parametrize("names", [("GTV-1", "GTV-1"), ("gtv1", "GTV-1")])
 def test_of_two_rois_called_so_the_one_that_is_drawn_counts(
-    make_patient, tmp_path: Path, names: tuple[str, str]
+    make_patient: MakePatient, tmp_path: Path, names: tuple[str, str]
 ) -> None:
     patient = make_patient()
     patient.write_ct()
@@ -582,14 +603,14 @@ def test_of_two_rois_called_so_the_one_that_is_drawn_counts(
     assert "2 ROIs match" in reasons(cases_in(tmp_path / "dicom"))["LUNG1-900"]
 
 
-def test_pipe_among_the_files_is_named_and_not_opened(make_patient, tmp_path: Path) -> None:
+def test_pipe_among_the_files_is_named_and_not_opened(make_patient: MakePatient, tmp_path: Path) -> None:
     write(make_patient())
     os.mkfifo(tmp_path / "dicom" / "pipe.dcm")
     result = cases_in(tmp_path / "dicom")
     assert len(result.cases) == 1 and "named pipe" in reasons(result)["pipe.dcm"]
 
 
-def test_contours_sparser_than_slices_fail_or_are_bridged(make_patient, tmp_path: Path) -> None:
+def test_contours_sparser_than_slices_fail_or_are_bridged(make_patient: MakePatient, tmp_path: Path) -> None:
     patient = make_patient(heights_mm=[1.0 * i for i in range(20)])
     write(patient, slices=[4, 9, 14])
     (case,) = cases_in(tmp_path / "dicom").cases
