@@ -22,6 +22,7 @@ import pytest
 import SimpleITK as sitk
 import torch
 from nnunetv2.experiment_planning.plan_and_preprocess_entrypoints import plan_and_preprocess_entry
+from nnunetv2.run.run_training import run_training_entry
 
 from nnunetv2_raemd import cli
 
@@ -85,6 +86,10 @@ class Workspace:
         with self._as_a_process(entry_point, arguments, variables) as patch:
             patch.setattr(multiprocessing, "get_context", lambda _method: SimpleNamespace(Pool=ThreadPool))
             entry_point()
+
+    def train(self, *arguments: object, **variables: str) -> None:
+        """Run nnUNetv2_train on the CPU, in this process."""
+        self.run_here(run_training_entry, *arguments, "-device", "cpu", **variables)
 
     def raemd(self, *arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
         """As `attempt` of `raemd`, but here: a process of its own spends most of its time on imports."""

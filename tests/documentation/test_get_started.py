@@ -22,7 +22,7 @@ TOY_SIZE = {
     "nnUNetTrainerUNet_quick": "nnUNetTrainerAblation1UNet_tiny",
     "nnUNetTrainerRAEMD_quick": "nnUNetTrainerRAEMD_tiny",
 }
-ON_CPU = {"study", "predict"}
+ON_CPU = {"study": ("-device", "cpu"), "predict": ("-device", "cpu", "-npp", "0", "-nps", "0")}
 
 
 def commands() -> list[list[str]]:
@@ -65,8 +65,7 @@ def test_its_commands_work_one_after_the_other(tmp_path: Path, monkeypatch: pyte
         if program == "nnUNetv2_plan_and_preprocess":
             workspace.run_here(plan_and_preprocess_entry, *arguments, *PREPROCESS, **PLANNER)
             continue
-        on_cpu = ("-device", "cpu") if arguments[0] in ON_CPU else ()
-        done = CliRunner().invoke(app, [*arguments, *on_cpu])
+        done = CliRunner().invoke(app, [*arguments, *ON_CPU.get(arguments[0], ())])
         assert done.exit_code == 0, (arguments, done.output, done.exception)
     dataset = workspace.raw / "Dataset501_LUNA16"
     assert (dataset / "qc" / "index.html").is_file()

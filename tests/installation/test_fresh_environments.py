@@ -133,7 +133,7 @@ def _create(folder: Path, dependencies: Path, *, system_site_packages: bool = Fa
 
 @pytest.fixture(
     scope="module",
-    params=["wheel", "wheel beside system packages", "sdist", "folder", "editable", "editable sdist"],
+    params=["wheel", "wheel beside system packages", "editable", "editable sdist"],
 )
 def environment(
     request: pytest.FixtureRequest,
@@ -142,16 +142,12 @@ def environment(
     dependencies: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Environment:
-    """A fresh environment with the package, for each way of installing it."""
+    """A fresh environment with the package, for the ways of installing it that may behave differently."""
     folder = tmp_path_factory.mktemp("environment")
     fresh = _create(folder, dependencies, system_site_packages="system" in request.param)
     match request.param.split():
         case ["wheel", *_]:
             fresh.install(distributions["wheel"])
-        case ["sdist"]:
-            fresh.install(distributions["sdist"])
-        case ["folder"]:
-            fresh.install(source)
         case ["editable"]:
             fresh.install("-e", source)
             return Environment(folder, source / "nnunetv2_raemd")
@@ -173,6 +169,22 @@ def test_the_wheel_holds_every_module_preset_and_asset(distributions: dict[str, 
     with zipfile.ZipFile(distributions["wheel"]) as wheel:
         installed = {name for name in wheel.namelist() if ".dist-info/" not in name}
     assert installed == files | {"nnunetv2_raemd.pth"}
+
+
+@pytest.mark.parametrize("kind", ["sdist", "folder"])
+def test_sdist_and_folder_install_the_files_of_the_wheel(
+    kind: str, source: Path, distributions: dict[str, Path], dependencies: Path, tmp_path: Path
+) -> None:
+    """Byte for byte, so that what is tested of the wheel below holds for them."""
+    fresh = _create(tmp_path / "environment", dependencies)
+    before = set(fresh.site_packages.rglob("*"))
+    fresh.install(source if kind == "folder" else distributions["sdist"])
+    new = [file for file in set(fresh.site_packages.rglob("*")) - before if file.is_file()]
+    modules = [file for file in new if file.suffix != ".pyc" and ".dist-info" not in str(file)]
+    installed = {file.relative_to(fresh.site_packages).as_posix(): file.read_bytes() for file in modules}
+    with zipfile.ZipFile(distributions["wheel"]) as wheel:
+        names = [name for name in wheel.namelist() if ".dist-info/" not in name]
+        assert installed == {name: wheel.read(name) for name in names}
 
 
 def test_every_process_knows_the_folder_of_the_trainers(environment: Environment) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,28 +10,21 @@ from nnunet_workspace import Workspace, write_volume
 
 
 @pytest.fixture(scope="session")
-def trainings(workspace: Workspace) -> Iterator[dict[str, Future[str]]]:
-    """nnUNetv2_train of fold 0 with both trainers, at the same time; what each prints."""
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        yield {
-            trainer: pool.submit(
-                workspace.run, "nnUNetv2_train", 501, "2d", 0, "-tr", trainer, "-device", "cpu", "--npz"
-            )
-            for trainer in (RAEMD, STOCK)
-        }
+def training_output(workspace: Workspace) -> str:
+    """What nnUNetv2_train of fold 0 prints, as the command of a user."""
+    return workspace.run("nnUNetv2_train", 501, "2d", 0, "-tr", RAEMD, "-device", "cpu", "--npz")
 
 
 @pytest.fixture(scope="session")
-def raemd_model(workspace: Workspace, trainings: dict[str, Future[str]]) -> Path:
+def raemd_model(workspace: Workspace, training_output: str) -> Path:
     """The folder of a RAEMD model; fold 0 is trained."""
-    trainings[RAEMD].result()
     return workspace.model(RAEMD, "2d")
 
 
 @pytest.fixture(scope="session")
-def stock_model(workspace: Workspace, trainings: dict[str, Future[str]]) -> Path:
+def stock_model(workspace: Workspace) -> Path:
     """The folder of a model of nnU-Net's own trainer; fold 0 is trained."""
-    trainings[STOCK].result()
+    workspace.train(501, "2d", 0, "-tr", STOCK, "--npz")
     return workspace.model(STOCK, "2d")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,9 @@ import SimpleITK as sitk
 import torch
 from nnunet_models import SEQUENTIALLY
 from nnunet_workspace import Workspace
+from nnunetv2.evaluation.find_best_configuration import find_best_configuration_entry_point
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor, predict_entry_point
+from nnunetv2.model_sharing.entry_points import export_pretrained_model_entry, install_from_zip_entry_point
 from nnunetv2.run.run_training import run_training_entry
 
 pytestmark = pytest.mark.slow
@@ -51,7 +52,7 @@ def test_nnunets_own_plan_is_not_touched(workspace: Workspace, raemd_model: Path
 
 
 def test_training_leaves_checkpoints_validation_and_a_log(
-    workspace: Workspace, raemd_model: Path, trainings: dict[str, Future[str]]
+    workspace: Workspace, raemd_model: Path, training_output: str
 ) -> None:
     fold = raemd_model / "fold_0"
     assert {file.name for file in fold.glob("checkpoint*")} == {"checkpoint_best.pth", "checkpoint_final.pth"}
@@ -60,7 +61,7 @@ def test_training_leaves_checkpoints_validation_and_a_log(
     assert validation == set(split["val"])
     assert 0 <= read_json(fold / "validation" / "summary.json")["foreground_mean"]["Dice"] <= 1
     (log,) = fold.glob("training_log_*.txt")
-    for text in (log.read_text(encoding="utf-8"), trainings[RAEMD].result()):
+    for text in (log.read_text(encoding="utf-8"), training_output):
         assert "Epoch 1" in text
         assert "Current learning rate: 0.001" in text
 
@@ -93,8 +94,9 @@ def test_an_exported_model_predicts_the_same_elsewhere(
     elsewhere = replace(
         workspace, results=tmp_path / "results", preprocessed=tmp_path / "nothing", raw=tmp_path
     )
-    workspace.run("nnUNetv2_export_model_to_zip", "-d", 501, "-o", archive, "-c", "2d", "-tr", RAEMD, "-f", 0)
-    elsewhere.run("nnUNetv2_install_pretrained_model_from_zip", archive)
+    exported = ("-d", 501, "-o", archive, "-c", "2d", "-tr", RAEMD, "-f", 0)
+    workspace.run_here(export_pretrained_model_entry, *exported)
+    elsewhere.run_here(install_from_zip_entry_point, archive)
     assert elsewhere.model(RAEMD, "2d").is_dir()
     output = tmp_path / "predictions"
     elsewhere.run_here(predict_entry_point, "-i", new_scans, "-o", output, *PREDICT, *SEQUENTIALLY)
@@ -107,7 +109,8 @@ def test_an_exported_model_predicts_the_same_elsewhere(
 def test_find_best_configuration_compares_with_nnunets_trainer(
     workspace: Workspace, raemd_model: Path, stock_model: Path
 ) -> None:
-    workspace.run("nnUNetv2_find_best_configuration", 501, "-c", "2d", "-tr", RAEMD, STOCK, "-f", 0, "-np", 1)
+    options = ("-c", "2d", "-tr", RAEMD, STOCK, "-f", 0, "-np", 1)
+    workspace.run_here(find_best_configuration_entry_point, 501, *options)
     results = read_json(workspace.results / "Dataset501_Spheres" / "inference_information.json")[
         "all_results"
     ]
