@@ -13,88 +13,12 @@ import torch
 from nnunet_workspace import noisy_spheres
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+from small_plans import MEAN_HU, STD_HU, dataset_json
 from torch import Tensor, nn
 
 from nnunetv2_raemd.deployment.preprocessed_cases import PreprocessedCases
 from nnunetv2_raemd.deployment.source_model import SourceModel
 from nnunetv2_raemd.prediction.predictor import WholeScanPredictor
-
-RAEMD = "nnunetv2_raemd.architecture.raemd_net.RAEMDNet"
-ONE_LABEL: dict[str, Any] = {"background": 0, "nodule": 1}
-N_SLICES = 4
-MEAN_HU, STD_HU = -790.0, 120.0
-
-
-def arguments(**parts: Any) -> dict[str, Any]:
-    """Those of a RAEMD-Net of two stages."""
-    return {
-        "n_stages": 2,
-        "features_per_stage": [4, 8],
-        "kernel_sizes": [[1, 3, 3], [1, 3, 3]],
-        "strides": [[1, 1, 1], [1, 2, 2]],
-        "n_conv_per_stage": [2, 2],
-        "n_conv_per_stage_decoder": [1],
-        "norm_op_kwargs": {"eps": 1e-5, "affine": True},
-        **{"n_recurrent_stages": 1, **parts},
-    }
-
-
-def plan(
-    arch_kwargs: Mapping[str, Any],
-    *,
-    network: str = RAEMD,
-    patch_size: Sequence[int] = (N_SLICES, 24, 24),
-    n_channels: int = 1,
-    to_import: Sequence[str] = (),
-) -> dict[str, Any]:
-    """With what prediction reads of a plan."""
-    resampling = {"is_seg": False, "order": 3, "order_z": 0, "force_separate_z": None}
-    intensity = {"mean": MEAN_HU, "std": STD_HU, "percentile_00_5": -1000.0, "percentile_99_5": 400.0}
-    configuration = {
-        "data_identifier": "nnUNetPlans_2d",
-        "preprocessor_name": "DefaultPreprocessor",
-        "batch_size": 2,
-        "patch_size": list(patch_size),
-        "spacing": [1.0, 1.0] if network == RAEMD or len(patch_size) == 2 else [2.5, 1.0, 1.0],
-        "normalization_schemes": ["CTNormalization"] * n_channels,
-        "use_mask_for_norm": [False] * n_channels,
-        "resampling_fn_data": "resample_data_or_seg_to_shape",
-        "resampling_fn_seg": "resample_data_or_seg_to_shape",
-        "resampling_fn_data_kwargs": resampling,
-        "resampling_fn_seg_kwargs": resampling | {"is_seg": True, "order": 1},
-        "resampling_fn_probabilities": "resample_data_or_seg_to_shape",
-        "resampling_fn_probabilities_kwargs": resampling | {"order": 1},
-        "architecture": {
-            "network_class_name": network,
-            "arch_kwargs": dict(arch_kwargs),
-            "_kw_requires_import": list(to_import),
-        },
-        "batch_dice": True,
-    }
-    return {
-        "dataset_name": "Dataset601_Tiny",
-        "plans_name": "nnUNetPlans",
-        "original_median_spacing_after_transp": [2.5, 1.0, 1.0],
-        "original_median_shape_after_transp": [12, 32, 32],
-        "image_reader_writer": "SimpleITKIO",
-        "transpose_forward": [0, 1, 2],
-        "transpose_backward": [0, 1, 2],
-        "configurations": {"2d": configuration},
-        "experiment_planner_used": "ExperimentPlanner",
-        "label_manager": "LabelManager",
-        "foreground_intensity_properties_per_channel": {str(c): intensity for c in range(n_channels)},
-    }
-
-
-def dataset_json(labels: Mapping[str, Any] = ONE_LABEL, n_channels: int = 1) -> dict[str, Any]:
-    regions = {"regions_class_order": [1, 2]} if any(isinstance(v, list) for v in labels.values()) else {}
-    return {
-        "channel_names": {str(channel): "CT" for channel in range(n_channels)},
-        "labels": dict(labels),
-        "numTraining": 4,
-        "file_ending": ".nii.gz",
-        **regions,
-    }
 
 
 @dataclass(frozen=True)

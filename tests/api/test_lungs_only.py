@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from tiny_models import arguments, plan, source_model
+from small_plans import plan, raemd_arguments
+from tiny_models import source_model
 
 from nnunetv2_raemd.api import LoadedModel
 
@@ -26,7 +27,7 @@ def chest() -> np.ndarray:
 def local_model() -> LoadedModel:
     """Neither normalization nor attention, whose averages over a slice are others in a part of it."""
     torch.set_num_threads(1)
-    local = arguments(attention=False, n_recurrent_stages=0, norm_op=None, norm_op_kwargs=None)
+    local = raemd_arguments(attention=False, n_recurrent_stages=0, norm_op=None, norm_op_kwargs=None)
     content = plan(local, patch_size=(4, 64, 64))
     content["configurations"]["2d"]["spacing"] = list(SPACING_MM[1:])
     source = source_model(content, use_mirroring=False)

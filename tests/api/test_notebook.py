@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tiny_models import arguments, plan, source_model, trained_weights
+from small_plans import plan, raemd_arguments
+from tiny_models import source_model, trained_weights
 
 from nnunetv2_raemd.deployment.model_description import GraphFormat
 from nnunetv2_raemd.deployment.model_export import ExportOptions, export_model
@@ -16,8 +17,8 @@ NOTEBOOK = Path(__file__).resolve().parents[2] / "docs" / "predict-from-python.i
 def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     nbformat = pytest.importorskip("nbformat", reason="nbformat is not installed")
     nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed")
-    weights = trained_weights(source_model(plan(arguments())))
-    source = source_model(plan(arguments()), weights=[weights])
+    weights = trained_weights(source_model(plan(raemd_arguments())))
+    source = source_model(plan(raemd_arguments()), weights=[weights])
     export_model(source, tmp_path / "model", ExportOptions(GraphFormat.NONE))
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     nbformat.validate(notebook)

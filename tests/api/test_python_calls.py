@@ -12,7 +12,8 @@ import pytest
 import SimpleITK as sitk
 import torch
 from nnunet_workspace import noisy_spheres
-from tiny_models import arguments, plan, source_model, trained_weights
+from small_plans import plan, raemd_arguments
+from tiny_models import source_model, trained_weights
 
 from nnunetv2_raemd.api import LoadedModel, evaluate_folders, load_model
 from nnunetv2_raemd.deployment.model_description import GraphFormat
@@ -26,8 +27,8 @@ SPACING_MM = (2.5, 1.0, 1.0)
 @pytest.fixture(scope="module")
 def source() -> SourceModel:
     torch.set_num_threads(1)
-    weights = trained_weights(source_model(plan(arguments())))
-    return source_model(plan(arguments()), weights=[weights])
+    weights = trained_weights(source_model(plan(raemd_arguments())))
+    return source_model(plan(raemd_arguments()), weights=[weights])
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_models import arguments, plan, random_weights, source_model, trained_weights
+from small_plans import plan, raemd_arguments
+from tiny_models import random_weights, source_model, trained_weights
 
 from nnunetv2_raemd.deployment.model_export import ExportOptions, export_model
 from nnunetv2_raemd.deployment.source_model import SourceModel
@@ -21,11 +22,11 @@ def _one_thread() -> None:
 @pytest.fixture(scope="session")
 def trained() -> SourceModel:
     """A RAEMD-Net that finds spheres, as two folds that differ a little."""
-    untrained = source_model(plan(arguments()))
+    untrained = source_model(plan(raemd_arguments()))
     first = trained_weights(untrained)
     noise = random_weights(untrained.network, 1)
     second = {name: value + 0.01 * noise[name] for name, value in first.items()}
-    return source_model(plan(arguments()), folds=("0", "1"), weights=[first, second])
+    return source_model(plan(raemd_arguments()), folds=("0", "1"), weights=[first, second])
 
 
 @pytest.fixture(scope="session")

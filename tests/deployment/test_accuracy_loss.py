@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_models import ONE_LABEL
+from small_plans import ONE_LABEL
 
 from nnunetv2_raemd.deployment.accuracy_loss import Accuracy, joined, loss_between, measure
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_models import N_SLICES
+from small_plans import N_SLICES
 
 from nnunetv2_raemd.deployment import model_description
 from nnunetv2_raemd.deployment.exported_model import ExportedModel

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_models import arguments, plan, source_model, trained_weights
+from small_plans import plan, raemd_arguments
+from tiny_models import source_model, trained_weights
 
 from nnunetv2_raemd.deployment import accuracy_loss
 from nnunetv2_raemd.deployment.exported_model import ExportedModel
@@ -29,7 +30,7 @@ SETTINGS: dict[str, Any] = {"device": torch.device("cpu"), "allow_tqdm": False, 
 @pytest.fixture(scope="module")
 def source() -> SourceModel:
     """A network without recurrence: two graphs to quantize."""
-    content = plan(arguments(n_recurrent_stages=0, n_conv_per_stage=[1, 1]))
+    content = plan(raemd_arguments(n_recurrent_stages=0, n_conv_per_stage=[1, 1]))
     return source_model(content, weights=[trained_weights(source_model(content))])
 
 
@@ -61,7 +62,7 @@ def test_int8_that_costs_too_much_is_refused_with_all_figures(
 
 
 def test_without_cases_int8_says_what_it_needs(source: SourceModel, tmp_path: Path) -> None:
-    alone = source_model(plan(arguments(n_recurrent_stages=0, n_conv_per_stage=[1, 1])))
+    alone = source_model(plan(raemd_arguments(n_recurrent_stages=0, n_conv_per_stage=[1, 1])))
     alone.cases.clear()  # type: ignore[attr-defined]
     with pytest.raises(UserError, match="preprocess the dataset"):
         export_model(alone, tmp_path / "model", INT8)

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_models import N_SLICES, RAEMD, arguments, dataset_json, plan, source_model
+from small_plans import N_SLICES, UNET, dataset_json, plan, raemd_arguments, unet_arguments
+from tiny_models import source_model
 
 from nnunetv2_raemd.deployment.logit_agreement import compare, logits_of
 from nnunetv2_raemd.deployment.model_description import GraphFormat, ModelDescription, Precision
@@ -22,32 +23,11 @@ pytest.importorskip("openvino", reason="the extra openvino is not installed")
 OFF = {"multi_scale": False, "dense": False, "attention": False, "n_recurrent_stages": 0}
 REGIONS = {"background": 0, "whole": [1, 2], "core": 2}
 CLASSES = {"background": 0, "large": 1, "small": 2}
-UNET = "dynamic_network_architectures.architectures.unet.PlainConvUNet"
-
-
-def unet(n_axes: int) -> dict[str, Any]:
-    """nnU-Net's own network."""
-    return {
-        "n_stages": 2,
-        "features_per_stage": [4, 8],
-        "conv_op": f"torch.nn.modules.conv.Conv{n_axes}d",
-        "kernel_sizes": [[3] * n_axes] * 2,
-        "strides": [[1] * n_axes, [2] * n_axes],
-        "n_conv_per_stage": [1, 1],
-        "n_conv_per_stage_decoder": [1],
-        "conv_bias": True,
-        "norm_op": f"torch.nn.modules.instancenorm.InstanceNorm{n_axes}d",
-        "norm_op_kwargs": {"eps": 1e-5, "affine": True},
-        "dropout_op": None,
-        "dropout_op_kwargs": None,
-        "nonlin": "torch.nn.LeakyReLU",
-        "nonlin_kwargs": {"inplace": True},
-    }
 
 
 def nnunet_plan(patch_size: tuple[int, ...]) -> dict[str, Any]:
-    to_import = ("conv_op", "norm_op", "dropout_op", "nonlin")
-    return plan(unet(len(patch_size)), network=UNET, patch_size=patch_size, to_import=to_import)
+    """Of nnU-Net's own network."""
+    return plan(unet_arguments(len(patch_size)), network=UNET, patch_size=patch_size)
 
 
 def described(source: SourceModel, positions: tuple[int, ...]) -> ModelDescription:
@@ -68,10 +48,10 @@ def described(source: SourceModel, positions: tuple[int, ...]) -> ModelDescripti
 @pytest.mark.parametrize(
     ("arch_kwargs", "dataset"),
     [
-        (arguments(), dataset_json(CLASSES, n_channels=2)),
-        (arguments(**OFF), dataset_json()),
-        (arguments(**OFF | {"n_recurrent_stages": 2}), dataset_json(REGIONS)),
-        (arguments(n_recurrent_stages=0, n_conv_per_stage=[1, 1]), dataset_json()),
+        (raemd_arguments(), dataset_json(CLASSES, n_channels=2)),
+        (raemd_arguments(**OFF), dataset_json()),
+        (raemd_arguments(**OFF | {"n_recurrent_stages": 2}), dataset_json(REGIONS)),
+        (raemd_arguments(n_recurrent_stages=0, n_conv_per_stage=[1, 1]), dataset_json()),
     ],
     ids=["all parts, channels and classes", "no part", "recurrence only, regions", "no recurrence"],
 )
@@ -79,7 +59,7 @@ def test_every_part_of_raemd_net_gives_what_it_gives_in_torch(
     arch_kwargs: dict[str, Any], dataset: Mapping[str, Any]
 ) -> None:
     n_channels = len(dataset["channel_names"])
-    source = source_model(plan(arch_kwargs, network=RAEMD, n_channels=n_channels), dataset)
+    source = source_model(plan(arch_kwargs, n_channels=n_channels), dataset)
     graphs = export_graphs(source)
     assert ("recur" in graphs.graphs) == bool(arch_kwargs["n_recurrent_stages"])
     description = described(source, graphs.positions)
@@ -110,9 +90,9 @@ def test_nnu_nets_own_networks_can_be_exported_too(patch_size: tuple[int, ...]) 
 
 def test_equal_weights_stay_apart_in_the_graph() -> None:
     # an optimiser would merge biases that are all zero; in the next fold they may differ
-    source = source_model(plan(arguments(**OFF)))
+    source = source_model(plan(raemd_arguments(**OFF)))
     zeros = {name: torch.zeros_like(value) for name, value in source.weights_of("0").items()}
-    graphs = export_graphs(source_model(plan(arguments(**OFF)), weights=[zeros]))
+    graphs = export_graphs(source_model(plan(raemd_arguments(**OFF)), weights=[zeros]))
     network = graphs.network(Backend.ONNXRUNTIME, source.weights_of("0"), described(source, ()))
     block = torch.randn(1, N_SLICES, 16, 16)
     assert compare(source.network_of("0"), network, [block]).is_equal

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tiny_models import arguments, dataset_json, plan
+from small_plans import dataset_json, plan, raemd_arguments
 
 from nnunetv2_raemd.deployment.nnunet_source import load_source
 from nnunetv2_raemd.errors import UserError
@@ -16,7 +16,7 @@ from nnunetv2_raemd.prediction.trained_model import Model
 def test_the_second_stage_of_a_cascade_is_refused_before_its_weights_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    content = plan(arguments())
+    content = plan(raemd_arguments())
     content["configurations"]["3d_cascade_fullres"] = {
         **content["configurations"]["2d"],
         "previous_stage": "3d_lowres",

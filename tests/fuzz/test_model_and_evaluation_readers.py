@@ -20,7 +20,9 @@ import tifffile
 import torch
 from mutations import cut, damaged, inputs_for, no_hang
 from skimage import io
-from untrained_model import checkpoint, dataset_json, plans
+from small_plans import UNET, dataset_json, unet_arguments
+from small_plans import plan as plan_of
+from untrained_model import checkpoint
 
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.evaluation.case_results import CaseResult, Evaluation, Lesion, SystemResult, TargetResult
@@ -63,28 +65,7 @@ def preset(folder: Path) -> Readable:
 
 def plan(folder: Path) -> Readable:
     file = folder / "plans.json"
-    content = plans()
-    content["configurations"]["2d"]["architecture"] = {
-        "network_class_name": "dynamic_network_architectures.architectures.unet.PlainConvUNet",
-        "arch_kwargs": {
-            "n_stages": 2,
-            "features_per_stage": [4, 8],
-            "conv_op": "torch.nn.modules.conv.Conv2d",
-            "kernel_sizes": [[3, 3], [3, 3]],
-            "strides": [[1, 1], [2, 2]],
-            "n_conv_per_stage": [1, 1],
-            "n_conv_per_stage_decoder": [1],
-            "conv_bias": True,
-            "norm_op": "torch.nn.modules.instancenorm.InstanceNorm2d",
-            "norm_op_kwargs": {"eps": 1e-05, "affine": True},
-            "dropout_op": None,
-            "dropout_op_kwargs": None,
-            "nonlin": "torch.nn.LeakyReLU",
-            "nonlin_kwargs": {"inplace": True},
-        },
-        "_kw_requires_import": ["conv_op", "norm_op", "dropout_op", "nonlin"],
-    }
-    content["configurations"]["2d"]["patch_size"] = [32, 32]
+    content = plan_of(unet_arguments(), network=UNET, patch_size=(32, 32))
     file.write_text(json.dumps(content, indent=1), encoding="utf-8")
 
     def read() -> object:

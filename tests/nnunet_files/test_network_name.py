@@ -4,48 +4,25 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
+from small_plans import RAEMD, TO_IMPORT, UNET, plan, unet_arguments
 
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.nnunet_files.json_file import parse_json
 from nnunetv2_raemd.nnunet_files.network_name import check_networks_are_known
 from nnunetv2_raemd.nnunet_files.plans_file import Plans
 
-ARGUMENTS = {
-    "n_stages": 2,
-    "features_per_stage": [4, 8],
-    "conv_op": "torch.nn.modules.conv.Conv2d",
-    "kernel_sizes": [[3, 3], [3, 3]],
-    "strides": [[1, 1], [2, 2]],
-    "n_conv_per_stage": [1, 1],
-    "n_conv_per_stage_decoder": [1],
-    "norm_op": "torch.nn.modules.instancenorm.InstanceNorm2d",
-    "dropout_op": None,
-    "nonlin": "torch.nn.LeakyReLU",
-    "nonlin_kwargs": {"inplace": True},
-}
-IMPORTED = ["conv_op", "norm_op", "dropout_op", "nonlin"]
-UNET = "dynamic_network_architectures.architectures.unet.PlainConvUNet"
-
 
 def plans(network: str = UNET, **arguments: Any) -> Plans:
-    architecture = {
-        "network_class_name": network,
-        "arch_kwargs": ARGUMENTS | arguments,
-        "_kw_requires_import": IMPORTED,
-    }
-    return {
-        "plans_name": "nnUNetPlans",
-        "configurations": {"2d": {"architecture": architecture}, "other": {"inherits_from": "2d"}},  # type: ignore[typeddict-item]
-        "original_median_spacing_after_transp": [1, 1, 1],
-        "original_median_shape_after_transp": [9, 9, 9],
-    }
+    content: Any = plan(unet_arguments() | arguments, network=network, patch_size=(24, 24))
+    content["configurations"]["other"] = {"inherits_from": "2d"}
+    return cast(Plans, content)
 
 
-@pytest.mark.parametrize("network", [UNET, "nnunetv2_raemd.architecture.raemd_net.RAEMDNet"])
+@pytest.mark.parametrize("network", [UNET, RAEMD])
 def test_networks_of_nnunet_and_ours_are_known(network: str) -> None:
     check_networks_are_known(plans(network), Path("plans.json"))
 
@@ -61,7 +38,7 @@ def test_a_plan_could_start_a_program(tmp_path: Path) -> None:
     bad = plans(nonlin="subprocess.Popen", nonlin_kwargs=run)
     arguments = bad["configurations"]["2d"]["architecture"]["arch_kwargs"]
     with pytest.raises(TypeError):  # a process is no layer, but it has been started
-        get_network_from_plans(UNET, arguments, IMPORTED, 1, 2)
+        get_network_from_plans(UNET, arguments, TO_IMPORT, 1, 2)
     with pytest.raises(UserError, match=r"nonlin is 'subprocess\.Popen'"):
         check_networks_are_known(bad, Path("plans.json"))
 

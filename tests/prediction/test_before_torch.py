@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tiny_models import arguments, dataset_json, plan
+from small_plans import dataset_json, plan, raemd_arguments
 
 PROGRAM = """
 import sys
@@ -27,7 +27,7 @@ def results(tmp_path: Path) -> Path:
     """nnU-Net's folder of results with a model whose checkpoint is never read."""
     model = tmp_path / "results" / "Dataset601_Tiny" / "nnUNetTrainerRAEMD__nnUNetPlans__2d"
     (model / "fold_0").mkdir(parents=True)
-    (model / "plans.json").write_text(json.dumps(plan(arguments())), encoding="utf-8")
+    (model / "plans.json").write_text(json.dumps(plan(raemd_arguments())), encoding="utf-8")
     (model / "dataset.json").write_text(json.dumps(dataset_json()), encoding="utf-8")
     (model / "fold_0" / "checkpoint_final.pth").touch()
     return tmp_path / "results"

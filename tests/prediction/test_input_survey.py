@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 import SimpleITK as sitk
-from untrained_model import dataset_json, plans
+from small_plans import dataset_json
+from untrained_model import plans
 
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.prediction.batch_request import Batch
