@@ -3,7 +3,7 @@
     python benchmarks/planned_sizes.py [--rounds 3] [--threads 4] [--device cpu]
 
 nnU-Net's 2d (512 x 512) and 3d_fullres (two patches of 96 x 160 x 160) beside RAEMD-Net (8 x 512 x 512), in
-turns in one process. It does what `raemd bench --size 512 --features 32 --patch-3d 96 160 160` does but for
+turns in one process. It does what `raemd bench --size 512 --features 32 --patch-3d 96 160 160` does, without
 what takes hours or more than 16 GB on a CPU: mirroring, memory, arithmetic. About 10 minutes on 4 cores.
 """
 

@@ -1,10 +1,10 @@
-"""The one exception that means: the user can mend this; and how any is told in one line."""
+"""The one exception that means: the user can put this right; and the reason of any in one line."""
 
 from __future__ import annotations
 
 
 class UserError(Exception):
-    """A problem with the input or the set-up that the user can mend.
+    """A problem with the input or the set-up that the user can put right.
 
     The message names the file or setting, what is wrong with it and what to do. The command line prints it
     without a traceback and exits with status 1.
@@ -12,6 +12,6 @@ class UserError(Exception):
 
 
 def reason_of(error: Exception) -> str:
-    """One line on what went wrong; a bug is told from bad input by its type."""
+    """One line on what went wrong; the type tells a bug from bad input."""
     text = " ".join(str(error).split())
     return text if isinstance(error, UserError) else f"{type(error).__name__}: {text}"

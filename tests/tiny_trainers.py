@@ -26,7 +26,7 @@ def new_trainer(
     continue_training: bool = False,
     n_slices: int | None = None,
 ) -> nnUNetTrainer:
-    """As nnUNetv2_train makes it, but for the number of features and, if wanted, of slices in a sequence."""
+    """As nnUNetv2_train makes it, with fewer features and, if wanted, another number of slices."""
     folder = nnunet_folder() / dataset
     plan = narrow_plan(dataset) | {"continue_training": continue_training}
     if n_slices is not None:

@@ -35,7 +35,7 @@ def network() -> RAEMDNet:
 
 
 def checkpoint() -> dict[str, Any]:
-    """What nnU-Net saves, but for the state of the optimizer."""
+    """What nnU-Net saves, without the state of the optimizer."""
     return {
         "network_weights": network().state_dict(),
         "trainer_name": "nnUNetTrainerRAEMD",

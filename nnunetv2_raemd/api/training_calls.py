@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nnunetv2_raemd.console_scripts import run_script
 from nnunetv2_raemd.errors import UserError
 
 _LAST_LINES = 20
@@ -76,20 +76,13 @@ def train(  # noqa: PLR0913 - those of nnUNetv2_train
 
 def _run(command: Sequence[str], folders: NnunetFolders) -> None:
     """Run a command of this Python environment; in notebooks, too, its output appears where the call is."""
-    script = Path(sys.executable).with_name(command[0])
+    last: deque[str] = deque(maxlen=_LAST_LINES)
+
+    def print_and_keep(line: str) -> None:
+        print(line, end="", flush=True)
+        last.append(line)
+
     environment = {**os.environ, **folders.variables(), "PYTHONUNBUFFERED": "1"}
-    last: list[str] = []
-    with subprocess.Popen(
-        [str(script), *command[1:]],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        errors="replace",
-    ) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            print(line, end="", flush=True)
-            last = [*last[1 - _LAST_LINES :], line]
-    if process.returncode != 0:
-        raise UserError(f"{' '.join(command)} failed with exit status {process.returncode}:\n{''.join(last)}")
+    status = run_script(command, environment, print_and_keep)
+    if status != 0:
+        raise UserError(f"{' '.join(command)} failed with exit status {status}:\n{''.join(last)}")

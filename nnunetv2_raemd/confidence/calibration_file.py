@@ -5,7 +5,6 @@ docs/confidence.md describes the layout.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -18,11 +17,9 @@ from nnunetv2_raemd.confidence.confidence_model import ConfidenceModel
 from nnunetv2_raemd.confidence.lesion_evidence import ScoredCase
 from nnunetv2_raemd.confidence.split_check import SplitCheck
 from nnunetv2_raemd.confidence.unlike_scans import TrainingScans
-from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.nnunet_files.json_file import read_json
 from nnunetv2_raemd.nnunet_files.label_set import Target
+from nnunetv2_raemd.nnunet_files.versioned_json import versioned, write_versioned
 from nnunetv2_raemd.version import __version__
-from nnunetv2_raemd.whole_files import write_text
 
 FILE_NAME = "calibration_raemd.json"
 FORMAT = "nnunetv2-raemd calibration, version 1"
@@ -35,15 +32,13 @@ def save_calibration(calibration: Calibration, file: Path) -> None:
         UserError: if the file cannot be written.
     """
     content = {
-        "format": FORMAT,
         "written_by": f"nnunetv2-raemd {__version__}",
         "folds": list(calibration.folds),
         "cases": list(calibration.case_ids),
         "training_scans": calibration.training and calibration.training.as_json(),
         "labels": [_label_as_json(label) for label in calibration.labels],
     }
-    text = json.dumps(_finite(content), indent=1, allow_nan=False, ensure_ascii=False)
-    write_text(file, f"{text}\n")
+    write_versioned(file, FORMAT, _finite(content))
 
 
 def load_calibration(file: Path) -> Calibration:
@@ -52,11 +47,8 @@ def load_calibration(file: Path) -> Calibration:
     Raises:
         UserError: if it is absent or holds no calibration of this version.
     """
-    advice = "Run raemd calibrate again"
-    content = read_json(file, dict[str, Any], advice)
-    try:
-        if content["format"] != FORMAT:
-            raise ValueError(f"its format is {content['format']!r}, not {FORMAT!r}")
+    holding = "a calibration of this version"
+    with versioned(file, FORMAT, holding=holding, advice="Run raemd calibrate again") as content:
         training = content["training_scans"]
         return Calibration(
             tuple(map(str, content["folds"])),
@@ -64,10 +56,6 @@ def load_calibration(file: Path) -> Calibration:
             tuple(_label(label) for label in content["labels"]),
             None if training is None else TrainingScans.from_json(training),
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(
-            f"{file} does not hold a calibration of this version ({error!r}). {advice}"
-        ) from error
 
 
 def _label_as_json(label: LabelCalibration) -> dict[str, Any]:

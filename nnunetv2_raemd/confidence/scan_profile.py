@@ -1,4 +1,4 @@
-"""What a CT scan is like, in a few numbers: by these a scan unlike those of the training is told."""
+"""What a CT scan is like, in a few numbers, by which a scan unlike those of the training is found."""
 
 from __future__ import annotations
 

@@ -179,7 +179,7 @@ def _in_slice(frame: _Frame, stack: SliceStack, index: int) -> tuple[np.ndarray,
 
 
 def _turn(frame: _Frame, stack: SliceStack) -> np.ndarray:
-    """(2, 2) whole numbers: from (row, column) of the frame to that of a slice, but for the shift."""
+    """(2, 2) whole numbers: from (row, column) of the frame to that of a slice, without the shift."""
     steps, extent = frame.plane[1:].T, max(frame.pixels.shape)
     turn = np.linalg.pinv(_steps(stack)) @ steps
     whole = np.rint(turn).astype(int)

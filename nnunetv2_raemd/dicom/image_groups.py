@@ -73,7 +73,7 @@ def images_of_one_scan(images: Sequence[CtInstance], references: References | No
     """Those of `images`, which are of one series, that are of one scan, by the rule above.
 
     Raises:
-        UserError: if there are none or it cannot be told.
+        UserError: if there are none or it cannot be decided.
     """
     references = references or References()
     slices, notes = _without_pages(images)
@@ -149,7 +149,7 @@ def _stated_kind(image: CtInstance) -> tuple[object, ...]:
 
 
 def _kind(image: CtInstance) -> tuple[object, ...]:
-    """All that images of one scan share, but for acquisition and geometry."""
+    """What images of one scan share apart from acquisition and geometry."""
     meaning = image.rescale.type if image.rescale else ""
     return image.kind.image_type, image.kind.kernel, meaning
 

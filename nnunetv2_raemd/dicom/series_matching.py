@@ -116,7 +116,7 @@ def _frame_notes(series: ReferencedSeries, ct_frame: str, rois: Sequence[Roi]) -
 
 
 def _belongs(file: Unreadable, images: Sequence[CtInstance], absent: set[str], index: DicomIndex) -> bool:
-    """Whether an unreadable file is an image of this series, as far as can be told.
+    """Whether an unreadable file is an image of this series, as far as is known.
 
     It is where its UID is one that the contours' file lists, or where it lies among images of this series
     only; among images of several series, where there is one missing.

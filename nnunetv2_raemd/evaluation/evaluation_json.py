@@ -6,7 +6,6 @@ docs/evaluation.md describes the layout.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
@@ -22,7 +21,7 @@ from nnunetv2_raemd.evaluation.metrics import METRICS
 from nnunetv2_raemd.evaluation.summary import Summary
 from nnunetv2_raemd.nnunet_files.json_file import read_json
 from nnunetv2_raemd.nnunet_files.label_set import LabelSet
-from nnunetv2_raemd.whole_files import write_text
+from nnunetv2_raemd.nnunet_files.versioned_json import write_versioned
 
 FORMAT = "nnunetv2-raemd evaluation, version 1"
 METRIC_KEYS = frozenset(metric.key for metric in METRICS)
@@ -34,8 +33,7 @@ def save_results(evaluation: Evaluation, summary: Summary, file: Path) -> None:
     Raises:
         UserError: if the file cannot be written.
     """
-    content = {"format": FORMAT, **_plain(evaluation), "summary": _plain(summary)}
-    write_text(file, json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+    write_versioned(file, FORMAT, {**_plain(evaluation), "summary": _plain(summary)})
 
 
 def load_results(file: Path) -> Evaluation:

@@ -8,7 +8,7 @@ SUBJECT = "Device"
 
 
 def check_device() -> Finding:
-    """Name the GPUs; without one, say how nnU-Net is told so (it takes CUDA for granted)."""
+    """Name the GPUs; without one, say how to tell nnU-Net so (it takes CUDA for granted)."""
     try:
         import torch  # noqa: PLC0415 - its failure to load is one of the findings
     except (ImportError, OSError) as error:

@@ -18,7 +18,7 @@ from scipy.spatial import ConvexHull
 from scipy.spatial.distance import pdist, squareform
 
 Points = NDArray[np.float64]
-_ALIKE = 1e-9  # of the long axis: chords within this are equally long but for rounding
+_ALIKE = 1e-9  # of the long axis: chords within this differ by rounding only
 
 
 class AxialAxes(NamedTuple):

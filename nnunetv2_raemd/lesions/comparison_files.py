@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from nnunetv2_raemd.lesions.lesion_list import plain, scan_as_json
 from nnunetv2_raemd.lesions.lesion_pairing import LesionChange
 from nnunetv2_raemd.lesions.measured_lesion import MeasuredLesion
 from nnunetv2_raemd.lesions.scan_comparison import Comparison
+from nnunetv2_raemd.nnunet_files.versioned_json import write_versioned
 from nnunetv2_raemd.version import __version__
 from nnunetv2_raemd.whole_files import write_text
 
@@ -33,7 +33,6 @@ def write_comparison(comparison: Comparison, folder: Path) -> None:
         UserError: if one cannot be written.
     """
     content = {
-        "format": FORMAT,
         "written_by": f"nnunetv2-raemd {__version__}",
         "days": comparison.days,
         "remarks": list(comparison.remarks),
@@ -43,8 +42,7 @@ def write_comparison(comparison: Comparison, folder: Path) -> None:
         "after": scan_as_json(comparison.after),
     }
     write_text(folder / CSV_NAME, csv_text(csv_rows(comparison)))
-    text = json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False)
-    write_text(folder / JSON_NAME, f"{text}\n")
+    write_versioned(folder / JSON_NAME, FORMAT, content)
 
 
 def csv_rows(comparison: Comparison) -> Iterator[tuple[object, ...]]:

@@ -5,7 +5,6 @@ docs/lesions.md describes both.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
@@ -16,7 +15,7 @@ from nnunetv2_raemd.csv_text import csv_text
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.execution.case_batch import Failed
 from nnunetv2_raemd.lesions.measured_lesion import MeasuredLesion, ScanLesions
-from nnunetv2_raemd.nnunet_files.json_file import read_json
+from nnunetv2_raemd.nnunet_files.versioned_json import versioned, write_versioned
 from nnunetv2_raemd.version import __version__
 from nnunetv2_raemd.whole_files import write_text
 
@@ -40,7 +39,7 @@ def save_scan(scan: ScanLesions, file: Path) -> None:
     Raises:
         UserError: if it cannot be written.
     """
-    _write_json(file, {"format": FORMAT, "scans": [scan_as_json(scan)]})
+    write_versioned(file, FORMAT, {"scans": [scan_as_json(scan)]})
 
 
 def save_failed(scan: Failed, file: Path) -> None:
@@ -49,7 +48,7 @@ def save_failed(scan: Failed, file: Path) -> None:
     Raises:
         UserError: if it cannot be written.
     """
-    _write_json(file, {"format": FORMAT, "scans": [], "failed": [asdict(scan)]})
+    write_versioned(file, FORMAT, {"scans": [], "failed": [asdict(scan)]})
 
 
 def load_scan(file: Path) -> ScanLesions:
@@ -72,15 +71,9 @@ def load_scans(file: Path) -> tuple[tuple[ScanLesions, ...], tuple[Failed, ...]]
     Raises:
         UserError: if the file cannot be read or holds no such list.
     """
-    advice = "Make the list again"
-    content = read_json(file, dict[str, Any], advice)
-    try:
-        if content["format"] != FORMAT:
-            raise ValueError(f"its format is {content['format']!r}, not {FORMAT!r}")
+    with versioned(file, FORMAT, holding="a list of lesions", advice="Make the list again") as content:
         failed = tuple(Failed(str(f["case_id"]), str(f["reason"])) for f in content.get("failed", ()))
         return tuple(map(_scan, content["scans"])), failed
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{file} does not hold a list of lesions ({error!r}). {advice}") from error
 
 
 def write_lesion_lists(scans: Sequence[ScanLesions], failed: Sequence[Failed], folder: Path) -> None:
@@ -90,14 +83,13 @@ def write_lesion_lists(scans: Sequence[ScanLesions], failed: Sequence[Failed], f
         UserError: if one cannot be written.
     """
     content = {
-        "format": FORMAT,
         "written_by": f"nnunetv2-raemd {__version__}",
         "coordinates": COORDINATES,
         "scans": [scan_as_json(scan) for scan in scans],
         "failed": [asdict(scan) for scan in failed],
     }
     write_text(folder / CSV_NAME, csv_text(csv_rows(scans)))
-    _write_json(folder / JSON_NAME, content)
+    write_versioned(folder / JSON_NAME, FORMAT, content)
 
 
 def scan_as_json(scan: ScanLesions) -> dict[str, Any]:
@@ -131,11 +123,6 @@ def _lesion(content: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a lesion: lists were tuples, and only an undefined continuity is kept as null."""
     lesion = {name: tuple(value) if isinstance(value, list) else value for name, value in content.items()}
     return {**lesion, "continuity": math.nan if lesion["continuity"] is None else lesion["continuity"]}
-
-
-def _write_json(file: Path, content: Mapping[str, Any]) -> None:
-    text = json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False)
-    write_text(file, f"{text}\n")
 
 
 def csv_rows(scans: Iterable[ScanLesions]) -> Iterator[tuple[object, ...]]:

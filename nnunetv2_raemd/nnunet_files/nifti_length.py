@@ -55,7 +55,7 @@ def read_header(file: Path) -> Any:
 
 
 def tells_length(file: Path, expected: int) -> bool:
-    """Whether the end of a gzip file says that it holds `expected` bytes, but for multiples of 4 GiB."""
+    """Whether the end of a gzip file says that it holds `expected` bytes, modulo 4 GiB."""
     with file.open("rb") as stream:
         stream.seek(max(file.stat().st_size - _N_SIZE_BYTES, 0))
         return int.from_bytes(stream.read(), "little") == expected % 2**32

@@ -185,7 +185,7 @@ def _try_attached(
 
 
 def _is_whole(lesion: Lesion, grid: Grid) -> bool:
-    """Whether the lesion covers at least one voxel centre and lies in the lung but for a small cap."""
+    """Whether the lesion covers at least one voxel centre and lies in the lung except for a small cap."""
     kept = lesion.mask(grid).sum()
     return bool(
         kept >= 1 and kept >= (1 - LARGEST_CUT) * lesion.shape.contains(grid.axes(lesion.box(grid))).sum()

@@ -22,7 +22,7 @@ from nnunetv2_raemd.dicom_objects.deterministic_uids import derived_uid
 from nnunetv2_raemd.dicom_objects.source_attributes import DEIDENTIFIED, PATIENT_AND_STUDY
 from nnunetv2_raemd.dicom_objects.source_series import SourceSeries
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.nnunet_files.json_file import read_json
+from nnunetv2_raemd.nnunet_files.versioned_json import versioned
 from nnunetv2_raemd.whole_files import whole_file
 
 FORMAT = "nnunetv2-raemd private names, version 1"
@@ -116,10 +116,5 @@ def private_names(output: Path, file_ending: str) -> PrivateNames:
 
 def _read(file: Path) -> PrivateNames:
     advice = "Restore it from a copy, or choose another folder for -o"
-    content = read_json(file, dict[str, Any], advice)
-    if content.pop("format", None) != FORMAT:
-        raise UserError(f"{file} does not hold the names of scans. {advice}")
-    try:
-        return PrivateNames(file, **content)
-    except TypeError as error:
-        raise UserError(f"{file} does not hold the names of scans ({error}). {advice}") from error
+    with versioned(file, FORMAT, holding="the names of scans", advice=advice) as content:
+        return PrivateNames(file, **{key: value for key, value in content.items() if key != "format"})

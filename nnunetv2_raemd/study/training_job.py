@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+from nnunetv2_raemd.console_scripts import find_script
+from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.execution.cluster_worker import ONE_AT_A_TIME, takes_one_at_a_time
 from nnunetv2_raemd.study.process_group import run_in_group
 from nnunetv2_raemd.study.single_training import Training
@@ -45,7 +44,7 @@ class TrainingJob:
                 return Outcome(training) if training.is_done else self._run(training, inherited)
         except LockedError:
             return Outcome(training, "it is being trained already, by another study or one that was killed")
-        except OSError as error:
+        except (OSError, UserError) as error:
             return Outcome(training, f"it cannot be run: {error}")
 
     def _run(self, training: Training, inherited: tuple[int, ...]) -> Outcome:
@@ -71,15 +70,3 @@ class TrainingJob:
     def gave_up(self, training: Training, reason: str) -> Outcome:
         """A training that ended its workers."""
         return Outcome(training, reason)
-
-
-def find_script(name: str) -> str:
-    """The command of this Python environment, whether or not it is activated.
-
-    Raises:
-        FileNotFoundError: if there is none.
-    """
-    script = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
-    if script is None:
-        raise FileNotFoundError(f"there is no {name} beside {sys.executable}")
-    return script

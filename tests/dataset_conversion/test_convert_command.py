@@ -253,7 +253,7 @@ def test_excluded_patient_is_no_failure(
 def test_luna16_phantom_spheres_lie_on_the_nodules(
     tmp_path: Path, nnunet_folders: Path, raemd: Callable[..., int]
 ) -> None:
-    """Round nodules: a ball of the mask's volume at its centroid is the nodule, but for its rim of voxels."""
+    """Round nodules: a ball of the mask's volume at its centroid is the nodule, except at its rim."""
     folder = tmp_path / "phantom"
     look = replace(LUNA16, shape=(48, 96, 96), spacing_mm=(2.0, 1.6, 1.6), irregularity=0.0)
     write_archive(

@@ -13,6 +13,7 @@ import SimpleITK as sitk
 from matplotlib.image import imread
 from rich.console import Console
 
+from nnunetv2_raemd import console_scripts
 from nnunetv2_raemd.demo import demonstration, runner
 from nnunetv2_raemd.demo.demo_picture import draw
 from nnunetv2_raemd.demo.demo_plan import write_demo_plan
@@ -150,7 +151,7 @@ def test_a_finished_demonstration_only_shows_its_result(
     before, after = all_steps(workspace)
     for step in [*before, *after]:
         (workspace.root / "logs" / f"{step.file_name}.done").touch()
-    monkeypatch.setattr(runner, "_run", lambda *_: pytest.fail("a finished step was run again"))
+    monkeypatch.setattr(runner, "run_script", lambda *_: pytest.fail("a finished step was run again"))
     console = a_console()
     demonstration.run_demo(workspace.root, restart=False, console=console)
     rows = [line for line in printed(console).splitlines() if any(s.name in line for s in SYSTEMS)]
@@ -171,7 +172,7 @@ def test_restart_removes_an_earlier_demonstration(tmp_path: Path, monkeypatch: p
     folder = tmp_path / "demo"
     (folder / "nnUNet_raw" / DATASET).mkdir(parents=True)
     (folder / demonstration.MARKER).touch()
-    monkeypatch.setattr(runner, "_script", lambda _name: sys.executable)
+    monkeypatch.setattr(console_scripts, "find_script", lambda _name: sys.executable)
     with pytest.raises(UserError, match="failed"):
         demonstration.run_demo(folder, restart=True, console=a_console())
     assert not (folder / "nnUNet_raw").exists()

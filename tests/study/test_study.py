@@ -134,7 +134,7 @@ def test_an_interrupted_study_ends_its_training_and_all_that_this_has_started(
 def test_a_command_that_is_not_there(dataset: Path) -> None:
     failed, shown = study([training(dataset, "Any")], "no_such_command")
     assert failed == 1
-    assert "there is no no_such_command" in shown
+    assert "the command no_such_command is missing" in shown
 
 
 @pytest.mark.parametrize("number", TABLES)

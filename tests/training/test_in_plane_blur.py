@@ -22,7 +22,7 @@ def test_a_point_is_spread_within_its_slice(n_slices: int) -> None:
         torch.testing.assert_close(blurred[0, index], (index + 1) * blurred[0, 0])
     offsets = torch.arange(21.0) - 10
     variance = (blurred[0, 0].sum(1) * offsets**2).sum()
-    assert variance == pytest.approx(1.0, abs=0.02)  # sigma 1, but for the kernel's end at 3 sigma
+    assert variance == pytest.approx(1.0, abs=0.02)  # sigma 1; the kernel ends at 3 sigma
 
 
 def test_channels_that_are_not_chosen_stay() -> None:

@@ -1,7 +1,7 @@
 """From the annotations of single readers to nodules and to the voxels that readers agree on.
 
-Annotations that share a voxel, directly or through others, are of one nodule. That is what LUNA16 has too,
-but for clusters of more than four annotations (LIDC had four readers): there a reader drew two neighbouring
+Annotations that share a voxel, directly or through others, are of one nodule. LUNA16 has the same,
+except in clusters of more than four annotations (LIDC had four readers): there a reader drew two neighbouring
 nodules as one, or a nodule in parts. Such a cluster is taken apart by LUNA16's `annotations.csv`.
 """
 

@@ -1,4 +1,4 @@
-"""The subsets that an archive comes in, told by the names of its folders."""
+"""The subsets that an archive comes in, by the names of its folders."""
 
 from __future__ import annotations
 
