@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from torch import nn
 
-from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.extras import needs_extra
 
 
 def monai_network(name: str) -> Callable[..., nn.Module]:
@@ -16,12 +16,7 @@ def monai_network(name: str) -> Callable[..., nn.Module]:
     Raises:
         UserError: if MONAI is not installed.
     """
-    try:
+    with needs_extra("baselines", f"the network {name}"):
         nets = importlib.import_module("monai.networks.nets")
-    except ImportError as error:
-        raise UserError(
-            f"the network {name} is MONAI's, which cannot be imported ({error}): "
-            'run `pip install "nnunetv2-raemd[baselines]"` in this environment'
-        ) from error
     network: Callable[..., nn.Module] = getattr(nets, name)
     return network

@@ -9,6 +9,7 @@ import typer
 
 from nnunetv2_raemd.commands import nnunet_options as options
 from nnunetv2_raemd.commands.trust_option import trust_option
+from nnunetv2_raemd.extras import needs_extra
 
 
 def report(
@@ -49,9 +50,11 @@ def report(
     Takes the results of raemd evaluate where they are up to date, and evaluates where they are not. What is
     missing (a fold, an image, a log) is said on the page; the exit status is then 1.
     """
-    from nnunetv2_raemd.report.report_extra import require_extra
+    with needs_extra("report", "raemd report"):
+        import contourpy  # noqa: F401
+        import jinja2  # noqa: F401
+        import plotly  # noqa: F401
 
-    require_extra()
     from nnunetv2_raemd.nnunet_files.checkpoint import read_checkpoint, read_trusted_checkpoint
     from nnunetv2_raemd.nnunet_files.dataset_folders import find_dataset
     from nnunetv2_raemd.nnunet_files.trained_models import find_models, model_names

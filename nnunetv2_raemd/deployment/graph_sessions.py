@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from nnunetv2_raemd.deployment.extras import needs_extra
 from nnunetv2_raemd.deployment.signal_stack import kept_signal_stack
+from nnunetv2_raemd.extras import needs_extra
 
 if TYPE_CHECKING:
     import openvino

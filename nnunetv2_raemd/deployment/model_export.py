@@ -15,7 +15,6 @@ from nnunetv2_raemd.confidence.calibration_file import save_calibration
 from nnunetv2_raemd.deployment.accuracy_loss import MAX_DICE_LOSS
 from nnunetv2_raemd.deployment.export_verification import loss_of_networks, loss_of_soup, verify_logits
 from nnunetv2_raemd.deployment.exported_network import openvino_network
-from nnunetv2_raemd.deployment.extras import needs_extra
 from nnunetv2_raemd.deployment.int8_export import CaseCounts, Models, quantize_folds
 from nnunetv2_raemd.deployment.model_card import FILE_NAME as CARD_NAME
 from nnunetv2_raemd.deployment.model_card import model_card
@@ -34,6 +33,7 @@ from nnunetv2_raemd.deployment.onnx_graph import refer_to
 from nnunetv2_raemd.deployment.source_model import SourceModel, with_weights
 from nnunetv2_raemd.deployment.weights_file import average, offsets_in, save_weights
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.extras import needs_extra
 from nnunetv2_raemd.version import __version__
 from nnunetv2_raemd.whole_files import whole_folder
 

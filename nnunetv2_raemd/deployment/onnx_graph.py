@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch.export import Dim
 
-from nnunetv2_raemd.deployment.extras import needs_extra
 from nnunetv2_raemd.deployment.network_parts import NetworkPart
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.extras import needs_extra
 
 if TYPE_CHECKING:
     import onnx

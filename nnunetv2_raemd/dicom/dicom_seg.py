@@ -21,6 +21,7 @@ from nnunetv2_raemd.dicom.index_entries import Roi
 from nnunetv2_raemd.dicom.pixels import check_size
 from nnunetv2_raemd.dicom.tag_values import sequence
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.extras import needs_extra
 from nnunetv2_raemd.rasterize.contours import (
     Rasterized,
     SliceStack,
@@ -86,10 +87,8 @@ def segments_without_pixels(path: Path, segments: Sequence[Roi]) -> list[Roi]:
 
 def require_highdicom() -> None:
     """Raises `UserError` that says what to install where highdicom is absent."""
-    try:
-        import highdicom.seg  # noqa: F401, PLC0415 - an extra
-    except ImportError:
-        raise UserError('reading DICOM SEG needs highdicom: pip install "nnunetv2-raemd[dicom]"') from None
+    with needs_extra("dicom", "reading DICOM SEG"):
+        import highdicom.seg  # noqa: F401, PLC0415
 
 
 def _read(path: Path) -> Segmentation:

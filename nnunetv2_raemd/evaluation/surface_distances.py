@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.extras import needs_extra
 from nnunetv2_raemd.volumes.boxes import Box, Mask
 from nnunetv2_raemd.volumes.components import Components
 
@@ -105,12 +106,8 @@ def monai_mask_edges() -> Any:
     Raises:
         UserError: if MONAI is not installed.
     """
-    try:
-        from monai.metrics.utils import get_mask_edges  # noqa: PLC0415 - takes seconds and is optional
-    except ImportError as error:
-        raise UserError(
-            'HD95 and ASSD need MONAI, which is not installed: pip install "nnunetv2-raemd[evaluation]"'
-        ) from error
+    with needs_extra("evaluation", "measuring HD95 and ASSD"):
+        from monai.metrics.utils import get_mask_edges  # noqa: PLC0415 - takes seconds
     return get_mask_edges
 
 

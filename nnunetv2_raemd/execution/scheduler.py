@@ -14,6 +14,7 @@ from rich import get_console
 
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.execution.backend import ClusterJob, Item, Result
+from nnunetv2_raemd.extras import needs_extra
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -59,12 +60,8 @@ class Scheduler:
 
     @contextmanager
     def _connected(self) -> Iterator[Client]:
-        try:
-            from distributed import Client  # noqa: PLC0415 - an extra that most users do without
-        except ImportError as error:
-            raise UserError(
-                '--scheduler needs distributed, here and on workers: pip install "nnunetv2-raemd[cluster]"'
-            ) from error
+        with needs_extra("cluster", "--scheduler, here and on workers,"):
+            from distributed import Client  # noqa: PLC0415
         try:
             client = Client(self.address, timeout=CONNECT_S, set_as_default=False)
         except (OSError, ValueError) as error:

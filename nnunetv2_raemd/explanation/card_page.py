@@ -6,16 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 
-from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.explanation.lesion_views import SIDE, View
 from nnunetv2_raemd.explanation.slice_reliance import SliceReliance
+from nnunetv2_raemd.extras import needs_extra
 from nnunetv2_raemd.lesions.measured_lesion import MeasuredLesion, ScanLesions
 
-try:
+with needs_extra("explain", "a page of lesion cards"):  # rarely missing, as torch brings them
     import jinja2
     from markupsafe import Markup
-except ImportError as missing:  # torch brings it, so this is rare
-    raise UserError('lesion cards need Jinja2: pip install "nnunetv2-raemd[explain]"') from missing
 
 _ASSETS = resources.files("nnunetv2_raemd.explanation") / "assets"
 _CHART = (220, 70)  # pixels

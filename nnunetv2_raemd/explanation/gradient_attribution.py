@@ -10,8 +10,8 @@ import torch
 from scipy import ndimage
 from torch import Tensor, nn
 
-from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.explanation.lesion_window import LesionWindow
+from nnunetv2_raemd.extras import needs_extra
 
 _BLUR = 2.0  # times the radius
 N_STEPS = 16
@@ -80,9 +80,7 @@ def require_captum() -> None:
 
 
 def _captum(name: str) -> Callable[..., Any]:
-    try:
-        from captum import attr  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        raise UserError('--explain needs captum: pip install "nnunetv2-raemd[explain]"') from error
+    with needs_extra("explain", "--explain"):
+        from captum import attr  # noqa: PLC0415
     found: Callable[..., Any] = getattr(attr, name)
     return found

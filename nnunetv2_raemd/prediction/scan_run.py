@@ -14,9 +14,9 @@ from nnunetv2_raemd.dicom_objects.object_kinds import ObjectKind
 from nnunetv2_raemd.dicom_objects.segmented_series import object_series_uid
 from nnunetv2_raemd.dicom_objects.written_objects import object_files
 from nnunetv2_raemd.dicomweb.address import is_url, service_address, study_address
-from nnunetv2_raemd.dicomweb.dicomweb_extra import require_dicomweb
 from nnunetv2_raemd.errors import UserError, reason_of
 from nnunetv2_raemd.execution.progress import progress
+from nnunetv2_raemd.extras import needs_extra
 from nnunetv2_raemd.nnunet_files.dataset_json import read_dataset_json
 from nnunetv2_raemd.nnunet_files.label_set import labels_of
 from nnunetv2_raemd.prediction.batch_request import Batch
@@ -49,7 +49,8 @@ class ScanRun:
         self.names = private_names(batch.output, self.file_ending) if request.anonymize else None
         self.writer: ObjectWriter | None = None
         if request.store:
-            require_dicomweb()
+            with needs_extra("dicomweb", "--store"):
+                import dicomweb_client  # noqa: F401, PLC0415
             service_address(request.store)
         if request.kinds:
             require_highdicom()
@@ -74,8 +75,8 @@ class ScanRun:
         staging = Staging(folder, self.file_ending, wanted, self._is_done, rename)
         if not is_url(self.request.source):
             return stage(Path(self.request.source), staging)
-        require_dicomweb()
-        from nnunetv2_raemd.dicomweb.fetch import fetch_ct  # noqa: PLC0415 - an extra
+        with needs_extra("dicomweb", "fetching a study"):
+            from nnunetv2_raemd.dicomweb.fetch import fetch_ct  # noqa: PLC0415
 
         address = study_address(self.request.source)
         fetched = folder / "fetched"
