@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,13 +12,15 @@ import numpy as np
 import torch
 from nnunet_workspace import noisy_spheres
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
-from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from small_plans import MEAN_HU, STD_HU, dataset_json
 from torch import Tensor, nn
 
 from nnunetv2_raemd.deployment.preprocessed_cases import PreprocessedCases
 from nnunetv2_raemd.deployment.source_model import SourceModel
-from nnunetv2_raemd.prediction.predictor import WholeScanPredictor
+from nnunetv2_raemd.prediction.nnunet_predictor import AnyNetworkPredictor
+
+BuildNetwork = Callable[[PlansManager, ConfigurationManager, int, int], nn.Module]
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,14 @@ def source_model(
     trainer: str = "nnUNetTrainerRAEMD",
     folds: Sequence[str] = ("0",),
     weights: Sequence[Mapping[str, Tensor]] | None = None,
+    trainers_network: BuildNetwork | None = None,
     **settings: Any,
 ) -> SourceModel:
-    """A model of a plan; without weights, random ones with which every part matters."""
+    """A model of a plan; without weights, random ones with which every part matters.
+
+    Args:
+        trainers_network: `build_network_architecture` of a trainer whose network is not the plan's.
+    """
     dataset = dict(dataset or dataset_json())
     plans = PlansManager(dict(content))
     configuration = plans.get_configuration("2d")
@@ -51,23 +58,29 @@ def source_model(
         len(dataset["channel_names"]),
         plans.get_label_manager(dataset).num_segmentation_heads,
     )
-    architecture = content["configurations"]["2d"]["architecture"]
-    network = get_network_from_plans(
-        architecture["network_class_name"],
-        architecture["arch_kwargs"],
-        architecture["_kw_requires_import"],
-        n_channels,
-        heads,
-        deep_supervision=False,
-    )
+    network = (trainers_network or _network_of_plan)(plans, configuration, n_channels, heads)
     chosen = weights or [random_weights(network, seed) for seed in range(len(folds))]
-    predictor = WholeScanPredictor(device=torch.device("cpu"), allow_tqdm=False, **settings)
+    predictor = AnyNetworkPredictor(device=torch.device("cpu"), allow_tqdm=False, **settings)
     axes = (1, 2) if len(configuration.patch_size) == 3 else (0, 1)
     predictor.manual_initialization(network, plans, configuration, list(chosen), dataset, trainer, axes)
     network.load_state_dict(chosen[0])
     scans = Scans(n_channels, len([name for name in dataset["labels"] if name != "background"]))
     cases = {fold: PreprocessedCases(scans, ("0", "1"), ("2", "3")) for fold in folds}
     return SourceModel(predictor, "2d", tuple(folds), cases)
+
+
+def _network_of_plan(
+    plans: PlansManager, configuration: ConfigurationManager, n_channels: int, heads: int
+) -> nn.Module:
+    network: nn.Module = get_network_from_plans(
+        configuration.network_arch_class_name,
+        configuration.network_arch_init_kwargs,
+        configuration.network_arch_init_kwargs_req_import,
+        n_channels,
+        heads,
+        deep_supervision=False,
+    )
+    return network
 
 
 def random_weights(network: nn.Module, seed: int) -> dict[str, Tensor]:
@@ -81,11 +94,10 @@ def random_weights(network: nn.Module, seed: int) -> dict[str, Tensor]:
     return {name: value.clone() for name, value in other.state_dict().items()}
 
 
-def trained_weights(source: SourceModel, iterations: int = 120) -> dict[str, Tensor]:
-    """With which the network finds the spheres, the same in every run."""
+def trained_weights(source: SourceModel, iterations: int = 120, *, seed: int = 0) -> dict[str, Tensor]:
+    """With which the network finds the spheres, the same in every run with that seed."""
     network = source.network
-    torch.manual_seed(0)
-    module: Any
+    torch.manual_seed(seed)
     for module in network.modules():
         if hasattr(module, "reset_parameters"):
             module.reset_parameters()

@@ -76,8 +76,7 @@ def load_model(  # noqa: PLR0913 - all but the first are settings with a default
             tile_step_size=step_size,
             allow_tqdm=progress,
         )
-    if not predictor.fold_networks:
-        predictor.hold_folds()
+    predictor.hold_folds()
     return LoadedModel(predictor)
 
 

@@ -4,33 +4,21 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
-import torch
-from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
-from torch import nn
-
+from nnunetv2_raemd.bench.backend_networks import backend_networks
 from nnunetv2_raemd.bench.clock import Spread, pairwise_ratio
-from nnunetv2_raemd.bench.peers import REFERENCE, Peer, make_peers
-from nnunetv2_raemd.bench.prediction_times import ScanPrediction, new_predictor
+from nnunetv2_raemd.bench.file_prediction import ScanFile, without_lesions
+from nnunetv2_raemd.bench.peers import REFERENCE, make_peers
+from nnunetv2_raemd.bench.prediction_times import ScanPrediction
 from nnunetv2_raemd.bench.session import Session
-from nnunetv2_raemd.bench.sized_plans import DATASET_JSON
 from nnunetv2_raemd.bench.sizes import Sizes
-from nnunetv2_raemd.deployment.exported_network import openvino_network
-from nnunetv2_raemd.deployment.logit_agreement import noise_blocks
-from nnunetv2_raemd.deployment.model_description import GraphFormat, ModelDescription, Precision
-from nnunetv2_raemd.deployment.model_graphs import ModelGraphs, export_graphs
-from nnunetv2_raemd.deployment.network_backend import Backend
-from nnunetv2_raemd.deployment.quantization import calibration_inputs, quantize
-from nnunetv2_raemd.deployment.source_model import SourceModel
-from nnunetv2_raemd.prediction.predictor import WholeScanPredictor
+from nnunetv2_raemd.prediction.nnunet_predictor import AnyNetworkPredictor
 from nnunetv2_raemd.whole_files import write_text
 
 RAEMD = "raemd"
-N_CALIBRATION = 4  # blocks of noise
 Runs = dict[str, Callable[[], object]]
 
 
@@ -61,22 +49,49 @@ def time_backends(sizes: Sizes, session: Session) -> list[BackendTiming]:
     """
     reference, raemd = make_peers([REFERENCE, RAEMD], sizes)
     shape = (max(sizes.slices, 2 * sizes.sequence), *sizes.patch_2d)
-    torch.manual_seed(0)
     network = reference.build(deep_supervision=False).eval()
-    first = reference.label
-    runs: Runs = {first: ScanPrediction(reference, network, shape, session.device, mirroring=False)}
-    for name, other in _networks(raemd, session):
+    runs: Runs = {reference.label: ScanPrediction(reference, network, shape, session.device, mirroring=False)}
+    for name, make in backend_networks(raemd, raemd.build(deep_supervision=False).eval(), session):
         runs[name] = ScanPrediction(
-            raemd, other, shape, session.device, mirroring=False, kind=WholeScanPredictor
+            raemd, make(), shape, session.device, mirroring=False, kind=AnyNetworkPredictor
         )
-    measured = _measure(runs, session)
+    return _compared(_measure(runs, session))
+
+
+def time_file(file: Path, folder: Path, sizes: Sizes, session: Session) -> list[BackendTiming]:
+    """Predict a CT in turns, without mirroring, from its file to that of its segmentation.
+
+    RAEMD-Net does so a second time within the lungs only.
+
+    Args:
+        folder: an empty one, for what is predicted and what comes out.
+
+    Raises:
+        UserError: if the packages for the export are missing, the file cannot be read, or no lungs are found.
+    """
+    scan = ScanFile.copied(file, folder)
+    scan.check_lungs()
+    reference, raemd = make_peers([REFERENCE, RAEMD], sizes)
+    network = without_lesions(reference.build(deep_supervision=False))
+    runs: Runs = {f"{reference.label}, nnUNetv2_predict": scan.as_nnunet(reference, network, session.device)}
+    ours = without_lesions(raemd.build(deep_supervision=False))
+    for name, make in backend_networks(raemd, ours, session):
+        runs[name] = scan.as_raemd(raemd, make(), session.device)
+        # another network: OpenVINO's are compiled for the size of slices that they saw last
+        runs[f"{name}, --lungs"] = scan.as_raemd(raemd, make(), session.device, lungs=True)
+    return _compared(_measure(runs, session))
+
+
+def _compared(measured: dict[str, list[tuple[float, float]]]) -> list[BackendTiming]:
+    """Ratios to the first."""
+    first = next(iter(measured.values()))
     return [
         BackendTiming(
             name,
             tuple(wall for wall, _ in times),
             tuple(processor for _, processor in times),
-            _ratio(times, measured[first], 0),
-            _ratio(times, measured[first], 1),
+            _ratio(times, first, 0),
+            _ratio(times, first, 1),
         )
         for name, times in measured.items()
     ]
@@ -98,62 +113,6 @@ def _measure(runs: Runs, session: Session) -> dict[str, list[tuple[float, float]
             runs[name]()
             measured[name].append((time.perf_counter() - wall, time.process_time() - processor))
     return measured
-
-
-def _networks(peer: Peer, session: Session) -> Iterator[tuple[str, nn.Module]]:
-    """RAEMD-Net in torch and by every backend, under the names of the table."""
-    network = peer.build(deep_supervision=False).eval()
-    yield "RAEMD-Net, torch", network
-    source = _source(peer, network, session)
-    session.say("export")
-    graphs = export_graphs(source)
-    description = _description(source, graphs)
-    weights = source.weights_of("0")
-    for backend in Backend:
-        if backend is not Backend.TORCH and find_spec(backend.value):
-            yield f"RAEMD-Net, {backend.value}", graphs.network(backend, weights, description)
-    if find_spec("openvino"):
-        yield from _openvino_networks(source, graphs, description)
-
-
-def _openvino_networks(
-    source: SourceModel, graphs: ModelGraphs, description: ModelDescription
-) -> Iterator[tuple[str, nn.Module]]:
-    """In bfloat16 and, with NNCF, in int8; calibrated on noise, since only the time counts here."""
-    models = graphs.openvino(source.weights_of("0"))
-    candidates = {"bfloat16": (models, "bf16")}
-    if find_spec("nncf"):
-        noise = noise_blocks(source.n_channels, source.patch_size, N_CALIBRATION)
-        inputs = calibration_inputs(source.network, noise, graphs.positions)
-        int8 = {part: quantize(model, inputs[part]) for part, model in models.items()}
-        candidates |= {"int8": (int8, "f32"), "int8, bfloat16": (int8, "bf16")}
-    for name, (parts, hint) in candidates.items():
-        yield f"RAEMD-Net, openvino, {name}", openvino_network(parts, description, hint)
-
-
-def _source(peer: Peer, network: nn.Module, session: Session) -> SourceModel:
-    predictor = new_predictor(session.device, mirroring=False, kind=WholeScanPredictor)
-    plans = PlansManager(peer.plan)
-    configuration = plans.get_configuration(peer.configuration_name)
-    weights = network.state_dict()
-    predictor.manual_initialization(network, plans, configuration, [weights], DATASET_JSON, "", None)
-    return SourceModel(predictor, peer.configuration_name, ("0",), {})
-
-
-def _description(source: SourceModel, graphs: ModelGraphs) -> ModelDescription:
-    plans = source.predictor.plans_manager.plans
-    return ModelDescription(
-        "",
-        source.configuration,
-        source.folds,
-        None,
-        GraphFormat.ONNX,
-        Precision.FLOAT32,
-        plans,
-        DATASET_JSON,
-        n_slices=source.n_slices,
-        positions=graphs.positions,
-    )
 
 
 def write_timings(times: Sequence[BackendTiming], file: Path) -> None:

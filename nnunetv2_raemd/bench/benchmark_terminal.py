@@ -34,10 +34,10 @@ def show_backends(times: Sequence[BackendTiming], console: Console) -> None:
     """Print scans by every backend, beside the first of them."""
     first = times[0].name
     caption = f"Medians; ratios to {first} round by round, with their quartiles. The weights are random."
-    table = _table("Scans by backend", "s", "relative", "processor time", caption=caption)
+    table = _table("Scans by RAEMD-Net on each backend", "s", "relative", "processor time", caption=caption)
     for timing in times:
         table.add_row(
-            timing.name,
+            timing.name.removeprefix("RAEMD-Net, "),
             f"{spread(timing.wall_s).median:.2f}",
             ratio_text(timing.wall_ratio),
             ratio_text(timing.processor_ratio),

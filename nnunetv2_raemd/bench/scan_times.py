@@ -16,10 +16,10 @@ from nnunetv2_raemd.bench.prediction_times import ScanPrediction, n_windows, vox
 from nnunetv2_raemd.bench.session import Session
 from nnunetv2_raemd.bench.sized_plans import PATCHES_OF_SCAN, SCAN_SHAPE
 from nnunetv2_raemd.bench.sizes import Sizes
-from nnunetv2_raemd.prediction.predictor import WholeScanPredictor
+from nnunetv2_raemd.prediction.nnunet_predictor import AnyNetworkPredictor
 
 STOCK = "nnUNetv2_predict"
-PREDICTORS = {STOCK: nnUNetPredictor, "raemd predict": WholeScanPredictor}
+PREDICTORS = {STOCK: nnUNetPredictor, "raemd predict": AnyNetworkPredictor}
 
 
 @dataclass(frozen=True)

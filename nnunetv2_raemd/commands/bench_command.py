@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -66,6 +67,15 @@ def bench(
             help="Only predict scans: RAEMD-Net by every backend that is installed, beside nnU-Net's 2d.",
         ),
     ] = False,
+    scan: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="With --backends, predict this chest CT instead of noise, from its file to that of its "
+            "segmentation, and once more within the lungs. Give the --size of its slices.",
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", dir_okay=False, help="JSON file for all figures."),
@@ -80,6 +90,8 @@ def bench(
     All train and predict in turns in one process on equally many slices, as nnU-Net does on that device (AMP
     and compiled on CUDA). Ratios are taken round by round. nnU-Net needs no folders for this.
     """
+    if scan is not None and not backends:
+        raise typer.BadParameter("--scan is predicted by every backend: give --backends")
     with Console(stderr=True).status("Loading torch and nnU-Net (a few seconds)") as status:
         from nnunetv2_raemd.bench import benchmark_result as results
         from nnunetv2_raemd.bench.benchmark import Task, run_benchmark
@@ -98,7 +110,7 @@ def bench(
         sizes = Sizes(size, slices, sequence, features, tuple(patch_3d or ()))
         session = Session(use_device(device, threads), rounds, status.update)
         if backends:
-            _compare_backends(sizes, session, output)
+            _compare_backends(sizes, session, scan, output)
             return
         task = Task(
             names=tuple(peers or DEFAULT_PEERS),
@@ -116,11 +128,15 @@ def bench(
     raise typer.Exit(1 if result.skipped else 0)
 
 
-def _compare_backends(sizes: Sizes, session: Session, json_file: Path | None) -> None:
-    from nnunetv2_raemd.bench.backend_times import time_backends, write_timings
+def _compare_backends(sizes: Sizes, session: Session, scan: Path | None, output: Path | None) -> None:
+    from nnunetv2_raemd.bench.backend_times import time_backends, time_file, write_timings
     from nnunetv2_raemd.bench.benchmark_terminal import show_backends
 
-    times = time_backends(sizes, session)
+    if scan is None:
+        times = time_backends(sizes, session)
+    else:
+        with TemporaryDirectory(prefix="raemd_bench_") as folder:
+            times = time_file(scan, Path(folder), sizes, session)
     show_backends(times, Console())
-    if json_file is not None:
-        write_timings(times, json_file)
+    if output is not None:
+        write_timings(times, output)

@@ -69,7 +69,7 @@ def load_exported(
 
 def _predictor(description: ModelDescription, folder: Path, **settings: Any) -> WholeScanPredictor:
     """With plan and labels; networks are still to come."""
-    predictor = WholeScanPredictor(**settings)
+    predictor = _predictor_class(description)(**settings)
     try:
         plans = PlansManager(description.plans)
         predictor.configuration_manager = plans.get_configuration(description.configuration)
@@ -82,6 +82,15 @@ def _predictor(description: ModelDescription, folder: Path, **settings: Any) -> 
         checked_file(folder, PurePosixPath(CALIBRATION), description)
     predictor.allowed_mirroring_axes = description.mirroring_axes
     return predictor
+
+
+def _predictor_class(description: ModelDescription) -> type[WholeScanPredictor]:
+    """nnU-Net's own, which takes seconds to import, only for networks that are predicted as it does."""
+    if description.n_slices is not None:
+        return WholeScanPredictor
+    from nnunetv2_raemd.prediction.nnunet_predictor import AnyNetworkPredictor  # noqa: PLC0415 - see above
+
+    return AnyNetworkPredictor
 
 
 def default_backend(description: ModelDescription) -> Backend:

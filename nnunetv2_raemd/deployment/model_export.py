@@ -233,4 +233,9 @@ def _write_openvino(folder: Path, models: Mapping[str, Models]) -> None:
     for fold, parts in models.items():
         for part, model in parts.items():
             file = _path(folder, graph_name(part, GraphFormat.OPENVINO, fold))
-            openvino.save_model(model, file, compress_to_fp16=False)
+            try:
+                openvino.save_model(model, file, compress_to_fp16=False)
+            except RuntimeError as error:
+                raise UserError(
+                    f"OpenVINO cannot write {file} ({error}): is there space left on the disc?"
+                ) from error

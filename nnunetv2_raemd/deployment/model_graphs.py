@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 from nnunetv2_raemd.deployment.exported_network import network_of, openvino_network
 from nnunetv2_raemd.deployment.graph_sessions import OnnxRuntimeSession, read_openvino
+from nnunetv2_raemd.deployment.graph_tracing import export_graph
 from nnunetv2_raemd.deployment.model_description import ModelDescription
 from nnunetv2_raemd.deployment.network_backend import Backend
 from nnunetv2_raemd.deployment.network_parts import NetworkPart, parts_of, with_other_weights
-from nnunetv2_raemd.deployment.onnx_graph import export_graph, with_weights
+from nnunetv2_raemd.deployment.onnx_graph import with_weights
 from nnunetv2_raemd.deployment.source_model import SourceModel
 from nnunetv2_raemd.deployment.weights_file import as_arrays
 from nnunetv2_raemd.errors import UserError

@@ -16,8 +16,7 @@ from nnunetv2_raemd.deployment.source_model import SourceModel
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.nnunet_files.plans_file import read_plans
 from nnunetv2_raemd.postprocessing.postprocessing_choices import FILE_NAME as POSTPROCESSING
-from nnunetv2_raemd.prediction.model_loading import load_model
-from nnunetv2_raemd.prediction.predictor import WholeScanPredictor
+from nnunetv2_raemd.prediction.nnunet_predictor import AnyNetworkPredictor
 from nnunetv2_raemd.prediction.trained_model import Model
 
 
@@ -29,7 +28,7 @@ def load_source(model: Model, **settings: Any) -> SourceModel:
     """
     folder = model.folder()
     _check_takes_images_only(folder / "plans.json", model.configuration)
-    predictor = load_model(model, device=torch.device("cpu"), allow_tqdm=False, **settings)
+    predictor = model.load(device=torch.device("cpu"), allow_tqdm=False, **settings)
     summaries = {
         fold: _read_json(folder / f"fold_{fold}" / "validation" / "summary.json") for fold in model.folds
     }
@@ -55,7 +54,7 @@ def _check_takes_images_only(plans_file: Path, configuration: str) -> None:
         )
 
 
-def _cases(predictor: WholeScanPredictor, folds: tuple[str, ...]) -> dict[str, PreprocessedCases]:
+def _cases(predictor: AnyNetworkPredictor, folds: tuple[str, ...]) -> dict[str, PreprocessedCases]:
     if not nnUNet_preprocessed:
         return {}
     plans, configuration = predictor.plans_manager, predictor.configuration_manager

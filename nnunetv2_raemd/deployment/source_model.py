@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from nnunetv2_raemd.confidence.calibration import Calibration
 from nnunetv2_raemd.deployment.preprocessed_cases import PreprocessedCases, blocks
-from nnunetv2_raemd.prediction.predictor import WholeScanPredictor, size_multiples, uncompiled
+from nnunetv2_raemd.prediction.nnunet_predictor import AnyNetworkPredictor
+from nnunetv2_raemd.prediction.predictor import size_multiples, uncompiled
 from nnunetv2_raemd.prediction.sliced_network import SlicedNetwork
 
 
@@ -31,7 +32,7 @@ class SourceModel:
         calibration: of its confidences, if there is one.
     """
 
-    predictor: WholeScanPredictor
+    predictor: AnyNetworkPredictor
     configuration: str
     folds: tuple[str, ...]
     cases: Mapping[str, PreprocessedCases]
@@ -93,7 +94,7 @@ class SourceModel:
         found = blocks(cases, (cases.training if training else cases.validation)[:n_cases], size)
         return [block if len(self.patch_size) == 3 else block[:, 0] for block in found]
 
-    def predictor_with(self, *networks: nn.Module) -> WholeScanPredictor:
+    def predictor_with(self, *networks: nn.Module) -> AnyNetworkPredictor:
         """A predictor of this model by the mean of other networks, without mirroring and progress bar."""
         predictor = copy.copy(self.predictor)
         predictor.fold_networks = networks

@@ -18,9 +18,12 @@ Weights = dict[str, Tensor]
 
 
 def save_weights(weights: Mapping[str, Tensor], file: Path) -> None:
-    """Write them as 32 bit numbers where they are floating point."""
+    """Write them as 32 bit numbers where they are floating point; raises `UserError` where that fails."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    save_file({name: _plain(value) for name, value in weights.items()}, str(file))
+    try:
+        save_file({name: _plain(value) for name, value in weights.items()}, str(file))
+    except SafetensorError as error:  # also of the system, as of a full disc
+        raise UserError(f"{file} cannot be written: {error}") from error
 
 
 def _plain(value: Tensor) -> Tensor:

@@ -183,7 +183,9 @@ def _as_predicted(case: InputCase) -> sitk.Image:
 def _network(predictor: Any) -> nn.Module:
     """The first fold's, on the CPU as the maps are few."""
     network = uncompiled(predictor.network)
-    network.load_state_dict(predictor.list_of_parameters[0])
+    weights = getattr(predictor, "list_of_parameters", None)  # exported models hold a network for each fold
+    if weights is not None:
+        network.load_state_dict(weights[0])
     return network.to("cpu").eval()
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from nnunetv2_raemd.nnunet_files.image_writing import write_whole_image
 from nnunetv2_raemd.phantom.thorax import Thorax
 
 
@@ -57,4 +58,4 @@ def lesion_records(thorax: Thorax, image: sitk.Image) -> list[dict[str, Any]]:
 def write_image(image: sitk.Image, path: Path, *, compressed: bool) -> None:
     """Write an image, its folder too if need be."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    sitk.WriteImage(image, str(path), compressed)
+    write_whole_image(image, path, compressed=compressed)

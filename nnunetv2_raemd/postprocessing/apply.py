@@ -15,6 +15,7 @@ from nnunetv2_raemd.execution.backend import Backend
 from nnunetv2_raemd.execution.case_batch import Failed, run_cases
 from nnunetv2_raemd.execution.local_processes import HERE
 from nnunetv2_raemd.nnunet_files.dataset_json import read_dataset_json, reader_name
+from nnunetv2_raemd.nnunet_files.image_writing import check_was_written
 from nnunetv2_raemd.nnunet_files.probability_map import read_probabilities
 from nnunetv2_raemd.nnunet_files.segmentation_file import Labels, read_segmentation
 from nnunetv2_raemd.nnunet_files.segmentation_folder import list_cases
@@ -102,3 +103,4 @@ def _apply(case_id: str, job: PostprocessingJob) -> None:
     processed = job.postprocessor(segmentation, maps, spacing_mm)
     with whole_file(job.output / name) as making:
         writer.write_seg(processed, str(making), properties)
+        check_was_written(making)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from scipy import stats
 
 from nnunetv2_raemd.postprocessing.case_maps import LOWEST_THRESHOLD
 from nnunetv2_raemd.postprocessing.postprocessing_steps import Postprocessing
+from nnunetv2_raemd.postprocessing.search_trial import Trial
 
 CANDIDATES: dict[str, tuple[Any, ...]] = {
     "threshold": (LOWEST_THRESHOLD, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 0.9),
@@ -22,32 +23,9 @@ CANDIDATES: dict[str, tuple[Any, ...]] = {
 }
 """What is tried of each step, in the order of the steps."""
 NEED_PROBABILITIES = ("threshold", "min_probability")
-SIGNIFICANCE = 0.05
 
 ScoreAll = Callable[[Sequence[Postprocessing]], np.ndarray]
 """Settings to scores (settings, cases)."""
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One step of the search: its best candidate, and whether it was kept.
-
-    Attributes:
-        value: the candidate with the highest mean.
-        before, after: mean of the objective over the cases.
-        p_value: of the improvement, corrected for the number of candidates.
-    """
-
-    step: str
-    value: float | bool
-    before: float
-    after: float
-    p_value: float
-
-    @property
-    def kept(self) -> bool:
-        """Whether the mean grew, and by more than chance explains."""
-        return self.after > self.before and self.p_value < SIGNIFICANCE
 
 
 def search(score_all: ScoreAll, *, with_probabilities: bool) -> tuple[Postprocessing, list[Trial]]:

@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 from nnunetv2_raemd.nnunet_files.json_file import parse_json, read_json
 from nnunetv2_raemd.nnunet_files.label_set import Target
 from nnunetv2_raemd.postprocessing.postprocessing_steps import Postprocessing
-from nnunetv2_raemd.postprocessing.search import Trial
+from nnunetv2_raemd.postprocessing.search_trial import Trial
 from nnunetv2_raemd.version import __version__
 from nnunetv2_raemd.whole_files import write_json
 

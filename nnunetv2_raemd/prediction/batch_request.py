@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING, Protocol
 from nnunetv2_raemd.confidence.rated_lesions import NOTHING_PROMISED, Promise
 
 if TYPE_CHECKING:
-    from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
-
     from nnunetv2_raemd.prediction.case_work import CaseWork
     from nnunetv2_raemd.prediction.input_cases import InputCase
+    from nnunetv2_raemd.prediction.predictor import WholeScanPredictor
 
 
 class Explainer(Protocol):
     """Explains the lesions of a predicted scan, beside its segmentation."""
 
-    def explain(self, predictor: nnUNetPredictor, work: CaseWork, case: InputCase) -> str | None:
+    def explain(self, predictor: WholeScanPredictor, work: CaseWork, case: InputCase) -> str | None:
         """Do so, and return what went wrong."""
 
 

@@ -19,12 +19,13 @@ from nnunetv2_raemd.nnunet_files.checkpoint import (
 from nnunetv2_raemd.nnunet_files.dataset_json import read_dataset_json
 from nnunetv2_raemd.nnunet_files.network_name import check_networks_are_known
 from nnunetv2_raemd.nnunet_files.plans_file import read_plans
-from nnunetv2_raemd.prediction.predictor import WholeScanPredictor, uncompiled
+from nnunetv2_raemd.prediction.nnunet_predictor import AnyNetworkPredictor
+from nnunetv2_raemd.prediction.predictor import uncompiled
 
 
 def load_checkpoints(
     folder: Path, files: Mapping[str, Path], *, trust_checkpoint: bool = False, **settings: Any
-) -> WholeScanPredictor:
+) -> AnyNetworkPredictor:
     """A predictor with the weights of a model as nnU-Net stores it; `settings` are those of nnU-Net's.
 
     Args:
@@ -52,7 +53,7 @@ def load_checkpoints(
             nullcontext() if trust_checkpoint else only_weights(),
             nullcontext() if settings.get("verbose") else redirect_stdout(StringIO()),  # where it searches
         ):
-            predictor = WholeScanPredictor(**settings)
+            predictor = AnyNetworkPredictor(**settings)
             predictor.model_folder = folder
             predictor.initialize_from_trained_model_folder(str(folder), folds, name)
         for weights in predictor.list_of_parameters:  # nnU-Net would find out at the first scan

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.execution.case_batch import Failed
@@ -30,7 +29,7 @@ Elsewhere = Callable[[Sequence[InputCase]], Sequence[Failed]]
 
 
 def predict_batch(
-    predictor: nnUNetPredictor,
+    predictor: WholeScanPredictor,
     batch: Batch,
     processes: Processes,
     survey: Survey | None = None,
@@ -51,7 +50,7 @@ def predict_batch(
 
 
 def run_batch(
-    predictor: nnUNetPredictor,
+    predictor: WholeScanPredictor,
     batch: Batch,
     processes: Processes,
     survey: Survey | None = None,
@@ -68,6 +67,8 @@ def run_batch(
         raise UserError("--uncertainty and --explain look at whole scans: leave out --lungs")
     if batch.uncertainty:
         _check_maps_can_be_made(predictor)
+    if batch.explainer and not list(predictor.network.parameters()):
+        raise UserError("--explain follows gradients through torch's network: give --backend torch")
     found = survey or survey_input(batch, predictor.plans_manager.plans, predictor.dataset_json)
     print(found.described())
     work = case_work(predictor, batch)
@@ -87,7 +88,7 @@ def run_batch(
 
 def _predict(
     cases: Sequence[InputCase],
-    predictor: nnUNetPredictor,
+    predictor: WholeScanPredictor,
     work: CaseWork,
     processes: Processes,
     elsewhere: Elsewhere | None,
@@ -102,7 +103,7 @@ def _predict(
     return pipeline.n_written, pipeline.failed
 
 
-def _lister(predictor: nnUNetPredictor, batch: Batch) -> LesionLister | None:
+def _lister(predictor: WholeScanPredictor, batch: Batch) -> LesionLister | None:
     """What lists the lesions; of pictures and formats without a place in the patient, nothing does."""
     if predictor.plans_manager.plans["image_reader_writer"] != SIMPLE_ITK:
         if batch.promise.given:
@@ -112,7 +113,7 @@ def _lister(predictor: nnUNetPredictor, batch: Batch) -> LesionLister | None:
     return lister_for(folder, labels_of(predictor.dataset_json), batch.promise)
 
 
-def case_work(predictor: nnUNetPredictor, batch: Batch) -> CaseWork:
+def case_work(predictor: WholeScanPredictor, batch: Batch) -> CaseWork:
     """What is done to each case before and after the network.
 
     Raises:
@@ -134,19 +135,19 @@ def case_work(predictor: nnUNetPredictor, batch: Batch) -> CaseWork:
     )
 
 
-def result_of(predictor: nnUNetPredictor, work: CaseWork, image: np.ndarray) -> np.ndarray:
+def result_of(predictor: WholeScanPredictor, work: CaseWork, image: np.ndarray) -> np.ndarray:
     """From a preprocessed image (C, Z, Y, X) to what `work` exports: logits (classes, Z, Y, X), then maps."""
-    if work.lungs and isinstance(predictor, WholeScanPredictor):
+    if work.lungs:
         predictor = predictor.with_fitting_tiles()
     return (_logits_and_spread if work.uncertainty else _logits)(predictor, image)
 
 
-def _logits(predictor: nnUNetPredictor, image: np.ndarray) -> np.ndarray:
+def _logits(predictor: WholeScanPredictor, image: np.ndarray) -> np.ndarray:
     logits: torch.Tensor = predictor.predict_logits_from_preprocessed_data(torch.from_numpy(image))
     return logits.numpy()
 
 
-def _logits_and_spread(predictor: nnUNetPredictor, image: np.ndarray) -> np.ndarray:
+def _logits_and_spread(predictor: WholeScanPredictor, image: np.ndarray) -> np.ndarray:
     """The logits, and after them, in the same array, the maps of uncertainty."""
     predictor.spread = PassSpread(regions=predictor.label_manager.has_regions)
     logits = _logits(predictor, image)
@@ -154,7 +155,7 @@ def _logits_and_spread(predictor: nnUNetPredictor, image: np.ndarray) -> np.ndar
     return np.concatenate([logits, maps.to(torch.half).numpy()])
 
 
-def _check_maps_can_be_made(predictor: nnUNetPredictor) -> None:
+def _check_maps_can_be_made(predictor: WholeScanPredictor) -> None:
     if not isinstance(uncompiled(predictor.network), SlicedNetwork):
         raise UserError(
             "--uncertainty is for RAEMD-Net: other networks are predicted by nnU-Net's own sliding window, "
@@ -165,7 +166,7 @@ def _check_maps_can_be_made(predictor: nnUNetPredictor) -> None:
 
 
 def _explained(
-    predictor: nnUNetPredictor, batch: Batch, work: CaseWork, cases: Sequence[InputCase]
+    predictor: WholeScanPredictor, batch: Batch, work: CaseWork, cases: Sequence[InputCase]
 ) -> list[str]:
     """Explain all cases that were predicted; returns what went wrong."""
     ending = str(predictor.dataset_json["file_ending"])
@@ -181,7 +182,7 @@ def _explained(
     return problems
 
 
-def _prepare(predictor: nnUNetPredictor, batch: Batch, processes: Processes) -> None:
+def _prepare(predictor: WholeScanPredictor, batch: Batch, processes: Processes) -> None:
     """Make the folder, with the descriptions that nnU-Net and others look for in it."""
     write_json(batch.output / "predict_from_raw_data_args.json", _arguments(batch, processes))
     write_json(batch.output / "dataset.json", predictor.dataset_json)

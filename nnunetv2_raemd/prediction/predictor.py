@@ -1,4 +1,7 @@
-"""nnU-Net's predictor, with a sliding window that computes no slice twice."""
+"""Predictions with a sliding window that computes no slice twice.
+
+nnU-Net's own predictor, which takes seconds to import, is not needed for it: see `nnunet_predictor`.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,11 @@ from typing import Any
 import numpy as np
 import torch
 from acvl_utils.cropping_and_padding.padding import pad_nd_image
-from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.inference.sliding_window_prediction import compute_gaussian, compute_steps_for_sliding_window
 from nnunetv2.utilities.helpers import dummy_context, empty_cache
-from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
+from nnunetv2.utilities.label_handling.label_handling import LabelManager
+from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from torch import Tensor, nn
-from torch._dynamo import OptimizedModule
 
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.prediction.column import Column
@@ -28,46 +30,69 @@ from nnunetv2_raemd.prediction.slice_stream import stream_logits
 from nnunetv2_raemd.prediction.slice_windows import slice_windows
 from nnunetv2_raemd.prediction.sliced_network import SlicedNetwork
 
+CPU = torch.device("cpu")
 WeightedTile = tuple[tuple[slice, slice], Tensor]
 HAS_NAN = "the image contains NaN: replace such voxels (in CT, with air at -1024 HU)"
 
 
-class WholeScanPredictor(nnUNetPredictor):
-    """nnU-Net's predictor for models of RAEMD-Net; it predicts those of other networks as nnU-Net does.
+class WholeScanPredictor:
+    """Predicts scans with networks in three thirds (`SlicedNetwork`); settings are those of nnU-Net's.
 
     nnU-Net's windows overlap by half along the slices, so that it runs the whole network twice on every
     slice, and weights both results. Here the windows lie at the same places, but encoder and decoder run
     once: only what the recurrence makes of a slice is averaged. Tiles and mirroring are nnU-Net's.
+
+    Attributes:
+        fold_networks: whose predictions are averaged.
+        fits_tiles: whether tiles of parts of scans that are smaller than the patch are smaller too, instead
+            of padded.
+        model_folder: where the model lies, set by `load_model`; beside its folds there may be a calibration.
+        postprocessor: what an exported model does to its segmentations.
+        spread: is shown each pass, if there is one.
     """
 
+    plans_manager: PlansManager
+    configuration_manager: ConfigurationManager
+    dataset_json: dict[str, Any]
+    label_manager: LabelManager
+    trainer_name: str
+    network: nn.Module
+    allowed_mirroring_axes: tuple[int, ...] | None
     fold_networks: Sequence[nn.Module] = ()
     fits_tiles: bool = False
-    """Whether tiles of parts of scans that are smaller than the patch are smaller too, instead of padded."""
     model_folder: Path | None = None
-    """Where the model lies, set by `load_model`; beside its folds there may be a calibration."""
     postprocessor: Postprocessor | None = None
-    """What an exported model does to its segmentations."""
     spread: PassSpread | None = None
-    """Is shown each pass, if there is one."""
+
+    def __init__(  # noqa: PLR0913 - nnU-Net's
+        self,
+        *,
+        tile_step_size: float = 0.5,
+        use_gaussian: bool = True,
+        use_mirroring: bool = True,
+        perform_everything_on_device: bool = True,
+        device: torch.device = CPU,
+        verbose: bool = False,
+        verbose_preprocessing: bool = False,
+        allow_tqdm: bool = True,
+    ) -> None:
+        self.tile_step_size, self.use_gaussian, self.use_mirroring = (
+            tile_step_size,
+            use_gaussian,
+            use_mirroring,
+        )
+        self.device = device
+        self.perform_everything_on_device = perform_everything_on_device and device.type == "cuda"
+        self.verbose, self.verbose_preprocessing, self.allow_tqdm = verbose, verbose_preprocessing, allow_tqdm
 
     def hold_folds(self) -> None:
-        """Hold a network for each fold, instead of loading their weights into one network in turn.
-
-        Nothing of the predictor changes while it predicts, then: several threads may use it at once.
+        """Hold a network for each fold. Nothing of the predictor changes while it predicts, then: several
+        threads may use it at once.
         """
-        self.fold_networks = [self._network_with(weights) for weights in self.list_of_parameters]
-
-    def _network_with(self, weights: dict[str, Tensor]) -> nn.Module:
-        network = copy.deepcopy(uncompiled(self.network))
-        network.load_state_dict(weights)
-        return network.to(self.device).eval()
 
     @torch.inference_mode()
     def predict_logits_from_preprocessed_data(self, data: Tensor) -> Tensor:
         """(C, Z, Y, X) to the mean logits of all folds (classes, Z, Y, X) in half precision, on the CPU."""
-        if not self.fold_networks:
-            logits: Tensor = super().predict_logits_from_preprocessed_data(data)
-            return logits
         return self.predict_sliding_window_return_logits(data).cpu()
 
     @torch.inference_mode()
@@ -77,33 +102,20 @@ class WholeScanPredictor(nnUNetPredictor):
         Raises:
             UserError: if the image contains NaN, or the network's result is not finite.
         """
-        if _has_nan(input_image):
-            raise UserError(HAS_NAN)
-        networks = [uncompiled(network) for network in self.fold_networks or (self.network,)]
-        sliced = [network for network in networks if isinstance(network, SlicedNetwork)]
-        if len(sliced) < len(networks):
-            return self._predict_as_nnunet(input_image)
+        check_has_no_nan(input_image)
+        networks = self._networks()
         for network in networks:
             network.to(self.device).eval()
         empty_cache(self.device)
         with torch.autocast(self.device.type) if self.device.type == "cuda" else dummy_context():
-            logits = self._predict_whole(sliced, input_image)
+            logits = self._predict_whole(networks, input_image)
         empty_cache(self.device)
         _check_finite(logits)
         return logits
 
-    def _predict_as_nnunet(self, image: Tensor) -> Tensor:
-        """The mean over the folds that are held; each gets a predictor of its own, as nnU-Net's holds one."""
-        if not self.fold_networks:
-            return super().predict_sliding_window_return_logits(image)
-        total: Tensor | None = None
-        for network in self.fold_networks:
-            of_fold = copy.copy(self)
-            of_fold.network, of_fold.fold_networks = network, ()
-            logits = of_fold.predict_sliding_window_return_logits(image).cpu()
-            total = logits if total is None else total.add_(logits)
-        assert total is not None
-        return total.div_(len(self.fold_networks))
+    def _networks(self) -> list[Any]:
+        """Those whose predictions are averaged."""
+        return [uncompiled(network) for network in self.fold_networks or (self.network,)]
 
     def _predict_whole(self, networks: Sequence[SlicedNetwork], image: Tensor) -> Tensor:
         if self.perform_everything_on_device:
@@ -199,12 +211,14 @@ def size_multiples(configuration: ConfigurationManager, n_axes: int) -> tuple[in
 
 def uncompiled(network: nn.Module) -> nn.Module:
     """The network itself, also of what torch.compile made of it, whose weights go by other names."""
-    return network._orig_mod if isinstance(network, OptimizedModule) else network
+    inner: nn.Module = getattr(network, "_orig_mod", network)
+    return inner
 
 
-def _has_nan(image: Tensor) -> bool:
-    """Whether one of (C, Z, Y, X) is NaN; a slice at a time, which takes no memory of the size of a scan."""
-    return any(bool(in_slice.isnan().any()) for in_slice in image.unbind(1))
+def check_has_no_nan(image: Tensor) -> None:
+    """Raise a `UserError` where (C, Z, Y, X) holds NaN; by slices, which takes no memory of a scan's size."""
+    if any(bool(in_slice.isnan().any()) for in_slice in image.unbind(1)):
+        raise UserError(HAS_NAN)
 
 
 def _check_finite(logits: Tensor) -> None:

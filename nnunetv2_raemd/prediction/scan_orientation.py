@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.nnunet_files.image_header import ImageHeader, read_image_header
+from nnunetv2_raemd.nnunet_files.image_writing import write_whole_image
 
 TURNED_READERS = ("SimpleITKIO", "NibabelIO")
 """nnU-Net's readers that leave the axes as they are stored in the file."""
@@ -64,7 +65,8 @@ def orientation_to_turn_to(stored: str | None, training: Counter[str], *, is_ct:
 
 def turn_file(file: Path, target: Path, orientation: str) -> None:
     """Write an image with its axes in another order or direction."""
-    sitk.WriteImage(sitk.DICOMOrient(sitk.ReadImage(str(file)), orientation), str(target))
+    turned = sitk.DICOMOrient(sitk.ReadImage(str(file)), orientation)
+    write_whole_image(turned, target, compressed=False)
 
 
 def turn_back(segmentation: Path, image: Path) -> None:
@@ -86,7 +88,7 @@ def turn_back(segmentation: Path, image: Path) -> None:
     back.SetSpacing(header.GetSpacing())
     back.SetOrigin(header.GetOrigin())
     back.SetDirection(header.GetDirection())
-    sitk.WriteImage(back, str(segmentation), True)
+    write_whole_image(back, segmentation)
     stem = str(segmentation)[: -len("".join(_endings(segmentation)))]
     if Path(f"{stem}.npz").is_file():
         _turn_probabilities(Path(f"{stem}.npz"), from_, to)

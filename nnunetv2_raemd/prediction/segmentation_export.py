@@ -17,6 +17,7 @@ from batchgenerators.utilities.file_and_folder_operations import save_pickle
 from nnunetv2.utilities.label_handling.label_handling import LabelManager
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 
+from nnunetv2_raemd.nnunet_files.image_writing import check_was_written
 from nnunetv2_raemd.prediction.resampling_in_slices import resampled_in_slices
 from nnunetv2_raemd.prediction.scan_part import whole_logits
 from nnunetv2_raemd.whole_files import folder_in_the_making
@@ -139,7 +140,9 @@ def export_prediction_from_logits(  # noqa: PLR0913 - nnU-Net's function, and on
         save_pickle(properties, f"{truncated}.pkl")
     labels = export.segmentation(logits, properties, Path(f"{truncated}.maps.unfinished"))
     writer = plans.image_reader_writer_class()
-    writer.write_seg(labels, f"{truncated}{dataset_json['file_ending']}", properties)
+    file = Path(f"{truncated}{dataset_json['file_ending']}")
+    writer.write_seg(labels, str(file), properties)
+    check_was_written(file)
 
 
 def _box(properties: Properties) -> tuple[slice, ...]:

@@ -11,6 +11,7 @@ from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.nnunet_files.dataset_folders import nnunet_folder
 
 if TYPE_CHECKING:
+    from nnunetv2_raemd.prediction.nnunet_predictor import AnyNetworkPredictor
     from nnunetv2_raemd.prediction.predictor import WholeScanPredictor
 
 
@@ -55,7 +56,7 @@ class Model(NamedTuple):
         """As nnU-Net names it."""
         return TrainedFolder(self.folder(), self.folds, self.checkpoint).identity()
 
-    def load(self, *, trust_checkpoint: bool = False, **settings: Any) -> WholeScanPredictor:
+    def load(self, *, trust_checkpoint: bool = False, **settings: Any) -> AnyNetworkPredictor:
         """As `load_model`."""
         trained = TrainedFolder(self.folder(), self.folds, self.checkpoint)
         return trained.load(trust_checkpoint=trust_checkpoint, **settings)
@@ -89,7 +90,7 @@ class TrainedFolder(NamedTuple):
             raise UserError(f"{self.path} has no fold with {self.checkpoint}: train one, or name the folds")
         return folds
 
-    def load(self, *, trust_checkpoint: bool = False, **settings: Any) -> WholeScanPredictor:
+    def load(self, *, trust_checkpoint: bool = False, **settings: Any) -> AnyNetworkPredictor:
         """As `load_model`."""
         from nnunetv2_raemd.prediction.checkpoint_loading import load_checkpoints  # noqa: PLC0415 - torch
 

@@ -10,6 +10,7 @@ import SimpleITK as sitk
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from numpy.typing import NDArray
 
+from nnunetv2_raemd.nnunet_files.image_writing import write_whole_image
 from nnunetv2_raemd.prediction.pass_spread import KINDS
 
 FOLDER = "uncertainty"
@@ -50,5 +51,5 @@ def _write(values: NDArray[np.float32], geometry: dict[str, Any], file: Path) ->
     image.SetSpacing(geometry["spacing"])
     image.SetOrigin(geometry["origin"])
     image.SetDirection(geometry["direction"])
-    sitk.WriteImage(image, str(file), True)
+    write_whole_image(image, file)
     return file

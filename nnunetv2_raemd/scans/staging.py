@@ -13,6 +13,7 @@ from nnunetv2_raemd.dicom.ct_series import CtSeries
 from nnunetv2_raemd.dicom.dicom_index import index_folder
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.execution.progress import progress
+from nnunetv2_raemd.nnunet_files.image_writing import write_whole_image
 from nnunetv2_raemd.scans.series_choice import ChosenSeries, Wanted, choose_series
 from nnunetv2_raemd.scans.series_volume import series_image
 from nnunetv2_raemd.scans.single_image import ENDINGS, case_name, is_image_file, read_single_image
@@ -147,8 +148,5 @@ def _write(image: sitk.Image, case_id: str, staging: Staging) -> Path:
         image.EraseMetaData(key)
     staging.images.mkdir(exist_ok=True)
     file = staging.images / f"{case_id}_0000{staging.file_ending}"
-    try:
-        sitk.WriteImage(image, str(file))
-    except RuntimeError as error:
-        raise UserError(f"{file} cannot be written: {' '.join(str(error).split())}") from error
+    write_whole_image(image, file, compressed=False)
     return file

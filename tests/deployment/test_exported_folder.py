@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from small_disc import files_of_at_most
 from small_plans import N_SLICES
 
 from nnunetv2_raemd.deployment import model_description
@@ -115,6 +116,27 @@ def test_a_refused_export_leaves_nothing_behind(
     monkeypatch.setattr("nnunetv2_raemd.deployment.model_export.write_description", refuse)
     with pytest.raises(UserError, match="refused"):
         export_model(trained, tmp_path / "model", ExportOptions(GraphFormat.NONE))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("graph_format", "n_bytes"),
+    [(GraphFormat.NONE, 2000), (GraphFormat.ONNX, 15_000), (GraphFormat.OPENVINO, 15_000)],
+)
+def test_a_full_disc_is_named_and_leaves_nothing_behind(
+    trained: SourceModel, tmp_path: Path, graph_format: GraphFormat, n_bytes: int
+) -> None:
+    """The weights have about 11 kB, and graphs, which another library writes in each format, more."""
+    if graph_format is not GraphFormat.NONE:
+        pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
+    if graph_format is GraphFormat.OPENVINO:
+        pytest.importorskip("openvino", reason="the extra openvino is not installed")
+    output = tmp_path / "model"
+    with (
+        files_of_at_most(2000),
+        pytest.raises(UserError, match=r"model.* cannot .*written|cannot write .*model"),
+    ):
+        export_model(trained, output, ExportOptions(graph_format=graph_format))
     assert list(tmp_path.iterdir()) == []
 
 

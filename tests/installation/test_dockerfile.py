@@ -5,47 +5,37 @@ from __future__ import annotations
 import json
 import re
 from configparser import ConfigParser
-from pathlib import Path
 
 import pytest
+from dockerfile import REPOSITORY, Instructions, arguments, last_stage, read_dockerfile
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 KNOWN = {
     "FROM", "ARG", "ENV", "RUN", "COPY", "LABEL", "USER", "WORKDIR", "HEALTHCHECK", "ENTRYPOINT", "CMD",
 }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def instructions() -> list[tuple[str, str]]:
-    """Instruction and arguments of each line, continued lines joined."""
-    text = (REPOSITORY / "Dockerfile").read_text(encoding="utf-8")
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    joined = re.sub(r"\\\n\s*", "", "\n".join(lines))
-    return [(name, rest.strip()) for name, _, rest in (line.partition(" ") for line in joined.splitlines())]
+def instructions() -> Instructions:
+    return read_dockerfile()
 
 
-def arguments(instructions: list[tuple[str, str]], name: str) -> list[str]:
-    return [rest for found, rest in instructions if found == name]
-
-
-def test_all_instructions_are_known(instructions: list[tuple[str, str]]) -> None:
+def test_all_instructions_are_known(instructions: Instructions) -> None:
     assert {name for name, _ in instructions} <= KNOWN
 
 
-def test_bases_have_a_version(instructions: list[tuple[str, str]]) -> None:
+def test_bases_have_a_version(instructions: Instructions) -> None:
     for base in arguments(instructions, "FROM"):
         assert re.fullmatch(r"python:\d+\.\d+-slim-\w+( AS \w+)?", base)
 
 
-def test_the_last_stage_runs_nothing_as_root(instructions: list[tuple[str, str]]) -> None:
-    names = [name for name, _ in instructions]
-    last = instructions[len(names) - 1 - names[::-1].index("FROM") :]
+def test_the_last_stage_runs_nothing_as_root(instructions: Instructions) -> None:
+    last = last_stage(instructions)
     assert not arguments(last, "RUN")
     (user,) = arguments(last, "USER")
     assert re.fullmatch(r"[1-9]\d+:[1-9]\d+", user)
 
 
-def test_commands_need_no_shell(instructions: list[tuple[str, str]]) -> None:
+def test_commands_need_no_shell(instructions: Instructions) -> None:
     (entry,) = arguments(instructions, "ENTRYPOINT")
     (health,) = arguments(instructions, "HEALTHCHECK")
     assert json.loads(entry) == ["raemd"]
@@ -54,7 +44,7 @@ def test_commands_need_no_shell(instructions: list[tuple[str, str]]) -> None:
     assert json.loads(default)
 
 
-def test_what_is_copied_is_there_and_not_kept_out(instructions: list[tuple[str, str]]) -> None:
+def test_what_is_copied_is_there_and_not_kept_out(instructions: Instructions) -> None:
     let_in = {line[1:] for line in (REPOSITORY / ".dockerignore").read_text().splitlines() if line[:1] == "!"}
     copied = set()
     for rest in arguments(instructions, "COPY"):
@@ -64,7 +54,7 @@ def test_what_is_copied_is_there_and_not_kept_out(instructions: list[tuple[str, 
     assert all((REPOSITORY / name).exists() for name in copied)
 
 
-def test_the_extras_that_are_installed_exist(instructions: list[tuple[str, str]]) -> None:
+def test_the_extras_that_are_installed_exist(instructions: Instructions) -> None:
     setup = ConfigParser()
     setup.read(REPOSITORY / "setup.cfg", encoding="utf-8")
     (installed,) = [rest for rest in arguments(instructions, "RUN") if "/source" in rest]
@@ -72,5 +62,5 @@ def test_the_extras_that_are_installed_exist(instructions: list[tuple[str, str]]
     assert set(extras.split(",")) <= set(setup["options.extras_require"])
 
 
-def test_pip_keeps_no_cache(instructions: list[tuple[str, str]]) -> None:
+def test_pip_keeps_no_cache(instructions: Instructions) -> None:
     assert any("PIP_NO_CACHE_DIR=1" in rest for rest in arguments(instructions, "ENV"))

@@ -14,6 +14,7 @@ from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
 from nnunetv2_raemd.architecture.raemd_net import RAEMDNet
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.prediction.nnunet_predictor import AnyNetworkPredictor
 from nnunetv2_raemd.prediction.predictor import WholeScanPredictor
 from nnunetv2_raemd.prediction.slice_stream import stream_logits
 
@@ -21,12 +22,12 @@ MakeNetwork = Callable[..., RAEMDNet]
 
 
 def predictor(
-    kind: type[nnUNetPredictor],
+    kind: type[Any],
     network: torch.nn.Module,
     mirroring: tuple[int, ...] | None = None,
     *,
     gaussian: bool = True,
-) -> nnUNetPredictor:
+) -> Any:
     """A predictor with windows of 4 slices of 16 x 12 pixels."""
     made = kind(device=torch.device("cpu"), allow_tqdm=False, use_gaussian=gaussian)
     made.network = network
@@ -46,7 +47,7 @@ def test_without_recurrence_all_is_as_with_nnu_nets_own_predictor(
     net, image = network(n_recurrent_stages=0).float(), torch.rand(2, *shape)
     ours, stock = (
         predictor(kind, net, mirroring, gaussian=gaussian).predict_sliding_window_return_logits(image)
-        for kind in (WholeScanPredictor, nnUNetPredictor)
+        for kind in (AnyNetworkPredictor, nnUNetPredictor)
     )
     assert ours.shape == stock.shape == (2, *shape)
     assert ours.dtype == stock.dtype
@@ -74,7 +75,7 @@ def test_a_scan_flipped_along_the_slices_gives_the_flipped_result_with_mirroring
 
 def test_other_networks_are_left_to_nnu_net() -> None:
     net, image = torch.nn.Conv3d(2, 2, 1), torch.rand(2, 11, 20, 12)
-    ours = predictor(WholeScanPredictor, net, (1,)).predict_sliding_window_return_logits(image)
+    ours = predictor(AnyNetworkPredictor, net, (1,)).predict_sliding_window_return_logits(image)
     stock = predictor(nnUNetPredictor, net, (1,)).predict_sliding_window_return_logits(image)
     torch.testing.assert_close(ours, stock, rtol=0, atol=0)
 
@@ -85,7 +86,7 @@ def test_nan_is_refused_instead_of_becoming_background(network: MakeNetwork, oth
     image[0, 1, 2, 3] = torch.nan
     net = torch.nn.Conv3d(2, 2, 1) if other_network else network().float()
     with pytest.raises(UserError, match="NaN"):
-        predictor(WholeScanPredictor, net).predict_sliding_window_return_logits(image)
+        predictor(AnyNetworkPredictor, net).predict_sliding_window_return_logits(image)
 
 
 @pytest.mark.parametrize("weight", [torch.nan, torch.inf, 1e6])
@@ -130,7 +131,7 @@ def test_a_compiled_network_is_predicted_by_as_itself(network: MakeNetwork) -> N
 def test_the_weights_of_all_folds_are_averaged(network: MakeNetwork, held: bool, other_network: bool) -> None:
     net: torch.nn.Module = torch.nn.Conv3d(2, 2, 1) if other_network else network().float()
     image = torch.rand(2, 9, 16, 12)
-    made = predictor(WholeScanPredictor, net)
+    made = predictor(AnyNetworkPredictor, net)
     first = copy.deepcopy(net.state_dict())
     second = {name: weight * 0.9 for name, weight in first.items()}
     single = []

@@ -10,7 +10,9 @@ import pytest
 import SimpleITK as sitk
 from nnunetv2.inference import export_prediction as nnunets
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+from small_disc import files_of_at_most
 
+from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.prediction.segmentation_export import export_prediction_from_logits
 
 REGIONS = {"background": 0, "whole": [1, 2], "core": 2}
@@ -99,3 +101,15 @@ def test_files_are_nnu_nets(
     assert sorted(file.name for file in tmp_path.iterdir()) == [
         f"{name}.{ending}" for name in ("nnunet", "ours") for ending in ("nii.gz", "npz", "pkl")
     ]
+
+
+def test_a_segmentation_that_does_not_fit_on_the_disc_is_an_error(tmp_path: Path) -> None:
+    """SimpleITK raises nothing, and would have it be half a scan."""
+    manager = plans([0.8, 0.9], transposed=False)
+    logits, properties = case([0.8, 0.9], 3, transposed=False)
+    dataset = {"labels": CLASSES, "file_ending": ".nii.gz"}
+    configuration = manager.get_configuration("2d")
+    with files_of_at_most(1000), pytest.raises(UserError, match=r"scan.nii.gz could not be written whole"):
+        export_prediction_from_logits(
+            logits, properties, configuration, manager, dataset, str(tmp_path / "scan")
+        )
