@@ -98,6 +98,7 @@ def trained_weights(source: SourceModel, iterations: int = 120, *, seed: int = 0
     """With which the network finds the spheres, the same in every run with that seed."""
     network = source.network
     torch.manual_seed(seed)
+    module: Any
     for module in network.modules():
         if hasattr(module, "reset_parameters"):
             module.reset_parameters()

@@ -90,4 +90,5 @@ def test_every_backend_predicts_what_nnunets_own_predictor_does(
         for backend in backends:
             model = load_model(folder, backend=backend)
             found = model.predict_array(image, SPACING_MM[::-1], probabilities=True).probabilities
+            assert found is not None
             np.testing.assert_allclose(found, expected, atol=5e-3, err_msg=f"{graph_format}, {backend}")

@@ -14,6 +14,7 @@ from untrained_model import checkpoint, network, write_model
 
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.prediction.model_loading import load_model
+from nnunetv2_raemd.prediction.nnunet_predictor import AnyNetworkPredictor
 from nnunetv2_raemd.prediction.predictor import uncompiled
 from nnunetv2_raemd.prediction.trained_model import Model
 
@@ -42,6 +43,7 @@ def test_a_network_that_is_compiled_takes_its_weights(folder: Path, monkeypatch:
     monkeypatch.setenv("nnUNet_compile", "true")
     found = load_model(MODEL, device=CPU)
     assert uncompiled(found.network) is not found.network
+    assert isinstance(found, AnyNetworkPredictor)
     torch.testing.assert_close(found.list_of_parameters[0], network().state_dict(), rtol=0, atol=0)
 
 

@@ -75,7 +75,7 @@ def without_broken(batch: Batch) -> Batch:
     return batch
 
 
-def predict(predictor: Predictor, batch: Batch, processes: Processes) -> None:
+def predict(predictor: Any, batch: Batch, processes: Processes) -> None:
     """As the command does it."""
     survey = survey_input(batch, predictor.plans, predictor.dataset_json)
     predict_batch(predictor, batch, processes, survey)
