@@ -443,7 +443,7 @@ def nan_case(
     def spoil(case: str) -> None:
         data, labels, _, properties = nnUNetDatasetBlosc2(str(folder), [case]).load_case(case)
         data, labels = data[:], labels[:]
-        data[0, 3, 20, 20] = np.nan
+        data[0, :, 20, 20] = np.nan  # in every slice: a sequence holds a few of them
         for file in folder.glob(f"{case}*"):
             file.unlink()
         nnUNetDatasetBlosc2.save_case(data, labels, properties, str(folder / case))
