@@ -78,10 +78,10 @@ def bench(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", dir_okay=False, help="JSON file for all figures."),
+        typer.Option("--output", "-o", metavar="FILE", help="JSON file for all figures."),
     ] = None,
     plot: Annotated[
-        Path | None, typer.Option(dir_okay=False, help="Write a picture (PNG) to this file.")
+        Path | None, typer.Option(metavar="FILE", help="Write a picture (PNG) to this file.")
     ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", hidden=True)] = None,  # its name in 0.1.0
 ) -> None:

@@ -149,7 +149,7 @@ def test_tables_and_picture_hold_every_network(finished: tuple[dict[str, Any], s
         (("--scaling", "slices:4"), "--slices 4 do not make whole sequences"),
         (("--patch-3d", "96", "160"), "--patch-3d takes slices, rows and columns"),
         (("--patch-3d", "90", "160", "160"), "nnU-Net would make patches of 96 x 160 x 160 from 90"),
-        (("--json", "absent/r.json"), "absent/r.json cannot be written: the folder absent does not exist"),
+        (("-o", "absent/r.json"), "absent/r.json cannot be written: the folder absent does not exist"),
         (("--plot", "."), "cannot be written: it is a folder"),
     ],
 )
