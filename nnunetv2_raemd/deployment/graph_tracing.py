@@ -57,7 +57,7 @@ def _trace(part: NetworkPart, *, any_size: bool) -> onnx.ModelProto:
             opset_version=OPSET,
             input_names=[f"input_{i}" for i in range(len(part.examples))],
             output_names=[f"output_{i}" for i in range(len(part.module(*part.examples)))],
-            optimize=True,
+            optimize=False,  # it would compute new weights, as of batch normalization within convolutions
             verbose=False,
         )
     assert program is not None
