@@ -55,14 +55,28 @@ class ModelGraphs:
 def export_graphs(source: SourceModel) -> ModelGraphs:
     """Trace the network of a model; raises `UserError` where ONNX cannot express it."""
     network = with_other_weights(source.network)
-    small = tuple(2 * multiple for multiple in source.size_multiple)
     try:
-        parts = parts_of(network, _example(source, small), source.n_slices)
+        parts = parts_of(network, _example(source, _traced_size(source)), source.n_slices)
         graphs = {part.name: export_graph(part) for part in parts}
     except (UserError, RuntimeError, ValueError):  # networks that fit one size only
-        parts = parts_of(network, _example(source, source.patch_size[-len(small) :]), source.n_slices)
+        parts = parts_of(network, _example(source, _in_plane_or_volume(source)), source.n_slices)
         graphs = {part.name: export_graph(part, any_size=False) for part in parts}
     return ModelGraphs(graphs, _positions(parts))
+
+
+def _traced_size(source: SourceModel) -> tuple[int, ...]:
+    """The smallest that stands for all of RAEMD-Net's, which is soon traced, and a patch of other networks.
+
+    Others may halve an image more often than the plan says: one of a single pixel would be traced for a
+    single pixel.
+    """
+    if source.n_slices is not None:
+        return tuple(2 * multiple for multiple in source.size_multiple)
+    return _in_plane_or_volume(source)
+
+
+def _in_plane_or_volume(source: SourceModel) -> tuple[int, ...]:
+    return tuple(source.patch_size[-len(source.size_multiple) :])
 
 
 def _example(source: SourceModel, size: tuple[int, ...]) -> Tensor:
