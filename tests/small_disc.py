@@ -10,7 +10,7 @@ import pytest
 
 @contextmanager
 def files_of_at_most(n_bytes: int) -> Iterator[None]:
-    """Writing beyond that many bytes of a file fails, as it would for want of space."""
+    """Writing beyond that many bytes of a file fails, as on a full disc."""
     resource = pytest.importorskip("resource", reason="Windows has no limit for the size of files")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
