@@ -145,7 +145,7 @@ def without_lesions(network: nn.Module) -> nn.Module:
 
     Random ones find a lesion in every other voxel, and each would be measured.
     """
-    head = network.get_submodule("decoder.seg_layers")[-1]  # type: ignore[index]
+    *_, head = network.get_submodule("decoder.seg_layers").children()
     with torch.no_grad():
-        head.bias.copy_(torch.tensor([100.0, -100.0]))
+        head.get_parameter("bias").copy_(torch.tensor([100.0, -100.0]))
     return network.eval()

@@ -51,9 +51,9 @@ def report(
     missing (a fold, an image, a log) is said on the page; the exit status is then 1.
     """
     with needs_extra("report", "raemd report"):
-        import contourpy  # noqa: F401
-        import jinja2  # noqa: F401
-        import plotly  # noqa: F401
+        import contourpy  # noqa: F401 - whether it is there
+        import jinja2  # noqa: F401 - as above
+        import plotly  # noqa: F401 - as above
 
     from nnunetv2_raemd.nnunet_files.checkpoint import read_checkpoint, read_trusted_checkpoint
     from nnunetv2_raemd.nnunet_files.dataset_folders import find_dataset

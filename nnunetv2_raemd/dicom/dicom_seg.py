@@ -88,7 +88,7 @@ def segments_without_pixels(path: Path, segments: Sequence[Roi]) -> list[Roi]:
 def require_highdicom() -> None:
     """Raises `UserError` that says what to install where highdicom is absent."""
     with needs_extra("dicom", "reading DICOM SEG"):
-        import highdicom.seg  # noqa: F401, PLC0415
+        import highdicom.seg  # noqa: F401, PLC0415 - whether the extra is there
 
 
 def _read(path: Path) -> Segmentation:

@@ -61,7 +61,7 @@ class Scheduler:
     @contextmanager
     def _connected(self) -> Iterator[Client]:
         with needs_extra("cluster", "--scheduler, here and on workers,"):
-            from distributed import Client  # noqa: PLC0415
+            from distributed import Client  # noqa: PLC0415 - an extra that most users do without
         try:
             client = Client(self.address, timeout=CONNECT_S, set_as_default=False)
         except (OSError, ValueError) as error:

@@ -81,6 +81,6 @@ def require_captum() -> None:
 
 def _captum(name: str) -> Callable[..., Any]:
     with needs_extra("explain", "--explain"):
-        from captum import attr  # noqa: PLC0415
+        from captum import attr  # noqa: PLC0415 - an extra
     found: Callable[..., Any] = getattr(attr, name)
     return found
