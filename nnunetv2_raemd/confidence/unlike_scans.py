@@ -79,7 +79,8 @@ def _outside(scan: ScanProfile, training: TrainingScans) -> Iterator[str]:
         value = getattr(scan, name)
         what, unit = _NAMES[name]
         if value is not None and not low / WIDENED <= value <= high * WIDENED:
-            yield f"{what}: {value:.3g} {unit}, in the training {low:.3g} to {high:.3g} {unit}"
+            usual = " to ".join(dict.fromkeys(f"{bound:.3g}" for bound in (low, high)))
+            yield f"{what}: {value:.3g} {unit}, in the training {usual} {unit}"
 
 
 def _other_hu(scan: ScanProfile, training: TrainingScans) -> Iterator[str]:

@@ -165,7 +165,11 @@ def _stack(images: Sequence[CtInstance], direction: np.ndarray) -> SliceStack:
 
 def _without_duplicates(images: Sequence[CtInstance], normal: np.ndarray) -> list[CtInstance]:
     """Images in the order of their height, one of each UID and of each position."""
-    by_uid = {image.uid: image for image in sorted(images, key=lambda i: str(i.path), reverse=True)}
+    by_uid: dict[str, CtInstance] = {}
+    for image in sorted(images, key=lambda i: str(i.path)):
+        first = by_uid.setdefault(image.uid, image)
+        if first is not image:
+            _check_is_copy(first, image)
     height = {uid: float(np.dot(geometry_of(image).position_mm, normal)) for uid, image in by_uid.items()}
     kept: list[CtInstance] = []
     for uid in sorted(by_uid, key=lambda u: (height[u], u)):
@@ -174,6 +178,16 @@ def _without_duplicates(images: Sequence[CtInstance], normal: np.ndarray) -> lis
         else:
             kept.append(by_uid[uid])
     return kept
+
+
+def _check_is_copy(one: CtInstance, other: CtInstance) -> None:
+    """Some de-identification gives images the same UID; one of them alone would be a slice less."""
+    if not np.allclose(geometry_of(one).position_mm, geometry_of(other).position_mm, atol=SAME_POSITION_MM):
+        raise UserError(
+            f"{one.name} and {other.name} have the same SOPInstanceUID but different positions: nobody can "
+            "tell which images belong to the series"
+        )
+    _check_same_voxels(one, other)
 
 
 def _check_same_voxels(one: CtInstance, other: CtInstance) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pydicom
+from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
@@ -184,6 +185,8 @@ def describe(error: Exception) -> str:
     """What went wrong, in words that cannot hold a value of the file."""
     if isinstance(error, UserError):
         return str(error)
+    if isinstance(error, AttributeError) and tag_for_keyword(error.name or "") is not None:
+        return f"it lacks {error.name}"
     if isinstance(error, _QUOTE_NO_VALUES):
         return f"{type(error).__name__}: {' '.join(str(error).split())}"
     return f"{type(error).__name__} at a value that is not as DICOM has it"

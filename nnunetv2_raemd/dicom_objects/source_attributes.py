@@ -51,6 +51,7 @@ _ALLOWED = {
     "PatientIdentityRemoved": ("YES", "NO"),
     "LongitudinalTemporalInformationModified": ("UNMODIFIED", "MODIFIED", "REMOVED"),
 }
+_FIRST_DATE = "10000101"  # dates before are placeholders, as 00010101, and errors to dciodvfy
 _CONTROL = re.compile(r"[\x00-\x1a\x1c-\x1f]")  # escape begins another character set
 _LISTS = ("DeidentificationMethod", "DeidentificationMethodCodeSequence")
 
@@ -107,7 +108,8 @@ def _is_valid_text(element: DataElement, text: str) -> bool:
     validate_value(element.VR, text, config.RAISE)
     parse: Callable[[str], object] = {"DA": DA, "TM": TM}.get(element.VR, str)
     allowed = _ALLOWED.get(element.keyword, (text,))
-    return parse(text) is not None and text in allowed and not _CONTROL.search(text)
+    placeholder = element.VR == "DA" and text < _FIRST_DATE
+    return parse(text) is not None and text in allowed and not placeholder and not _CONTROL.search(text)
 
 
 def _is_code(item: Dataset) -> bool:

@@ -40,6 +40,9 @@ _IMAGE = (
     "ImageOrientationPatient",
 )
 
+_TIES = ("StudyInstanceUID", "FrameOfReferenceUID")
+_LACKS_TIE = "lacks {}, without which no DICOM object can say what it belongs to"
+
 
 class ImageReference(NamedTuple):
     """What an object names an image by: the file, and the number of the frame (from 1) in one of many."""
@@ -93,6 +96,21 @@ class SourceSeries:
                     header if reference.frame is None else _of_file(header, reference)
                 )
         return tuple(of_file.values())
+
+
+def check_has_ties(series: CtSeries | None) -> None:
+    """That its images have what ties an object to a series, by their index.
+
+    Raises:
+        UserError: where there is no series, or an image lacks the UID of its study or frame of reference.
+    """
+    if series is None:
+        raise UserError("it is not DICOM, and DICOM objects need a series to refer to")
+    for image in series.slices:
+        ties = (image.study_uid, image.frame_of_reference_uid)
+        for keyword, uid in zip(_TIES, ties, strict=True):
+            if not uid:
+                raise UserError(f"{image.name} {_LACKS_TIE.format(keyword)}")
 
 
 def read_source(series: CtSeries) -> SourceSeries:
@@ -167,8 +185,8 @@ def _read(path: Path, *more_tags: str) -> Dataset:
     with reading(path):
         check_can_be_opened(path)
         header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=tags, force=True)
-        for keyword in ("StudyInstanceUID", "FrameOfReferenceUID"):
+        for keyword in _TIES:
             if not header.get(keyword):
-                raise UserError(f"it lacks {keyword}, without which no object can say what it belongs to")
+                raise UserError(f"it {_LACKS_TIE.format(keyword)}")
         header.decode()
     return header

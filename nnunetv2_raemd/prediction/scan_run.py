@@ -9,9 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from nnunetv2_raemd.dicom.ct_series import CtSeries
 from nnunetv2_raemd.dicom.dicom_seg import require_highdicom
 from nnunetv2_raemd.dicom_objects.object_kinds import ObjectKind
 from nnunetv2_raemd.dicom_objects.segmented_series import object_series_uid
+from nnunetv2_raemd.dicom_objects.source_series import check_has_ties
 from nnunetv2_raemd.dicom_objects.written_objects import object_files
 from nnunetv2_raemd.dicomweb.address import is_url, service_address, study_address
 from nnunetv2_raemd.errors import UserError, reason_of
@@ -72,7 +74,7 @@ class ScanRun:
         """The images to predict, in `folder`."""
         wanted = Wanted(self.request.series, self.slice_distance_mm, self.batch.part_id, self.batch.num_parts)
         rename = self.names.scan if self.names else str
-        staging = Staging(folder, self.file_ending, wanted, self._is_done, rename)
+        staging = Staging(folder, self.file_ending, wanted, self._is_done, rename, self._check_has_ties)
         if not is_url(self.request.source):
             return stage(Path(self.request.source), staging)
         with needs_extra("dicomweb", "fetching a study"):
@@ -85,6 +87,15 @@ class ScanRun:
         if address.series_uid:
             staging = replace(staging, wanted=replace(wanted, uids=(address.series_uid,)))
         return stage_folder(fetched, staging)
+
+    def _check_has_ties(self, series: CtSeries | None) -> None:
+        """Before a prediction is waited for that no object can be made of."""
+        if not self.request.kinds:
+            return
+        try:
+            check_has_ties(series)
+        except UserError as error:
+            raise UserError(f"{error}; without --dicom it can be predicted") from None
 
     def origin_of(self, scan: StagedScan) -> str:
         """Where the images of a scan lie for good: their folder, or else what the user gave.

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pydicom
 
+from nnunetv2_raemd.counted import counted
 from nnunetv2_raemd.dicom.ct_series import CtSeries, order_series
 from nnunetv2_raemd.dicom.dicom_files import check_can_be_opened, discreet_reading
 from nnunetv2_raemd.dicom.dicom_index import DicomIndex
@@ -96,10 +97,11 @@ def _candidates(index: DicomIndex, wanted: Wanted) -> list[list[tuple[CtInstance
     """The series to choose one of, for each choice: those of a study, or each of those named."""
     if wanted.uids:
         return [[index.ct[uid]] for uid in wanted.uids]
-    studies: dict[str, list[tuple[CtInstance, ...]]] = defaultdict(list)
-    for images in index.ct.values():
-        studies[images[0].study_uid].append(images)
-    return [studies[uid] for uid in sorted(studies)]
+    studies: dict[tuple[str, str], list[tuple[CtInstance, ...]]] = defaultdict(list)
+    for uid, images in index.ct.items():
+        # de-identification may leave patients the same study UID, or none
+        studies[images[0].study_uid or uid, images[0].patient_id].append(images)
+    return [studies[study] for study in sorted(studies)]
 
 
 def _of_study(
@@ -189,8 +191,8 @@ def _no_ct(index: DicomIndex, folder: Path) -> str:
     files = files_below(folder)
     kinds = Counter(_modality(file) for file in files[:_FILES_LOOKED_AT])
     what = ", ".join(f"{number} {kind}" for kind, number in kinds.most_common(5))
-    first_ones = f", of the first {_FILES_LOOKED_AT}" if len(files) > _FILES_LOOKED_AT else ""
-    return f"{folder} holds no CT image: {len(files)} files{first_ones} {what or 'none'}"
+    looked_at = f", of the first {_FILES_LOOKED_AT}" if len(files) > _FILES_LOOKED_AT else ""
+    return f"{folder} holds no CT image among {counted(len(files), 'file')}{looked_at}: {what}"
 
 
 @discreet_reading()

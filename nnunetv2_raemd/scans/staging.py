@@ -50,6 +50,10 @@ class StagedScans:
     remarks: tuple[str, ...] = ()
 
 
+def _accept(series: CtSeries | None) -> None:
+    """Any."""
+
+
 @dataclass(frozen=True)
 class Staging:
     """How scans become images.
@@ -60,6 +64,7 @@ class Staging:
         wanted: which series.
         is_left_out: whether all is done for a series already; its image is not made.
         rename: from the SeriesInstanceUID or the name of a file to that of the case.
+        check: raises `UserError` for a series that is not to be predicted; None is an image without one.
     """
 
     folder: Path
@@ -67,6 +72,7 @@ class Staging:
     wanted: Wanted
     is_left_out: Callable[[ChosenSeries], bool]
     rename: Callable[[str], str] = str
+    check: Callable[[CtSeries | None], None] = _accept
 
     def __post_init__(self) -> None:
         if self.file_ending not in VOLUME_ENDINGS:
@@ -125,6 +131,7 @@ def _images(chosen: Sequence[ChosenSeries], staging: Staging) -> tuple[list[Stag
     with progress("Reading series", len(chosen)) as advance:
         for one in chosen:
             try:
+                staging.check(one.series)
                 image, notes = series_image(one.series)
                 case_id = staging.rename(one.uid)
                 file = _write(image, case_id, staging)
@@ -139,6 +146,7 @@ def _images(chosen: Sequence[ChosenSeries], staging: Staging) -> tuple[list[Stag
 def _single(file: Path, staging: Staging) -> StagedScans:
     if staging.wanted.uids:
         raise UserError(f"{file} is a single image: --series is for DICOM")
+    staging.check(None)
     case_id = staging.rename(case_name(file))
     return StagedScans((StagedScan(case_id, _write(read_single_image(file), case_id, staging)),))
 

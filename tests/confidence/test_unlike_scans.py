@@ -55,7 +55,7 @@ def test_another_scan_of_the_kind_is_not_unlike(training: TrainingScans) -> None
 @pytest.mark.parametrize(
     ("hu", "spacing_mm", "reason"),
     [
-        (chest(np.random.default_rng(1)), (8.0, 4.0, 4.0), "slice spacing: 8 mm, in the training 2.5"),
+        (chest(np.random.default_rng(1)), (8.0, 4.0, 4.0), "slice spacing: 8 mm, in the training 2.5 mm"),
         (chest(np.random.default_rng(1))[:12], SPACING_MM, "field of view along the patient: 30 mm"),
         (chest(np.random.default_rng(1), lungs=1), SPACING_MM, "air within the body"),
         (chest(np.random.default_rng(1), lungs=0), SPACING_MM, "air within the body"),

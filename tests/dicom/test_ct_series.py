@@ -67,6 +67,24 @@ def test_copied_file_is_dropped_and_the_spacing_stays(
     assert np.array_equal(read_hu(series), patient.stored.astype(int) - 1024)
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, "same SOPInstanceUID but different positions"),
+        ({"ImagePositionPatient": [-30, -20, 121]}, "different images of the same position"),
+    ],
+)
+def test_two_images_with_the_same_uid_are_no_copies(
+    make_patient: MakePatient, save_dicom: SaveDicom, changes: dict[str, Any], told: str
+) -> None:
+    """The first slice under the UID of the last: without it no gap would show."""
+    patient = make_patient()
+    patient.write_ct(skip=[0])
+    save_dicom(patient.ct_slice(0, SOPInstanceUID=patient.slice_uid(7), **changes), patient.folder / "0.dcm")
+    with pytest.raises(UserError, match=told):
+        series_of(patient)
+
+
 def test_two_different_images_of_one_position_are_refused(
     make_patient: MakePatient, save_dicom: SaveDicom
 ) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import pydicom
 import pytest
 from dicom_patient import item
+from dicom_validator import errors
 from object_series import with_segments
-from test_validator import errors
 
 from nnunetv2_raemd.dicom_objects.object_kinds import ObjectKind
 from nnunetv2_raemd.dicom_objects.source_series import SourceSeries, source_of_files
@@ -62,6 +62,7 @@ def test_what_is_taken_out_as_the_standard_has_it_needs_no_remark(
     [
         ("StudyDate", "ANONYMIZED", ""),
         ("PatientBirthDate", "00000000", ""),
+        ("StudyDate", "00010101", ""),
         ("StudyTime", "12:30", ""),
         ("PatientSex", "unknown", ""),
         ("PatientIdentityRemoved", "TRUE", None),

@@ -9,9 +9,10 @@ import numpy as np
 import pydicom
 import pytest
 from dicom_patient import DicomPatient
+from dicom_validator import errors
 from enhanced_ct import enhanced_uid, write_enhanced_ct
 from object_series import with_segments
-from test_validator import errors, of_all_kinds
+from test_validator import of_all_kinds
 
 from nnunetv2_raemd.dicom.ct_series import order_series
 from nnunetv2_raemd.dicom.dicom_index import index_folder

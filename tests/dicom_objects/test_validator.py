@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from dicom_validator import errors
 from object_series import ALGORITHM, POSITIONS, with_segments
 
 from nnunetv2_raemd.dicom_objects.coded_terms import finding_of
@@ -20,7 +19,6 @@ from nnunetv2_raemd.dicom_objects.segmented_series import Segment, SegmentedSeri
 from nnunetv2_raemd.dicom_objects.source_series import SourceSeries
 from nnunetv2_raemd.dicom_objects.written_objects import write_objects
 
-DCIODVFY = shutil.which("dciodvfy")
 SOURCES: dict[str, dict[str, Any]] = {
     "usual": {},
     "no date of birth, no sex": {"changes": {"PatientBirthDate": None}},
@@ -32,22 +30,6 @@ SOURCES: dict[str, dict[str, Any]] = {
     },
     **{name: POSITIONS[name] for name in ("oblique", "irregular", "tilted")},
 }
-
-
-def errors(file: Path) -> list[str]:
-    """What dciodvfy calls an error, by the standard of its date and by the newest it knows."""
-    if DCIODVFY is None:
-        pytest.skip("dciodvfy is absent (Debian: apt-get install dicom3tools)")
-    told = ""
-    for options in ([], ["-new"]):
-        finished = subprocess.run(
-            [DCIODVFY, *options, str(file)], capture_output=True, check=False, timeout=60
-        )
-        told += finished.stderr.decode(errors="replace")
-    assert any(
-        kind in told for kind in ("Segmentation", "RTStructureSet", "Comprehensive3DSR", "ParametricMap")
-    ), told
-    return [line for line in told.splitlines() if line.startswith("Error")]
 
 
 def of_all_kinds(series: SegmentedSeries, folder: Path) -> list[Path]:

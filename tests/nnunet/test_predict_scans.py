@@ -97,7 +97,7 @@ def test_a_zip_file_and_a_single_image(workspace: Workspace, raemd_model: Path, 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["-i", "other"], "holds no CT image: 1 files 1 not DICOM"),
+        (["-i", "other"], "holds no CT image among 1 file: 1 not DICOM"),
         (["-i", "images", "--dicom", "seg"], "--dicom and --series are for DICOM"),
         (["-i", "other", "--dicom", "sr", "--store", "https://me:secret@h/x"], "RAEMD_DICOMWEB_USER"),
     ],
