@@ -2,9 +2,8 @@
 
 Of n calibrated scans with losses L_i(t) <= B, the first threshold t at which (sum of L_i(t) + B) / (n + 1)
 is no more than the wanted risk keeps the expected loss of the next scan below that risk, provided that this
-scan and
-the calibrated ones are exchangeable: from the same scanners and patients, annotated by the same rule,
-predicted in the same way. The expectation is over scans, calibrated ones included; no single scan is
+scan and the calibrated ones are exchangeable: from the same scanners and patients, annotated by the same
+rule, predicted in the same way. The expectation is over scans, calibrated ones included; no single scan is
 promised anything.
 """
 

@@ -85,15 +85,9 @@ def segments_without_pixels(path: Path, segments: Sequence[Roi]) -> list[Roi]:
         return [segment for segment in segments if next(_frames(seg, [segment]), None) is None]
 
 
-def require_highdicom() -> None:
-    """Raises `UserError` that says what to install where highdicom is absent."""
-    with needs_extra("dicom", "reading DICOM SEG"):
-        import highdicom.seg  # noqa: F401, PLC0415 - whether the extra is there
-
-
 def _read(path: Path) -> Segmentation:
-    require_highdicom()
-    from highdicom.seg import segread  # noqa: PLC0415
+    with needs_extra("dicom", "reading DICOM SEG"):
+        from highdicom.seg import segread  # noqa: PLC0415 - an extra
 
     check_can_be_opened(path)
     seg = segread(path)

@@ -74,11 +74,6 @@ def _score(network: nn.Module, window: LesionWindow) -> Callable[[Tensor], Tenso
     return Score()
 
 
-def require_captum() -> None:
-    """Raise a `UserError` if captum is not installed."""
-    _captum("IntegratedGradients")
-
-
 def _captum(name: str) -> Callable[..., Any]:
     with needs_extra("explain", "--explain"):
         from captum import attr  # noqa: PLC0415 - an extra

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -20,7 +19,6 @@ from nnunetv2_raemd.explanation.card_page import (
     facts_of,
     render,
 )
-from nnunetv2_raemd.explanation.gradient_attribution import require_captum
 from nnunetv2_raemd.explanation.lesion_explanation import (
     ABOUT,
     ATTENTION,
@@ -32,6 +30,7 @@ from nnunetv2_raemd.explanation.lesion_explanation import (
 from nnunetv2_raemd.explanation.lesion_views import views
 from nnunetv2_raemd.explanation.lesion_window import lesion_window
 from nnunetv2_raemd.explanation.preprocessed_space import PreprocessedSpace
+from nnunetv2_raemd.extras import require
 from nnunetv2_raemd.lesions.lesion_list import load_scan
 from nnunetv2_raemd.lesions.measured_lesion import MeasuredLesion, ScanLesions
 from nnunetv2_raemd.lesions.measurement import lesion_masks
@@ -39,7 +38,7 @@ from nnunetv2_raemd.nnunet_files.label_set import LabelSet, labels_of
 from nnunetv2_raemd.prediction.case_work import CaseWork
 from nnunetv2_raemd.prediction.input_cases import InputCase
 from nnunetv2_raemd.prediction.lesion_lists import SUFFIX
-from nnunetv2_raemd.prediction.predictor import uncompiled
+from nnunetv2_raemd.prediction.predictor import WholeScanPredictor
 from nnunetv2_raemd.whole_files import write_text
 
 ENDING = ".lesions.html"
@@ -57,7 +56,7 @@ class ScanExplainer:
 
     kinds: frozenset[str]
 
-    def explain(self, predictor: Any, work: CaseWork, case: InputCase) -> str | None:
+    def explain(self, predictor: WholeScanPredictor, work: CaseWork, case: InputCase) -> str | None:
         """Write CASE.lesions.html, whole or not at all; returns what went wrong."""
         try:
             page = self._page(predictor, work, case)
@@ -66,12 +65,12 @@ class ScanExplainer:
             return f"{case.case_id}: it has no lesion cards: {reason_of(error)}"
         return None
 
-    def _page(self, predictor: Any, work: CaseWork, case: InputCase) -> CardPage:
+    def _page(self, predictor: WholeScanPredictor, work: CaseWork, case: InputCase) -> CardPage:
         scan = load_scan(work.output / f"{case.case_id}{SUFFIX}")
         shown = sorted(scan.lesions, key=lambda lesion: (not lesion.listed, -(lesion.confidence or 0)))[
             :MOST_CARDS
         ]
-        network = _network(predictor)
+        network = predictor.first_network().to("cpu").eval()  # the maps are few
         overlays = [
             kind for kind in ABOUT if kind in self.kinds and (kind != ATTENTION or _has_attention(network))
         ]
@@ -171,22 +170,13 @@ def scan_explainer(kinds: Sequence[str] = (INTEGRATED, GRAD_CAM)) -> ScanExplain
         UserError: if captum is not.
     """
     if {INTEGRATED, GRAD_CAM} & set(kinds):
-        require_captum()
+        require("captum", extra="explain", what="--explain")
     return ScanExplainer(frozenset(kinds))
 
 
 def _as_predicted(case: InputCase) -> sitk.Image:
     image = sitk.ReadImage(str(case.images[0]))
     return image if case.turn_to is None else sitk.DICOMOrient(image, case.turn_to)
-
-
-def _network(predictor: Any) -> nn.Module:
-    """The first fold's, on the CPU as the maps are few."""
-    network = uncompiled(predictor.network)
-    weights = getattr(predictor, "list_of_parameters", None)  # exported models hold a network for each fold
-    if weights is not None:
-        network.load_state_dict(weights[0])
-    return network.to("cpu").eval()
 
 
 def _has_attention(network: nn.Module) -> bool:

@@ -26,6 +26,12 @@ class AnyNetworkPredictor(WholeScanPredictor, nnUNetPredictor):
         if not self.fold_networks:
             self.fold_networks = [self._network_with(weights) for weights in self.list_of_parameters]
 
+    def first_network(self) -> nn.Module:
+        """A copy, where one network takes the weights of the folds in turn."""
+        if self.fold_networks:
+            return super().first_network()
+        return self._network_with(self.list_of_parameters[0])
+
     def _network_with(self, weights: dict[str, Tensor]) -> nn.Module:
         network = copy.deepcopy(uncompiled(self.network))
         network.load_state_dict(weights)

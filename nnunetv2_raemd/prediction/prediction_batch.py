@@ -109,8 +109,7 @@ def _lister(predictor: WholeScanPredictor, batch: Batch) -> LesionLister | None:
         if batch.promise.given:
             raise UserError("--false-positives and --sensitivity are for volumes that SimpleITKIO reads")
         return None
-    folder = getattr(predictor, "model_folder", None)
-    return lister_for(folder, labels_of(predictor.dataset_json), batch.promise)
+    return lister_for(predictor.model_folder, labels_of(predictor.dataset_json), batch.promise)
 
 
 def case_work(predictor: WholeScanPredictor, batch: Batch) -> CaseWork:
@@ -131,7 +130,7 @@ def case_work(predictor: WholeScanPredictor, batch: Batch) -> CaseWork:
         lister=_lister(predictor, batch),
         uncertainty=batch.uncertainty,
         origins=batch.origin.of_case if batch.origin else {},
-        postprocessor=getattr(predictor, "postprocessor", None),
+        postprocessor=predictor.postprocessor,
     )
 
 

@@ -90,6 +90,11 @@ class WholeScanPredictor:
         threads may use it at once.
         """
 
+    def first_network(self) -> nn.Module:
+        """That of the first fold, with its weights."""
+        network: nn.Module = self._networks()[0]
+        return network
+
     @torch.inference_mode()
     def predict_logits_from_preprocessed_data(self, data: Tensor) -> Tensor:
         """(C, Z, Y, X) to the mean logits of all folds (classes, Z, Y, X) in half precision, on the CPU."""

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from nnunetv2_raemd.dicom.ct_series import CtSeries
-from nnunetv2_raemd.dicom.dicom_seg import require_highdicom
 from nnunetv2_raemd.dicom_objects.object_kinds import ObjectKind
 from nnunetv2_raemd.dicom_objects.segmented_series import object_series_uid
 from nnunetv2_raemd.dicom_objects.source_series import check_has_ties
@@ -18,7 +17,7 @@ from nnunetv2_raemd.dicom_objects.written_objects import object_files
 from nnunetv2_raemd.dicomweb.address import is_url, service_address, study_address
 from nnunetv2_raemd.errors import UserError, reason_of
 from nnunetv2_raemd.execution.progress import progress
-from nnunetv2_raemd.extras import needs_extra
+from nnunetv2_raemd.extras import needs_extra, require
 from nnunetv2_raemd.nnunet_files.dataset_json import read_dataset_json
 from nnunetv2_raemd.nnunet_files.label_set import labels_of
 from nnunetv2_raemd.prediction.batch_request import Batch
@@ -51,11 +50,10 @@ class ScanRun:
         self.names = private_names(batch.output, self.file_ending) if request.anonymize else None
         self.writer: ObjectWriter | None = None
         if request.store:
-            with needs_extra("dicomweb", "--store"):
-                import dicomweb_client  # noqa: F401, PLC0415
+            require("dicomweb_client", extra="dicomweb", what="--store")
             service_address(request.store)
         if request.kinds:
-            require_highdicom()
+            require("highdicom", extra="dicom", what="--dicom")
             algorithm = algorithm_of(
                 model,
                 batch.promise,

@@ -23,6 +23,7 @@ from nnunetv2_raemd.lesions.scan_measurement import measure_scan
 from nnunetv2_raemd.nnunet_files.label_set import LabelSet, Target
 from nnunetv2_raemd.prediction.input_cases import InputCase
 from nnunetv2_raemd.prediction.lesion_lists import SUFFIX
+from nnunetv2_raemd.prediction.predictor import WholeScanPredictor
 
 CASE, SHAPE = "scan", (10, 24, 24)
 LESIONS = ((2, 4, 4), (6, 14, 14))
@@ -62,7 +63,7 @@ class Work:
         }
 
 
-def predictor() -> Any:
+def predictor() -> WholeScanPredictor:
     torch.manual_seed(0)
     network = Bright(
         1,
@@ -74,11 +75,10 @@ def predictor() -> Any:
         n_conv_per_stage=1,
         n_conv_per_stage_decoder=1,
     )
-    return SimpleNamespace(
-        network=network,
-        list_of_parameters=[network.state_dict()],
-        label_manager=SimpleNamespace(has_regions=False),
-    )
+    made = WholeScanPredictor()
+    made.network, made.fold_networks = network, [network]
+    made.label_manager = SimpleNamespace(has_regions=False)
+    return made
 
 
 @pytest.fixture
@@ -153,7 +153,7 @@ def test_the_network_is_explained_without_gradients_of_its_weights(predicted: tu
     """Its weights are those of the fold afterwards, and it is in evaluation mode."""
     work, case = predicted
     made = predictor()
-    before = {name: values.clone() for name, values in made.list_of_parameters[0].items()}
+    before = {name: values.clone() for name, values in made.network.state_dict().items()}
     scan_explainer().explain(made, work, case)
     assert all(torch.equal(before[name], values) for name, values in made.network.state_dict().items())
     assert not made.network.training

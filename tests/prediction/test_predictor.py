@@ -143,3 +143,21 @@ def test_the_weights_of_all_folds_are_averaged(network: MakeNetwork, held: bool,
         made.hold_folds()
     averaged = made.predict_logits_from_preprocessed_data(image)
     torch.testing.assert_close(averaged, (single[0] + single[1]) / 2, rtol=1e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_the_first_network_is_that_of_the_first_fold(network: MakeNetwork, held: bool) -> None:
+    """Also once nnU-Net's network holds the weights of the last."""
+    net: Any = network().float()
+    made = predictor(AnyNetworkPredictor, net)
+    first = copy.deepcopy(net.state_dict())
+    last = {name: weight * 0.9 for name, weight in first.items()}
+    made.list_of_parameters = [first, last]
+    net.load_state_dict(last)
+    if held:
+        made.hold_folds()
+    found = made.first_network().state_dict()
+    assert all(torch.equal(found[name], weight) for name, weight in first.items())
+    exported = predictor(WholeScanPredictor, torch.nn.Identity())
+    exported.fold_networks = [net, torch.nn.Identity()]
+    assert exported.first_network() is net

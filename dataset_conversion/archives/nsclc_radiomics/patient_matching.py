@@ -11,12 +11,12 @@ from nnunetv2_raemd.dataset_conversion.archives.nsclc_radiomics.nsclc_radiomics_
 from nnunetv2_raemd.dataset_conversion.archives.nsclc_radiomics.patient_case import ContouredCt, MaskChoice
 from nnunetv2_raemd.dataset_conversion.case import FoundCases, Outcome, Status, case_identifier
 from nnunetv2_raemd.dicom.dicom_index import DicomIndex
-from nnunetv2_raemd.dicom.dicom_seg import require_highdicom
 from nnunetv2_raemd.dicom.empty_namesakes import without_empty_namesakes
 from nnunetv2_raemd.dicom.index_entries import CtInstance, Delineation, Unreadable
 from nnunetv2_raemd.dicom.mask_source import MaskSource
 from nnunetv2_raemd.dicom.series_matching import DamagedSeriesError, SeriesMatch, match_series
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.extras import require
 
 
 def find_nsclc_radiomics_cases(
@@ -30,7 +30,7 @@ def find_nsclc_radiomics_cases(
     `excluded` maps patients to the reason for leaving them out.
     """
     if choice.source is MaskSource.SEG:
-        require_highdicom()
+        require("highdicom", extra="dicom", what="reading DICOM SEG")
     delineations = _by_patient(index)
     patients = sorted({*delineations, *(_patient(images[0]) for images in index.ct.values())})
     if not patients and not index.unreadable:
