@@ -113,15 +113,15 @@ class Results:
     false_positives: Annotated[
         float | None,
         typer.Option(
-            help="List lesions by such a confidence that at most so many false ones per scan are expected; "
-            "needs raemd calibrate.",
+            help="List only lesions so confident that at most NUMBER false ones per scan are expected; needs "
+            "raemd calibrate.",
         ),
     ] = None
     sensitivity: Annotated[
         float | None,
         typer.Option(
-            help="Or such that this share of a scan's lesions is expected to be listed, as 0.9; needs raemd "
-            "calibrate.",
+            help="Or list as many as it takes for this share of a scan's lesions to be expected among them, "
+            "as 0.9; needs raemd calibrate.",
         ),
     ] = None
     uncertainty: Annotated[

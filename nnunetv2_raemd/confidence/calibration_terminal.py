@@ -55,15 +55,18 @@ def _print_label(console: Console, label: LabelCalibration, quality: LabelQualit
 
 
 def _sentence(check: SplitCheck) -> str:
-    bound = "at most" if check.kind == "false positives" else "at least"
-    promised = f"{check.kind} {bound} {check.promised:g}"
+    wanted = f"{check.promised:g}"
+    if check.kind == "false positives":
+        promised = f"at most {wanted} false {'positive' if wanted == '1' else 'positives'} per scan"
+    else:
+        promised = f"a sensitivity of at least {wanted}"
     if check.mean is None or check.sd is None or check.n_unreachable > check.n_splits / 2:
         return (
-            f"Operating point, {promised}: cannot be promised with {check.n_unreachable} of {check.n_splits} "
-            "random halves of these cases, by which it was tried"
+            f"Operating point, {promised}: out of reach with {check.n_unreachable} of {check.n_splits} "
+            "random halves of the cases: these are too few, or too few of their lesions are found"
         )
     unreachable = f", {check.n_unreachable} without a threshold" if check.n_unreachable else ""
     return (
-        f"Operating point, {promised}: {check.mean:.3f} ± {check.sd:.3f} on the other half of the cases "
+        f"Operating point, {promised}: {check.mean:.3f} ± {check.sd:.3f} in the other half of the cases "
         f"({check.n_splits} random splits{unreachable})"
     )

@@ -35,6 +35,7 @@ MODELS = [
     ("nnUNetTrainerAttentionUNet", VOLUME),
     ("nnUNetTrainerUNetPlusPlus", IN_PLANE),
     ("nnUNetTrainerUNetPlusPlus", VOLUME),
+    ("nnUNetTrainerSegNet", IN_PLANE),
 ]
 
 
