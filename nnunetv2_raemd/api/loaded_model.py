@@ -13,19 +13,24 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
+from nnunetv2_raemd.api.image_turning import geometry_of, turning_of
 from nnunetv2_raemd.api.scan_result import Prediction
+from nnunetv2_raemd.confidence.rated_lesions import NOTHING_PROMISED
 from nnunetv2_raemd.deployment.exported_model import ExportedModel
 from nnunetv2_raemd.deployment.model_description import FILE_NAME
 from nnunetv2_raemd.deployment.network_backend import Backend
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.nnunet_files.label_set import labels_of
 from nnunetv2_raemd.nnunet_files.segmentation_file import Geometry
 from nnunetv2_raemd.prediction.batch_request import Batch
 from nnunetv2_raemd.prediction.lean_preprocessing import LUNGS_REMARK, VALUES_REMARK, LeanPreprocessing
+from nnunetv2_raemd.prediction.lesion_lists import lister_for
 from nnunetv2_raemd.prediction.pipeline import Processes
 from nnunetv2_raemd.prediction.prediction_batch import predict_batch
 from nnunetv2_raemd.prediction.predictor import WholeScanPredictor
 from nnunetv2_raemd.prediction.segmentation_export import SegmentationExport
 from nnunetv2_raemd.prediction.trained_model import AnyModel, TrainedFolder
+from nnunetv2_raemd.scans.single_image import read_single_image
 
 IN_THIS_PROCESS = Processes(0, 0)
 _IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
@@ -103,6 +108,8 @@ class LoadedModel:
             predictor.label_manager,
             predictor.postprocessor,
         )
+        labels = labels_of(dict(predictor.dataset_json))
+        self._lister = lister_for(predictor.model_folder, labels, NOTHING_PROMISED)
 
     @property
     def labels(self) -> dict[str, Any]:
@@ -149,18 +156,26 @@ class LoadedModel:
     def predict_image(
         self, image: sitk.Image | Sequence[sitk.Image], *, probabilities: bool = False, lungs: bool = False
     ) -> Prediction:
-        """Segment an image of SimpleITK, or one for each channel; otherwise as `predict_array`."""
+        """Segment an image of SimpleITK, or one for each channel; otherwise as `predict_array`.
+
+        CT that is stored in another order of axes than axial slices is turned, as by `raemd predict`, and the
+        result is turned back.
+        """
         images = [image] if isinstance(image, sitk.Image) else list(image)
         if not images or any(one.GetDimension() != 3 for one in images):
             raise UserError("give an image of three dimensions, or one for each channel")
+        if any(one.GetNumberOfComponentsPerPixel() != 1 for one in images):
+            raise UserError("give an image with one number a voxel, or one such image for each channel")
         first = images[0]
         for other in images[1:]:
             if other.GetSize() != first.GetSize() or not np.allclose(other.GetSpacing(), first.GetSpacing()):
                 raise UserError("the images of a scan must have the same size and spacing")
-        z, y, x = first.GetSpacing()[::-1]
-        array = np.stack([sitk.GetArrayFromImage(one) for one in images])
-        geometry = Geometry(array.shape[1:], (z, y, x), first.GetOrigin(), first.GetDirection())
-        return self._predict(array, geometry, probabilities=probabilities, lungs=lungs)
+        reader = str(self.predictor.plans_manager.plans["image_reader_writer"])
+        turning = turning_of(first, reader, self.predictor.dataset_json)
+        turned = images if turning is None else turning.images(images)
+        array = np.stack([sitk.GetArrayFromImage(one) for one in turned])
+        found = self._predict(array, geometry_of(turned[0]), probabilities=probabilities, lungs=lungs)
+        return found if turning is None else turning.back(found, first)
 
     def predict_file(
         self, file: str | Path | Sequence[str | Path], *, probabilities: bool = False, lungs: bool = False
@@ -168,15 +183,10 @@ class LoadedModel:
         """Segment a file that SimpleITK reads, or one for each channel; otherwise as `predict_array`.
 
         Raises:
-            UserError: also if a file cannot be read.
+            UserError: also if a file cannot be read, or is cut off or damaged.
         """
         files = [file] if isinstance(file, str | Path) else list(file)
-        images = []
-        for one in map(Path, files):
-            try:
-                images.append(sitk.ReadImage(str(one)))
-            except RuntimeError as error:
-                raise UserError(f"{one} cannot be read: {str(error).strip().splitlines()[-1]}") from error
+        images = [read_single_image(Path(one)) for one in files]
         return self.predict_image(images, probabilities=probabilities, lungs=lungs)
 
     def predict_folder(
@@ -208,6 +218,7 @@ class LoadedModel:
             predictor.dataset_json,
             tuple(filter(None, map(properties.get, (LUNGS_REMARK, VALUES_REMARK)))),
             image[0],
+            self._lister,
         )
 
 

@@ -22,6 +22,8 @@ from nnunetv2_raemd.prediction.input_cases import (
 )
 from nnunetv2_raemd.prediction.scan_orientation import (
     TURNED_READERS,
+    about_turning,
+    is_ct,
     orientation_of,
     orientation_to_turn_to,
     orientations_of_training,
@@ -78,9 +80,9 @@ def survey_input(batch: Batch, plans: Mapping[str, Any], dataset_json: Mapping[s
         if not lie_on_one_grid(headers):
             found.remarks.append(f"{case.case_id}: its channels differ in origin or direction")
         stored = orientation_of(headers[0]) if expected.reader in TURNED_READERS else None
-        turn_to = orientation_to_turn_to(stored, training, is_ct=_is_ct(dataset_json))
+        turn_to = orientation_to_turn_to(stored, training, is_ct=is_ct(dataset_json))
         if turn_to is not None:
-            found.remarks.append(_about_turning(case, stored, turn_to, training))
+            found.remarks.append(f"{case.case_id}: {about_turning(stored, turn_to, training)}")
         found.usable.append(replace(case, turn_to=turn_to))
     found.problems += images_of_other_formats(batch.source, expected.file_ending)
     if others := other_files(batch.source, all_cases):
@@ -108,21 +110,6 @@ def raise_left_out(problems: Sequence[str]) -> None:
     """Raise a `UserError` that names what was not predicted, if there is anything."""
     if problems:
         raise UserError("not everything could be done:\n" + "\n".join(f"  {problem}" for problem in problems))
-
-
-def _about_turning(case: InputCase, stored: str | None, turn_to: str, training: Counter[str]) -> str:
-    why = (
-        "as the images of the training" if training else "on the assumption that the training's CT were axial"
-    )
-    return (
-        f"{case.case_id}: its axes are stored as {stored}; it is predicted as {turn_to}, {why}, and the "
-        f"segmentation is turned back to {stored}"
-    )
-
-
-def _is_ct(dataset_json: Mapping[str, Any]) -> bool:
-    channels = dataset_json.get("channel_names", dataset_json.get("modality", {}))
-    return str(channels.get("0", "")).upper() == "CT"
 
 
 def _training_orientations(plans: Mapping[str, Any], file_ending: str, reader: str) -> Counter[str]:

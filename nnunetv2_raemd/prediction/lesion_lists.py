@@ -6,6 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from nnunetv2_raemd.confidence.calibration_file import FILE_NAME, load_calibration
 from nnunetv2_raemd.confidence.rated_lesions import LesionRating, Promise, rating_by
@@ -20,6 +23,7 @@ from nnunetv2_raemd.lesions.measured_lesion import MeasuredLesion, ScanLesions
 from nnunetv2_raemd.lesions.scan_files import ScanFiles
 from nnunetv2_raemd.lesions.scan_measurement import measure_scan
 from nnunetv2_raemd.nnunet_files.label_set import LabelSet
+from nnunetv2_raemd.nnunet_files.segmentation_file import Geometry
 
 SUFFIX = ".lesions.json"
 _SHOWN = 20
@@ -72,13 +76,12 @@ class LesionLister:
             segmentation=segmentation,
             lesions=lesions,
             remarks=remarks,
-            unlike_training=self._unlikeness(scan.image),
+            unlike_training=() if scan.image is None else self.unlikeness(*read_hu(scan.image)),
         )
 
-    def _unlikeness(self, image: Path | None) -> tuple[str, ...]:
-        if self.training is None or image is None:
-            return ()
-        return tuple(unlikeness(profile_of(*read_hu(image)), self.training))
+    def unlikeness(self, hu: NDArray[Any], geometry: Geometry) -> tuple[str, ...]:
+        """In what a CT is unlike those of the training; nothing where these are not known."""
+        return () if self.training is None else tuple(unlikeness(profile_of(hu, geometry), self.training))
 
 
 def lister_for(model_folder: Path | None, labels: LabelSet, promise: Promise) -> LesionLister:

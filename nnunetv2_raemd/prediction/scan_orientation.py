@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pickle
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,9 @@ from nnunetv2_raemd.nnunet_files.image_writing import write_whole_image
 
 TURNED_READERS = ("SimpleITKIO", "NibabelIO")
 """nnU-Net's readers that leave the axes as they are stored in the file."""
-AXIAL = "LPS"
+REORIENTING_READERS = ("SimpleITKIOWithReorient", "NibabelIOWithReorient")
+"""Those that turn every image to `REORIENTED`."""
+AXIAL, REORIENTED = "LPS", "RAS"
 _AXIS_OF = {"L": 0, "R": 0, "P": 1, "A": 1, "S": 2, "I": 2}
 _ASKED = 20  # headers of the training
 
@@ -61,6 +63,32 @@ def orientation_to_turn_to(stored: str | None, training: Counter[str], *, is_ct:
     if training:
         return training.most_common(1)[0][0]
     return AXIAL if is_ct and [_AXIS_OF[letter] for letter in stored] != [0, 1, 2] else None
+
+
+def orientation_by_the_model_alone(stored: str, reader: str, dataset_json: Mapping[str, Any]) -> str | None:
+    """As `orientation_to_turn_to`, by what a model says of itself, for images that nnU-Net does not read."""
+    if reader in REORIENTING_READERS:
+        return None if stored == REORIENTED else REORIENTED
+    if reader not in TURNED_READERS:
+        return None
+    return orientation_to_turn_to(stored, Counter(), is_ct=is_ct(dataset_json))
+
+
+def is_ct(dataset_json: Mapping[str, Any]) -> bool:
+    """Whether the first channel of the model's images is CT."""
+    channels = dataset_json.get("channel_names", dataset_json.get("modality", {}))
+    return str(channels.get("0", "")).upper() == "CT"
+
+
+def about_turning(stored: str | None, turn_to: str, training: Counter[str]) -> str:
+    """What is done to a scan, and why."""
+    why = (
+        "as the images of the training" if training else "on the assumption that the training's CT were axial"
+    )
+    return (
+        f"its axes are stored as {stored}; it is predicted as {turn_to}, {why}, and the segmentation is "
+        f"turned back to {stored}"
+    )
 
 
 def turn_file(file: Path, target: Path, orientation: str) -> None:

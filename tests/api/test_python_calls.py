@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +14,22 @@ import pytest
 import SimpleITK as sitk
 import torch
 from nnunet_workspace import noisy_spheres
+from nnunetv2.imageio.simpleitk_reader_writer import SimpleITKIOWithReorient
+from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from small_plans import plan, raemd_arguments
 from tiny_models import source_model, trained_weights
 
 from nnunetv2_raemd.api import LoadedModel, evaluate_folders, load_model
+from nnunetv2_raemd.confidence.calibration import Calibration, LabelCalibration
+from nnunetv2_raemd.confidence.confidence_model import FEATURES, ConfidenceModel
+from nnunetv2_raemd.confidence.unlike_scans import TrainingScans
 from nnunetv2_raemd.deployment.model_description import GraphFormat
 from nnunetv2_raemd.deployment.model_export import ExportOptions, export_model
 from nnunetv2_raemd.deployment.source_model import SourceModel
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.lesions.lesion_list import load_scan
+from nnunetv2_raemd.nnunet_files.label_set import Target
+from nnunetv2_raemd.prediction.batch_request import Batch
 
 SPACING_MM = (2.5, 1.0, 1.0)
 
@@ -88,6 +98,68 @@ def test_array_image_and_file_give_the_same(model: LoadedModel, scan: np.ndarray
     np.testing.assert_allclose((x, y, z), np.add((10, 20, 30), np.multiply(voxel, SPACING_MM)[::-1]))
 
 
+@pytest.mark.parametrize("stored", ["SRA", "PIL"])
+def test_an_image_stored_in_another_order_gives_the_same_and_says_so(
+    model: LoadedModel, scan: np.ndarray, stored: str
+) -> None:
+    """Turned by SimpleITK, and back: not by what is tested."""
+    image = sitk.GetImageFromArray(scan)
+    image.SetSpacing(SPACING_MM[::-1])
+    expected = model.predict_image(image, probabilities=True)
+    found = model.predict_image(sitk.DICOMOrient(image, stored), probabilities=True)
+    back = sitk.DICOMOrient(found.image(), "LPS")
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(back), expected.labels)
+    assert back.GetOrigin() == pytest.approx(image.GetOrigin())
+    assert f"its axes are stored as {stored}; it is predicted as LPS" in found.remarks[0]
+    ours, theirs = found.lesions()[0], expected.lesions()[0]
+    assert (ours.centre_mm, ours.mean_hu) == (pytest.approx(theirs.centre_mm), theirs.mean_hu)
+    assert ours.max_probability == theirs.max_probability
+
+
+def test_images_are_turned_as_nnu_nets_reorienting_readers_do(
+    source: SourceModel, scan: np.ndarray, tmp_path: Path
+) -> None:
+    """What such a model has seen is RAS, however files are stored."""
+    predictor = copy.copy(source.predictor)
+    plans = {**predictor.plans_manager.plans, "image_reader_writer": "SimpleITKIOWithReorient"}
+    predictor.plans_manager, predictor.use_mirroring = PlansManager(plans), False
+    reoriented = LoadedModel(predictor)
+    image = sitk.GetImageFromArray(scan)
+    image.SetSpacing(SPACING_MM[::-1])
+    sitk.WriteImage(image, str(tmp_path / "scan.nii.gz"))
+    read, properties = SimpleITKIOWithReorient().read_images([str(tmp_path / "scan.nii.gz")])
+    found = reoriented.predict_image(image)
+    expected = reoriented.predict_array(read[0], properties["spacing"])
+    assert found.remarks == expected.remarks == ()
+    np.testing.assert_array_equal(found.labels, expected.labels[:, ::-1, ::-1])
+    assert found.labels.any() and not np.array_equal(found.labels, found.labels[:, ::-1, ::-1])
+
+
+def test_a_calibrated_model_gives_the_confidences_of_the_command(
+    source: SourceModel, model: LoadedModel, scan: np.ndarray, tmp_path: Path
+) -> None:
+    assert model.predict_array(scan, SPACING_MM, probabilities=True).lesions()[0].confidence is None
+    n = len(FEATURES)
+    rated = ConfidenceModel((0.0,) * n, (1.0,) * n, (1.0, 0.5, 0.2, 0.3), -1.0, 9, 9)
+    label = LabelCalibration(Target("nodule", (1,)), 1.0, rated, ())
+    training = TrainingScans(9, {"slice_spacing_mm": (1.0, 1.5)}, (-800.0,) * 20, 2000.0)
+    known = replace(source, calibration=Calibration(("0",), (), (label,), training))
+    export_model(known, tmp_path / "model", ExportOptions(GraphFormat.NONE))
+    calibrated = load_model(tmp_path / "model", mirroring=False)
+    image = sitk.GetImageFromArray(scan)
+    image.SetSpacing(SPACING_MM[::-1])
+    (tmp_path / "in").mkdir()
+    sitk.WriteImage(image, str(tmp_path / "in" / "scan_0000.nii.gz"))
+    calibrated.predict_folder(Batch(tmp_path / "in", tmp_path / "out"))
+    listed = load_scan(tmp_path / "out" / "scan.lesions.json")
+    found = calibrated.predict_file(tmp_path / "in" / "scan_0000.nii.gz", probabilities=True)
+    ours = [lesion.confidence for lesion in found.lesions()]
+    assert ours == pytest.approx([lesion.confidence for lesion in listed.lesions], abs=1e-4)
+    assert all(confidence is not None for confidence in ours)
+    assert found.unlike_training() == listed.unlike_training
+    assert any("slice spacing: 2.5 mm" in reason for reason in found.unlike_training())
+
+
 def test_nnu_nets_own_folder_gives_the_same(
     source: SourceModel, model: LoadedModel, scan: np.ndarray, tmp_path: Path
 ) -> None:
@@ -131,7 +203,11 @@ def test_threads_predict_different_scans_at_once(model: LoadedModel) -> None:
         (lambda model, scan: model.predict_array(scan, (1.0, 1.0)), "three positive numbers"),
         (lambda model, scan: model.predict_array(scan, (1.0, 0.0, 1.0)), "three positive numbers"),
         (lambda model, scan: model.predict_array(scan * np.nan, SPACING_MM), "NaN"),
-        (lambda model, scan: model.predict_file("absent.nii.gz"), r"absent\.nii\.gz cannot be read"),
+        (lambda model, scan: model.predict_file("absent.nii.gz"), r"absent\.nii\.gz does not exist"),
+        (
+            lambda model, scan: model.predict_image(sitk.Image([4] * 3, sitk.sitkVectorInt16, 3)),
+            "one number",
+        ),
         (lambda model, scan: model.predict_image(sitk.Image(4, 4, sitk.sitkFloat32)), "three dimensions"),
     ],
 )
@@ -143,6 +219,15 @@ def test_bad_input_is_named(
 ) -> None:
     with pytest.raises(UserError, match=message):
         call(model, scan)
+
+
+def test_a_file_that_is_cut_off_is_refused(model: LoadedModel, scan: np.ndarray, tmp_path: Path) -> None:
+    """SimpleITK reads zeros where the voxels end."""
+    file = tmp_path / "scan.nii"
+    sitk.WriteImage(sitk.GetImageFromArray(scan), str(file))
+    file.write_bytes(file.read_bytes()[:-4000])
+    with pytest.raises(UserError, match=r"scan\.nii"):
+        model.predict_file(file)
 
 
 def test_where_there_is_no_model_it_says_so(tmp_path: Path, exported: Path) -> None:
