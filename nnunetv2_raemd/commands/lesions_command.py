@@ -7,60 +7,20 @@ from typing import Annotated
 
 import typer
 
-from nnunetv2_raemd.commands import nnunet_options as options
+from nnunetv2_raemd.commands.lesions_options import ComparedScans, LesionSource, ManyCases, MeasuredLesions
+from nnunetv2_raemd.commands.shared_options import with_options_of
 from nnunetv2_raemd.counted import counted
 from nnunetv2_raemd.errors import UserError
 
 
+@with_options_of(LesionSource, MeasuredLesions, ComparedScans, ManyCases)
 def lesions(
+    source: LesionSource,
+    measured: MeasuredLesions,
+    scans: ComparedScans,
+    work: ManyCases,
+    *,
     output: Annotated[Path, typer.Option("-o", file_okay=False, help="Folder for the lists.")],
-    source: Annotated[
-        Path | None, typer.Option("-i", help="Folder of segmentations, or a single one.")
-    ] = None,
-    images: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="FOLDER",
-            help="Folder of their CT images (CASE_0000.nii.gz, or named as the segmentations): for mean HU, "
-            "and to align the scans of --compare; for these also the two images themselves.",
-        ),
-    ] = None,
-    labels: Annotated[
-        list[int] | None,
-        typer.Option(
-            "-l",
-            metavar="LABEL...",
-            help="Labels to measure, as in -l 1 2. By default those of the dataset.json in the folder or "
-            "above it, or else all in the files.",
-        ),
-    ] = None,
-    compare: Annotated[
-        tuple[Path, Path] | None,
-        typer.Option(
-            metavar="BEFORE AFTER",
-            help="Instead of -i: two segmentations of one patient, of the earlier scan and of the later one. "
-            "Pairs their lesions.",
-        ),
-    ] = None,
-    luna16: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="LIST",
-            help="Instead of -i: a lesions.json of this command or of raemd predict, to be written as "
-            "luna16.csv, with the columns of LUNA16's annotations and submissions.",
-        ),
-    ] = None,
-    dates: Annotated[
-        tuple[str, str] | None,
-        typer.Option(metavar="DATE DATE", help="Days of the two scans, as 2024-03-18, for doubling times."),
-    ] = None,
-    days: Annotated[float | None, typer.Option(help="Or the number of days between them.")] = None,
-    aligned: Annotated[
-        bool,
-        typer.Option("--aligned", help="The two scans lie in the same coordinates: do not register them."),
-    ] = False,
-    workers: options.Workers = options.DEFAULT_WORKERS,
-    scheduler: options.SchedulerAddress = None,
 ) -> None:
     """List the lesions of segmentations: place, volume, diameters, HU, slices. No reference is needed.
 
@@ -73,43 +33,30 @@ def lesions(
 
     With --luna16, a list is written in LUNA16's form: luna16.csv.
     """
-    if luna16 is not None and source is None and compare is None:
-        raise typer.Exit(_as_luna16(luna16, output))
-    if compare is not None and source is None and luna16 is None:
-        days = _days(dates, days)
-        raise typer.Exit(_compare(compare, images or [], labels, days=days, aligned=aligned, output=output))
-    if source is None or compare is not None or luna16 is not None:
-        raise UserError("give either -i SEGMENTATIONS, --compare BEFORE AFTER or --luna16 LIST")
-    if dates or days is not None or aligned:
-        raise UserError("--dates, --days and --aligned are for --compare")
-    raise typer.Exit(
-        _measure(source, images or [], labels, workers=workers, scheduler=scheduler, output=output)
-    )
+    source.check()
+    if source.compare is not None:
+        raise typer.Exit(_compare(source.compare, measured, scans, output))
+    scans.check_unused()
+    if source.luna16 is not None:
+        raise typer.Exit(_as_luna16(source.luna16, output))
+    assert source.source is not None
+    raise typer.Exit(_measure(source.source, measured, work, output))
 
 
-def _measure(
-    source: Path,
-    images: list[Path],
-    labels: list[int] | None,
-    *,
-    workers: int,
-    scheduler: str | None,
-    output: Path,
-) -> int:
+def _measure(source: Path, measured: MeasuredLesions, work: ManyCases, output: Path) -> int:
     from nnunetv2_raemd.execution.backend_choice import backend_for
     from nnunetv2_raemd.lesions.lesion_list import write_lesion_lists
     from nnunetv2_raemd.lesions.lesions_terminal import print_lesion_lists
     from nnunetv2_raemd.lesions.measured_batch import measure_all
     from nnunetv2_raemd.lesions.scan_files import find_material
 
+    images = [folder.absolute() for folder in measured.images or ()]
     if len(images) > 1:
         raise UserError("--images: give one folder")
-    material = find_material(
-        source.absolute(), images=images[0].absolute() if images else None, labels=labels
-    )
-    scans, failed = measure_all(material, backend=backend_for(scheduler, workers))
-    write_lesion_lists(scans, failed, output)
-    return print_lesion_lists(scans, failed, output)
+    material = find_material(source.absolute(), images=images[0] if images else None, labels=measured.labels)
+    found, failed = measure_all(material, backend=backend_for(work.scheduler, work.workers))
+    write_lesion_lists(found, failed, output)
+    return print_lesion_lists(found, failed, output)
 
 
 def _as_luna16(file: Path, output: Path) -> int:
@@ -125,29 +72,18 @@ def _as_luna16(file: Path, output: Path) -> int:
 
 
 def _compare(
-    segmentations: tuple[Path, Path],
-    images: list[Path],
-    labels: list[int] | None,
-    *,
-    days: float | None,
-    aligned: bool,
-    output: Path,
+    segmentations: tuple[Path, Path], measured: MeasuredLesions, scans: ComparedScans, output: Path
 ) -> int:
     from nnunetv2_raemd.lesions.comparison_files import print_comparison, write_comparison
     from nnunetv2_raemd.lesions.scan_comparison import compare, images_of
 
-    if not images and not aligned:
+    days = scans.days_between()
+    if not measured.images and not scans.aligned:
         raise UserError(
             "--compare aligns the scans by their CT images: give these with --images, or say --aligned if "
             "the scans lie in the same coordinates already"
         )
-    pair = images_of(segmentations, images) if images else None
-    found = compare(segmentations, pair, aligned=aligned, labels=labels, days=days)
+    pair = images_of(segmentations, measured.images) if measured.images else None
+    found = compare(segmentations, pair, aligned=scans.aligned, labels=measured.labels, days=days)
     write_comparison(found, output)
     return print_comparison(found, output)
-
-
-def _days(dates: tuple[str, str] | None, days: float | None) -> float | None:
-    from nnunetv2_raemd.lesions.scan_comparison import days_between
-
-    return days_between(dates, days)

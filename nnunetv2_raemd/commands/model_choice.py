@@ -31,13 +31,11 @@ class ModelChoice:
     """What names a model, as far as it was given; each field is an option of the command line."""
 
     dataset: options.OptionalDataset = None
-    configuration: Annotated[
-        str | None, typer.Option("-c", metavar="CONFIGURATION", help="nnU-Net configuration, such as 2d.")
-    ] = None
+    configuration: options.OptionalConfiguration = None
     trainer: options.Trainer = options.DEFAULT_TRAINER
     plans: options.Plans = options.DEFAULT_PLANS
     folds: options.Folds = None
-    checkpoint: Annotated[str, typer.Option("-chk", help="Checkpoint to use.")] = "checkpoint_final.pth"
+    checkpoint: options.Checkpoint = options.DEFAULT_CHECKPOINT
     folder: Annotated[
         Path | None,
         typer.Option(

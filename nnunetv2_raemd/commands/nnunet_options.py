@@ -11,6 +11,7 @@ import typer
 DEFAULT_CONFIGURATION = "2d"
 DEFAULT_PLANS = "nnUNetPlans"
 DEFAULT_TRAINER = "nnUNetTrainerRAEMD"
+DEFAULT_CHECKPOINT = "checkpoint_final.pth"
 DEFAULT_WORKERS = min(4, os.cpu_count() or 1)
 
 
@@ -23,10 +24,11 @@ _dataset = typer.Option("--dataset", "-d", metavar="DATASET", help="Number or na
 Dataset = Annotated[str, _dataset]
 OptionalDataset = Annotated[str | None, _dataset]
 
-Configuration = Annotated[
-    str, typer.Option("-c", metavar="CONFIGURATION", help="nnU-Net configuration, such as 2d.")
-]
+_configuration = typer.Option("-c", metavar="CONFIGURATION", help="nnU-Net configuration, such as 2d.")
+Configuration = Annotated[str, _configuration]
+OptionalConfiguration = Annotated[str | None, _configuration]
 Plans = Annotated[str, typer.Option("-p", metavar="PLANS", help="Plans identifier.")]
+Checkpoint = Annotated[str, typer.Option("-chk", help="Checkpoint to use.")]
 Trainer = Annotated[str, typer.Option("-tr", metavar="TRAINER", help="Trainer of the model.")]
 
 _trainers = typer.Option(

@@ -21,7 +21,9 @@ def study(
     trainers: options.OptionalTrainers = None,
     folds: options.Folds = None,
     plans: options.Plans = options.DEFAULT_PLANS,
-    device: Annotated[str, typer.Option("-device", help="cuda, cpu or mps, as for nnUNetv2_train.")] = "cuda",
+    device: Annotated[
+        str, typer.Option("-device", "--device", help="cuda, cpu or mps, as for nnUNetv2_train.")
+    ] = "cuda",
     npz: Annotated[
         bool, typer.Option("--npz", help="Also save probabilities of the validation cases, for FROC curves.")
     ] = False,
