@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,19 +33,36 @@ class Patience(nnUNetTrainerRAEMD):
     recipe = Recipe(smoothing=0.25, schedule_patience=1, stop_patience=3)
 
 
-def in_two_processes(work: Callable[..., Any], folder: Path, *arguments: Any) -> list[Any]:
-    """What `work(rank, *arguments)` returns on each rank."""
+@dataclass(frozen=True)
+class Rank:
+    """What one of the processes brings back."""
+
+    decisions: list[tuple[Any, ...]]
+    leaves_the_checkpoint: bool
+    weights: dict[str, Tensor]
+
+
+@pytest.fixture(scope="module")
+def ranks(workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> list[Rank]:
+    """All that is tried in two processes, in one go: most of the time they import torch."""
+    folder = tmp_path_factory.mktemp("ddp")
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
-    spawn(run_rank, (port, folder, work, *arguments), nprocs=N_RANKS)
+    elsewhere = replace(workspace, results=folder / "results")
+    spawn(run_rank, (port, folder, elsewhere), nprocs=N_RANKS)
     return [torch.load(folder / f"rank_{rank}.pt", weights_only=False) for rank in range(N_RANKS)]
 
 
-def run_rank(rank: int, port: int, folder: Path, work: Callable[..., Any], *arguments: Any) -> None:
+def run_rank(rank: int, port: int, folder: Path, workspace: Workspace) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"tcp://localhost:{port}", rank=rank, world_size=N_RANKS)
-    torch.save(work(rank, *arguments), folder / f"rank_{rank}.pt")
+    found = Rank(
+        decide_on_rank(rank, workspace),
+        save_on_rank(rank, workspace, folder / "checkpoint_latest.pth"),
+        step_on_rank(rank),
+    )
+    torch.save(found, folder / f"rank_{rank}.pt")
     dist.destroy_process_group()
 
 
@@ -95,11 +111,11 @@ def decide_on_rank(rank: int, workspace: Workspace) -> list[tuple[Any, ...]]:
 
 
 def test_all_ranks_decide_alike(
-    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ranks: list[Rank], workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And as one process would that sees the batches of both."""
     elsewhere = replace(workspace, results=tmp_path / "results")
-    first, second = in_two_processes(decide_on_rank, tmp_path, elsewhere)
+    first, second = (rank.decisions for rank in ranks)
     assert first == second
     for name in elsewhere.variables():
         monkeypatch.setenv(name, "")  # to be restored after `make_trainer`
@@ -122,12 +138,8 @@ def save_on_rank(rank: int, workspace: Workspace, file: Path) -> bool:
     return not list(file.parent.glob(f"*{file.stem}*")) and not list(file.parent.glob(".unfinished*"))
 
 
-def test_other_ranks_leave_the_checkpoint_to_rank_0(workspace: Workspace, tmp_path: Path) -> None:
-    elsewhere = replace(workspace, results=tmp_path / "results")
-    assert in_two_processes(save_on_rank, tmp_path, elsewhere, tmp_path / "checkpoint_latest.pth") == [
-        True,
-        True,
-    ]
+def test_other_ranks_leave_the_checkpoint_to_rank_0(ranks: list[Rank]) -> None:
+    assert [rank.leaves_the_checkpoint for rank in ranks] == [True, True]
 
 
 # --- the network -------------------------------------------------------------------------------------------
@@ -166,9 +178,9 @@ def step_on_rank(rank: int) -> dict[str, Tensor]:
     return step(network, sequences()[rank : rank + 1])
 
 
-def test_a_step_of_two_processes_is_that_of_one(tmp_path: Path) -> None:
+def test_a_step_of_two_processes_is_that_of_one(ranks: list[Rank]) -> None:
     """Every head and every part takes part in the gradient, or DDP would fail or the ranks drift apart."""
-    first, second = in_two_processes(step_on_rank, tmp_path)
+    first, second = (rank.weights for rank in ranks)
     alone = step(make_network(seed=0), sequences())
     before = make_network(seed=0).state_dict()
     assert first.keys() == second.keys() == alone.keys()
