@@ -25,10 +25,9 @@ def refer_to(
     from onnx import TensorProto  # noqa: PLC0415 - an extra
 
     for initializer in graph.graph.initializer:
-        name = initializer.name.removeprefix(PREFIX)
-        if not initializer.name.startswith(PREFIX):
+        if not _is_weight(initializer):
             continue
-        offset, length = offsets[name]
+        offset, length = offsets[initializer.name.removeprefix(PREFIX)]
         del initializer.external_data[:]
         for key, value in (("location", str(weights_file)), ("offset", str(offset)), ("length", str(length))):
             initializer.external_data.add(key=key, value=value)
@@ -63,7 +62,7 @@ def with_weights(graph: onnx.ModelProto, weights: Weights) -> bytes:
     filled = ModelProto()
     filled.CopyFrom(graph)
     for initializer in filled.graph.initializer:
-        if initializer.name.startswith(PREFIX):
+        if _is_weight(initializer):
             _fill(initializer, weights)
         elif initializer.data_location == TensorProto.EXTERNAL:
             raise UserError(
@@ -71,6 +70,12 @@ def with_weights(graph: onnx.ModelProto, weights: Weights) -> bytes:
             )
     content: bytes = filled.SerializeToString()
     return content
+
+
+def _is_weight(initializer: Any) -> bool:
+    """By its name, and as it has no values; constants of the code are named after their module, too."""
+    values = ("raw_data", "float_data", "double_data", "int32_data", "int64_data", "uint64_data")
+    return initializer.name.startswith(PREFIX) and not any(len(getattr(initializer, v)) for v in values)
 
 
 def _fill(initializer: Any, weights: Weights) -> None:

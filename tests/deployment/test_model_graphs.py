@@ -96,3 +96,34 @@ def test_equal_weights_stay_apart_in_the_graph() -> None:
     network = graphs.network(Backend.ONNXRUNTIME, source.weights_of("0"), described(source, ()))
     block = torch.randn(1, N_SLICES, 16, 16)
     assert compare(source.network_of("0"), network, [block]).is_equal
+
+
+class WithConstants(torch.nn.Module):
+    """Constants in the code of a part: the exporter names them after it, as it names weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = Scaled()
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        scaled: torch.Tensor = self.inner(images)
+        return scaled
+
+
+class Scaled(torch.nn.Conv2d):
+    def __init__(self) -> None:
+        super().__init__(1, 2, 1)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return super().forward(images) * torch.tensor([[[2.0]], [[3.0]]])
+
+
+def test_constants_of_the_code_are_not_taken_for_weights() -> None:
+    source = source_model(nnunet_plan((16, 24)), trainers_network=lambda *_: WithConstants())
+    graphs = export_graphs(source)
+    names = [initializer.name for initializer in graphs.graphs["network"].graph.initializer]
+    assert any("lifted" in name for name in names)
+    image = torch.randn(1, 16, 24)
+    for backend in (Backend.ONNXRUNTIME, Backend.OPENVINO):
+        network = graphs.network(backend, source.weights_of("0"), described(source, ()))
+        assert compare(source.network_of("0"), network, [image]).largest_difference < 1e-4
