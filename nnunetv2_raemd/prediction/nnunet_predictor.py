@@ -26,11 +26,6 @@ class AnyNetworkPredictor(WholeScanPredictor, nnUNetPredictor):
         if not self.fold_networks:
             self.fold_networks = [self._network_with(weights) for weights in self.list_of_parameters]
 
-    @property
-    def n_folds(self) -> int:
-        """Whose predictions are averaged."""
-        return len(self.fold_networks or self.list_of_parameters)
-
     def first_network(self) -> nn.Module:
         """A copy, where one network takes the weights of the folds in turn."""
         if self.fold_networks:

@@ -27,11 +27,6 @@ from nnunetv2_raemd.whole_files import write_json
 Elsewhere = Callable[[Sequence[InputCase]], Sequence[Failed]]
 """Predicts cases on other machines, and returns those that failed."""
 
-ABOUT_FOLDS = (
-    "Note: --sensitivity was calibrated on predictions of single folds. The mean of {} folds has fewer "
-    "lesions, real ones too; -f with one fold predicts as was calibrated"
-)
-
 
 def predict_batch(
     predictor: WholeScanPredictor,
@@ -79,8 +74,6 @@ def run_batch(
     work = case_work(predictor, batch)
     if work.postprocessor is not None:
         print(f"Post-processing of the model: {work.postprocessor.steps()}")
-    if batch.promise.sensitivity is not None and predictor.n_folds > 1:
-        print(ABOUT_FOLDS.format(predictor.n_folds))
     n_written, failed = 0, list[Failed]()
     if found.usable:
         _prepare(predictor, batch, processes)

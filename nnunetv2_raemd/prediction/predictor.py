@@ -90,11 +90,6 @@ class WholeScanPredictor:
         threads may use it at once.
         """
 
-    @property
-    def n_folds(self) -> int:
-        """Whose predictions are averaged."""
-        return len(self.fold_networks) or 1
-
     def first_network(self) -> nn.Module:
         """That of the first fold, with its weights."""
         network: nn.Module = self._networks()[0]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from nnunetv2_raemd.confidence.rated_lesions import Promise
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.execution.case_batch import Failed
 from nnunetv2_raemd.prediction import prediction_batch as room
@@ -37,7 +35,6 @@ class Predictor:
         self.verbose_preprocessing = False
         self.model_folder: Path | None = None
         self.postprocessor = None
-        self.n_folds = 1
         self.plans = {"plans_name": "somePlans", "image_reader_writer": "SimpleITKIO"}
 
 
@@ -173,17 +170,3 @@ def test_a_cascade_needs_its_previous_stage_and_only_a_cascade(batch: Batch, tmp
         predict(Predictor("3d_lowres"), with_previous, PROCESSES)
     assert Notes.predicted == ["c"]
     assert Notes.work.previous_stage == tmp_path
-
-
-@pytest.mark.parametrize("n_folds", [1, 3])
-def test_that_several_folds_find_less_is_said_where_a_sensitivity_is_asked_for(
-    batch: Batch,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    n_folds: int,
-) -> None:
-    monkeypatch.setattr(room, "_lister", lambda *_: None)  # which rests on a calibration
-    predictor = Predictor()
-    predictor.n_folds = n_folds
-    predict(predictor, replace(without_broken(batch), promise=Promise(sensitivity=0.8)), PROCESSES)
-    assert ("calibrated on predictions of single folds" in capsys.readouterr().out) == (n_folds > 1)
