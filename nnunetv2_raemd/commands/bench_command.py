@@ -26,7 +26,7 @@ def bench(networks: TimedNetworks, sizes: NetworkSizes, backends: TimedBackends,
     All train and predict in turns in one process on equally many slices, as nnU-Net does on that device (AMP
     and compiled on CUDA). Ratios are taken round by round. nnU-Net needs no folders for this.
     """
-    backends.check()
+    backends.check(networks, files)
     with Console(stderr=True).status("Loading torch and nnU-Net (a few seconds)") as status:
         from nnunetv2_raemd.bench.machine import use_device
         from nnunetv2_raemd.bench.session import Session

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nnunetv2_raemd.commands.unused_options import refuse_unused
+
 if TYPE_CHECKING:
     from nnunetv2_raemd.bench.sizes import Sizes
 
@@ -97,10 +99,15 @@ class TimedBackends:
         ),
     ] = None
 
-    def check(self) -> None:
-        """Raise a `typer.BadParameter` where a scan is given for nothing."""
-        if self.scan is not None and not self.backends:
-            raise typer.BadParameter("--scan is predicted by every backend: give --backends")
+    def check(self, networks: TimedNetworks, files: BenchFiles) -> None:
+        """Raise an error where an option of the one comparison is given for the other."""
+        if not self.backends:
+            if self.scan is not None:
+                raise typer.BadParameter("--scan is predicted by every backend: give --backends")
+            return
+        reason = "is for the comparison of networks, not for --backends"
+        refuse_unused(networks, reason, "peers", "whole_scan", "scaling")
+        refuse_unused(files, reason, "plot")
 
 
 @dataclass(frozen=True)

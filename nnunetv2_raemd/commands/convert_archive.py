@@ -23,6 +23,7 @@ def convert_archive(archive: Archive, chosen: ConvertOptions, *, name: str) -> N
     from nnunetv2_raemd.dataset_conversion.dataset_folder import dataset_folder
     from nnunetv2_raemd.dataset_conversion.dataset_writing import conversion_terminal
 
+    chosen.check()
     folder = dataset_folder(chosen.dataset_id, name)
     options = _run_options(chosen)
     options.backend.check()

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from nnunetv2_raemd.commands import nnunet_options as options
+from nnunetv2_raemd.commands.unused_options import refuse_unused
 from nnunetv2_raemd.dataset_conversion.dataset_choices import Channel, Splitting
 
 DatasetName = Annotated[str, typer.Option(help="Name of the dataset after its number.")]
@@ -94,6 +95,13 @@ class ConvertOptions:
             "By default mapping_DatasetXXX_NAME.csv beside the dataset folder.",
         ),
     ] = None
+
+    def check(self) -> None:
+        """Raise a `UserError` where an option of another split is given."""
+        if self.split is not Splitting.FOLDS:
+            refuse_unused(self, "is for --split folds", "folds")
+        if self.split is Splitting.SUBSETS:
+            refuse_unused(self, "has no effect on LUNA16's own subsets", "seed")
 
 
 def _without_subsets(value: str) -> Splitting:

@@ -11,6 +11,7 @@ import typer
 from nnunetv2_raemd.commands import nnunet_options as options
 from nnunetv2_raemd.commands.evaluation_input import CrossValidationInput, FolderInput, chosen_input
 from nnunetv2_raemd.commands.shared_options import with_options_of
+from nnunetv2_raemd.commands.unused_options import refuse_unused
 from nnunetv2_raemd.evaluation.froc_choices import CandidateScore, HitRule
 
 if TYPE_CHECKING:
@@ -55,9 +56,15 @@ class Measures:
     ] = HitRule.CENTRE
 
     def options(self) -> EvaluationOptions:
-        """As the evaluation takes them."""
+        """As the evaluation takes them.
+
+        Raises:
+            UserError: if there are some of the FROC, and no FROC.
+        """
         from nnunetv2_raemd.evaluation.evaluation_options import EvaluationOptions
 
+        if not self.froc:
+            refuse_unused(self, "is for --froc", "candidate_threshold", "candidate_score", "hit_rule")
         return EvaluationOptions(
             self.min_lesion_overlap,
             self.froc,
@@ -93,11 +100,12 @@ def evaluate(
     """
     from nnunetv2_raemd.evaluation.evaluation_terminal import evaluate_and_report
 
-    material = chosen_input(models, folders).material()
+    chosen, measured = chosen_input(models, folders), measures.options()
+    material = chosen.material()
     raise typer.Exit(
         evaluate_and_report(
             material,
-            measures.options(),
+            measured,
             folder=output or material.output,
             against=measures.against,
             workers=workers,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nnunetv2_raemd.commands import nnunet_options as options
+from nnunetv2_raemd.commands.unused_options import refuse_unused
 from nnunetv2_raemd.errors import UserError
 
 if TYPE_CHECKING:
@@ -98,12 +99,14 @@ def chosen_input(models: CrossValidationInput, folders: FolderInput) -> CrossVal
     """The one of the two that was given, as a whole.
 
     Raises:
-        UserError: if parts are missing or both were given.
+        UserError: if parts are missing, both were given, or an option of the other.
     """
     from_models = (models.dataset is not None, bool(models.trainers))
     from_folders = (folders.prediction is not None, folders.reference is not None)
     if all(from_models) and not any(from_folders):
+        refuse_unused(folders, "is for -i and -ref", "dataset_json", "labels", "ignore_label")
         return models
     if all(from_folders) and not any(from_models):
+        refuse_unused(models, "is for -d and -tr", "configuration", "plans", "folds")
         return folders
     raise UserError("give either -d and -tr for nnU-Net's cross-validation, or -i and -ref for two folders")

@@ -10,6 +10,7 @@ import typer
 
 from nnunetv2_raemd.commands import nnunet_options as options
 from nnunetv2_raemd.commands.model_choice import ALL_FOLDS
+from nnunetv2_raemd.commands.unused_options import refuse_unused
 
 if TYPE_CHECKING:
     from nnunetv2_raemd.deployment.model_export import ExportOptions
@@ -88,6 +89,8 @@ class Exported:
         from nnunetv2_raemd.deployment.model_description import GraphFormat, precision_of
         from nnunetv2_raemd.deployment.model_export import ExportOptions, check_options
 
+        if not self.int8:
+            refuse_unused(self, "is for --int8", "n_calibration")
         default = Format.OPENVINO if self.int8 or self.bf16 else Format.ONNX
         chosen = ExportOptions(
             GraphFormat((self.graph_format or default).value),

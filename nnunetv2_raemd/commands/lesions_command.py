@@ -9,6 +9,7 @@ import typer
 
 from nnunetv2_raemd.commands.lesions_options import ComparedScans, LesionSource, ManyCases, MeasuredLesions
 from nnunetv2_raemd.commands.shared_options import with_options_of
+from nnunetv2_raemd.commands.unused_options import refuse_unused
 from nnunetv2_raemd.counted import counted
 from nnunetv2_raemd.errors import UserError
 
@@ -38,6 +39,7 @@ def lesions(
         raise typer.Exit(_compare(source.compare, measured, scans, output))
     scans.check_unused()
     if source.luna16 is not None:
+        refuse_unused(measured, "is for segmentations, not for --luna16", "images", "labels")
         raise typer.Exit(_as_luna16(source.luna16, output))
     assert source.source is not None
     raise typer.Exit(_measure(source.source, measured, work, output))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nnunetv2_raemd.commands import nnunet_options as options
+from nnunetv2_raemd.commands.unused_options import refuse_unused
 from nnunetv2_raemd.dataset_conversion.archives.luna16.luna16_choices import LunaMasks, LungUse, Uncertain
 from nnunetv2_raemd.errors import UserError
 
@@ -62,8 +63,9 @@ class NoduleMasks:
 
     def check(self) -> None:
         """Raise a `UserError` where an option has no effect."""
-        if self.xml is not None and self.masks is LunaMasks.SPHERE:
-            raise UserError("--xml says where the contours are; --masks sphere does not use them")
+        if self.masks is LunaMasks.SPHERE:
+            of_contours = ("xml", "consensus", "min_readers", "uncertain", "keep_failing")
+            refuse_unused(self, "is about contours, which --masks sphere does not use", *of_contours)
 
     def kind(self, archive: Path) -> MaskKind:
         """As the conversion takes it; XML files beside the scans are found by themselves."""
@@ -107,6 +109,8 @@ class Lungs:
             raise UserError(
                 "--lungs-dir says where the lung masks are; say what to do with them with --lungs"
             )
+        if self.lungs is not LungUse.CROP:
+            refuse_unused(self, "is for --lungs crop", "lungs_margin")
 
     def choice(self) -> LungChoice | None:
         """As the conversion takes it."""

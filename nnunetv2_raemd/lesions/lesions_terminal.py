@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from nnunetv2_raemd.counted import counted
 from nnunetv2_raemd.execution.case_batch import Failed
 from nnunetv2_raemd.lesions.lesion_list import CSV_NAME, JSON_NAME
 from nnunetv2_raemd.lesions.measured_lesion import ScanLesions
@@ -24,7 +25,8 @@ def print_lesion_lists(scans: Sequence[ScanLesions], failed: Sequence[Failed], f
     console = Console(highlight=False, soft_wrap=True)
     n_lesions = sum(len(scan.lesions) for scan in scans)
     n_without = sum(not scan.lesions for scan in scans)
-    console.print(f"{n_lesions} lesions in {len(scans)} scans, {n_without} of them without any")
+    without = f", {n_without} of them without any" if n_without else ""
+    console.print(f"{counted(n_lesions, 'lesion')} in {counted(len(scans), 'scan')}{without}")
     problems = [f"{scan.case_id}: {scan.reason}" for scan in failed]
     problems += [f"{scan.case_id}: {remark}" for scan in scans for remark in scan.remarks]
     for line in problems[:_SHOWN]:

@@ -152,7 +152,10 @@ def test_options_that_do_not_go_together(
     assert raemd(*options, "--masks", "sphere") == 1
     assert raemd(*options) == 1
     err = capsys.readouterr().err
-    assert "--masks sphere does not use them" in err and "no LIDC XML file of a CT series" in err
+    assert (
+        "--xml is about contours, which --masks sphere does not use" in err
+        and "no LIDC XML file of a CT series" in err
+    )
     assert raemd(*options, "--consensus", "1.2") == 2 and raemd(*options, "--min-readers", "0") == 2
 
 

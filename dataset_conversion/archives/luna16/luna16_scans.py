@@ -125,7 +125,9 @@ def find_luna16_cases(folder: Path, kind: MaskKind, *, annotations: Path | None 
             cases.append(Luna16Scan(uid, found[0], masks.masks[uid]))
     absent = len(set(nodules).difference(headers))
     negative = sum(not case.mask.nodules for case in cases)
-    remarks = [f"{negative} of {len(cases)} scans have no annotation (negative cases)", *masks.remarks]
+    remarks = list(masks.remarks)
+    if negative:
+        remarks.insert(0, f"{negative} of {len(cases)} scans have no annotation (negative cases)")
     remarks += [
         f"{copy} is a copy of the header of {uid} and was passed over" for copy, uid in copies.items()
     ]
