@@ -98,14 +98,12 @@ class SourceSeries:
         return tuple(of_file.values())
 
 
-def check_has_ties(series: CtSeries | None) -> None:
+def check_has_ties(series: CtSeries) -> None:
     """That its images have what ties an object to a series, by their index.
 
     Raises:
-        UserError: where there is no series, or an image lacks the UID of its study or frame of reference.
+        UserError: where an image lacks the UID of its study or frame of reference.
     """
-    if series is None:
-        raise UserError("it is not DICOM, and DICOM objects need a series to refer to")
     for image in series.slices:
         ties = (image.study_uid, image.frame_of_reference_uid)
         for keyword, uid in zip(_TIES, ties, strict=True):

@@ -90,6 +90,10 @@ class ScanRun:
         """Before a prediction is waited for that no object can be made of."""
         if not self.request.kinds:
             return
+        if series is None:
+            raise UserError(
+                f"{self.request.source} is not DICOM: leave out --dicom, whose objects refer to it"
+            )
         try:
             check_has_ties(series)
         except UserError as error:

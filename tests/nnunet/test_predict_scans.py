@@ -99,6 +99,7 @@ def test_a_zip_file_and_a_single_image(workspace: Workspace, raemd_model: Path, 
     [
         (["-i", "other"], "holds no CT image among 1 file: 1 not DICOM"),
         (["-i", "images", "--dicom", "seg"], "--dicom and --series are for DICOM"),
+        (["-i", "images/a_0000.nii.gz", "--dicom", "sr"], "a_0000.nii.gz is not DICOM"),
         (["-i", "other", "--dicom", "sr", "--store", "https://me:secret@h/x"], "RAEMD_DICOMWEB_USER"),
     ],
 )
