@@ -98,7 +98,7 @@ def _predict(
         failed = list(elsewhere(cases))
         return len(cases) - len(failed), failed
     workers = processes.for_cases(len(cases))
-    pipeline = Pipeline(work, lambda image: result_of(predictor, work, image), workers)
+    pipeline = Pipeline(work, lambda image: result_of(predictor.with_lines(), work, image), workers)
     pipeline.run(cases)
     return pipeline.n_written, pipeline.failed
 

@@ -49,6 +49,7 @@ class WholeScanPredictor:
         model_folder: where the model lies, set by `load_model`; beside its folds there may be a calibration.
         postprocessor: what an exported model does to its segmentations.
         spread: is shown each pass, if there is one.
+        prints_tenths: whether a line is printed each tenth of a scan where no bar is shown.
     """
 
     plans_manager: PlansManager
@@ -63,6 +64,7 @@ class WholeScanPredictor:
     model_folder: Path | None = None
     postprocessor: Postprocessor | None = None
     spread: PassSpread | None = None
+    prints_tenths: bool = False
 
     def __init__(  # noqa: PLR0913 - nnU-Net's
         self,
@@ -145,7 +147,7 @@ class WholeScanPredictor:
         windows = list(slice_windows(n_slices, patch_size[0], step=self.tile_step_size))
         tiles, flips = list(self._weighted_tiles(size, patch_size[1:])), list(self._flips())
         passes = list(itertools.product(networks, tiles, flips))
-        with slice_progress(len(passes) * n_slices, as_bar=self.allow_tqdm) as advance:
+        with slice_progress(len(passes) * n_slices, bar=self.allow_tqdm, lines=self.prints_tenths) as advance:
             for network, (tile, weight), axes in passes:
                 share = (weight / (len(flips) * len(networks))).to(results_device)
                 column = Column(padded[_region(tile)], axes)
@@ -163,6 +165,12 @@ class WholeScanPredictor:
         """The same model for parts of scans (`fits_tiles`); the networks are shared."""
         other = copy.copy(self)
         other.fits_tiles = True
+        return other
+
+    def with_lines(self) -> WholeScanPredictor:
+        """The same model for commands, whose logs get lines in the place of a bar."""
+        other = copy.copy(self)
+        other.prints_tenths = True
         return other
 
     def _window_size(self, shape: Sequence[int]) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""How far the prediction of one scan is: a bar, or a line each tenth for logs."""
+"""How far the prediction of one scan is: a bar, a line each tenth for logs, or nothing."""
 
 from __future__ import annotations
 
@@ -13,13 +13,21 @@ _LINES_APART_S = 1.0  # of a scan that takes seconds, not every tenth is news
 
 
 @contextmanager
-def slice_progress(total: int, *, as_bar: bool) -> Iterator[Callable[[int], object]]:
-    """To be called with the number of slices that were done since; `total` counts every pass over a slice."""
-    if not as_bar:
-        yield TenthLines(total)
+def slice_progress(total: int, *, bar: bool, lines: bool) -> Iterator[Callable[[int], object]]:
+    """To be called with the number of slices that were done since; `total` counts every pass over a slice.
+
+    Args:
+        bar: whether to show a bar; if not, `lines` says whether to print a line each tenth.
+    """
+    if not bar:
+        yield TenthLines(total) if lines else _nothing
         return
-    with tqdm(total=total, unit="slice") as bar:
-        yield bar.update
+    with tqdm(total=total, unit="slice") as shown:
+        yield shown.update
+
+
+def _nothing(_n_slices: int) -> None:
+    """Programs that predict, and commands that verify, have output of their own."""
 
 
 class TenthLines:

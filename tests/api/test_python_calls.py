@@ -81,6 +81,18 @@ def test_an_array_gives_labels_probabilities_and_the_lesion(model: LoadedModel, 
     assert largest.mean_hu > -400  # the sphere is 800 HU above its surroundings
 
 
+def test_a_prediction_prints_nothing(
+    model: LoadedModel,
+    scan: np.ndarray,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However long it takes."""
+    monkeypatch.setattr("nnunetv2_raemd.prediction.slice_progress._LINES_APART_S", 0.0)
+    model.predict_array(scan, SPACING_MM)
+    assert capfd.readouterr().out == ""
+
+
 def test_array_image_and_file_give_the_same(model: LoadedModel, scan: np.ndarray, tmp_path: Path) -> None:
     image = sitk.GetImageFromArray(scan)
     image.SetSpacing(SPACING_MM[::-1])

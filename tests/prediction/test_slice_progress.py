@@ -23,12 +23,22 @@ def test_lines_are_a_second_apart(capsys: pytest.CaptureFixture[str], seconds: f
 
 
 def test_what_takes_no_time_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    with slice_progress(10, as_bar=False) as advance:
+    with slice_progress(10, bar=False, lines=True) as advance:
         advance(10)
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.parametrize(("lines", "shown"), [(True, "  100 %\n"), (False, "")])
+def test_programs_get_no_lines(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, lines: bool, shown: str
+) -> None:
+    monkeypatch.setattr("nnunetv2_raemd.prediction.slice_progress._LINES_APART_S", 0.0)
+    with slice_progress(10, bar=False, lines=lines) as advance:
+        advance(10)
+    assert capsys.readouterr().out == shown
+
+
 def test_a_bar(capsys: pytest.CaptureFixture[str]) -> None:
-    with slice_progress(10, as_bar=True) as advance:
+    with slice_progress(10, bar=True, lines=True) as advance:
         advance(10)
     assert "10/10" in capsys.readouterr().err
