@@ -65,6 +65,11 @@ def run_batch(
     check_previous_stage(predictor.configuration_manager.previous_stage_name, batch)
     if batch.lungs and (batch.uncertainty or batch.explainer):
         raise UserError("--uncertainty and --explain look at whole scans: leave out --lungs")
+    if batch.lungs and batch.promise.given:
+        raise UserError(
+            "--false-positives and --sensitivity are calibrated on whole scans, and a part has other false "
+            "lesions: leave out --lungs"
+        )
     if batch.uncertainty:
         _check_maps_can_be_made(predictor)
     if batch.explainer and not list(predictor.network.parameters()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from nnunetv2_raemd.confidence.rated_lesions import Promise
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.execution.case_batch import Failed
 from nnunetv2_raemd.prediction import prediction_batch as room
@@ -170,3 +172,10 @@ def test_a_cascade_needs_its_previous_stage_and_only_a_cascade(batch: Batch, tmp
         predict(Predictor("3d_lowres"), with_previous, PROCESSES)
     assert Notes.predicted == ["c"]
     assert Notes.work.previous_stage == tmp_path
+
+
+def test_a_promise_of_whole_scans_is_refused_for_the_lungs_alone(batch: Batch) -> None:
+    asked = replace(without_broken(batch), lungs=True, promise=Promise(false_positives=1))
+    with pytest.raises(UserError, match="calibrated on whole scans"):
+        predict(Predictor(), asked, PROCESSES)
+    assert not batch.output.exists()
