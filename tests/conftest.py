@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from shutil import copytree
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from filelock import FileLock
 
 if TYPE_CHECKING:
     from dicom_patient import DicomPatient, MakePatient, SaveDicom
@@ -51,10 +53,23 @@ def real_data() -> Path:
 
 @pytest.fixture(scope="session")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """nnU-Net's folders with dataset 501: tiny CT with one class, preprocessed for 2d and 3d_fullres."""
-    from nnunet_workspace import make_workspace  # noqa: PLC0415 - imports torch, which most tests do without
+    """nnU-Net's folders with dataset 501: tiny CT with one class, preprocessed for 2d and 3d_fullres.
 
-    return make_workspace(tmp_path_factory.mktemp("nnunet"))
+    Made by the first of pytest-xdist's processes that asks for it; each has a copy of its own.
+    """
+    # imports torch, which most tests do without
+    from nnunet_workspace import make_workspace, workspace_in  # noqa: PLC0415
+
+    own = tmp_path_factory.mktemp("nnunet") / "own"
+    shared = tmp_path_factory.getbasetemp().parent / "shared_nnunet"
+    if not os.environ.get("PYTEST_XDIST_WORKER"):
+        return make_workspace(own)
+    with FileLock(shared.with_suffix(".lock")):
+        if not shared.is_dir():
+            make_workspace(shared.with_suffix(".unfinished"))
+            shared.with_suffix(".unfinished").rename(shared)
+    copytree(shared, own)
+    return workspace_in(own)
 
 
 @pytest.fixture(scope="session")

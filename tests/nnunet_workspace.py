@@ -207,9 +207,13 @@ def write_png(array: np.ndarray, file: Path) -> None:
     sitk.WriteImage(sitk.GetImageFromArray(array.astype(np.uint8)), str(file))
 
 
+def workspace_in(folder: Path) -> Workspace:
+    return Workspace(folder / "raw", folder / "preprocessed", folder / "results")
+
+
 def make_workspace(folder: Path) -> Workspace:
     """Dataset 501 (spheres), planned and preprocessed by nnU-Net's command."""
-    workspace = Workspace(folder / "raw", folder / "preprocessed", folder / "results")
+    workspace = workspace_in(folder)
     write_spheres(workspace.raw / "Dataset501_Spheres")
     workspace.run_here(plan_and_preprocess_entry, *PREPROCESS, "-d", 501, "-c", "2d", "3d_fullres", **PLANNER)
     return workspace
@@ -220,3 +224,18 @@ def add_datasets(workspace: Workspace) -> None:
     write_regions(workspace.raw / "Dataset502_Regions")
     write_classes(workspace.raw / "Dataset503_Images")
     workspace.run_here(plan_and_preprocess_entry, *PREPROCESS, "-d", 502, 503, "-c", "2d", **PLANNER)
+
+
+def narrow_plan(folder: Path) -> None:
+    """Few features in nnU-Net's plan: with its own, most of the time goes into large checkpoints."""
+    file = folder / "nnUNetPlans.json"
+    plan = with_few_features(json.loads(file.read_text(encoding="utf-8")))
+    file.write_text(json.dumps(plan, indent=4), encoding="utf-8")
+
+
+def with_few_features(plan: dict[str, Any]) -> dict[str, Any]:
+    """The same plan, changed."""
+    for configuration in plan["configurations"].values():
+        arguments = configuration["architecture"]["arch_kwargs"]
+        arguments["features_per_stage"] = [4, *[8] * (arguments["n_stages"] - 1)]
+    return plan

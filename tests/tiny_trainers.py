@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from nnunet_workspace import with_few_features
 from nnunetv2.paths import nnUNet_preprocessed
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
@@ -37,11 +38,7 @@ def new_trainer(
 
 def narrow_plan(dataset: str = "Dataset501_Spheres") -> dict[str, Any]:
     """nnU-Net's plan with few features."""
-    plan = read_json(nnunet_folder() / dataset / "nnUNetPlans.json")
-    for configuration in plan["configurations"].values():
-        arguments = configuration["architecture"]["arch_kwargs"]
-        arguments["features_per_stage"] = [4, *[8] * (arguments["n_stages"] - 1)]
-    return plan
+    return with_few_features(read_json(nnunet_folder() / dataset / "nnUNetPlans.json"))
 
 
 def nnunet_folder() -> Path:

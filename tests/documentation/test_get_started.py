@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from nnunet_workspace import PLANNER, PREPROCESS, Workspace
+from nnunet_workspace import PLANNER, PREPROCESS, Workspace, narrow_plan
 from nnunetv2.experiment_planning.plan_and_preprocess_entrypoints import plan_and_preprocess_entry
 from typer.testing import CliRunner
 
@@ -64,6 +64,7 @@ def test_its_commands_work_one_after_the_other(tmp_path: Path, monkeypatch: pyte
     for program, *arguments in map(at_toy_size, commands()):
         if program == "nnUNetv2_plan_and_preprocess":
             workspace.run_here(plan_and_preprocess_entry, *arguments, *PREPROCESS, **PLANNER)
+            narrow_plan(workspace.preprocessed / "Dataset501_LUNA16")
             continue
         done = CliRunner().invoke(app, [*arguments, *ON_CPU.get(arguments[0], ())])
         assert done.exit_code == 0, (arguments, done.output, done.exception)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from nnunet_models import PREDICT, RAEMD, STOCK, volume
+from nnunet_models import PREDICT, RAEMD, SEQUENTIALLY, STOCK, volume
 from nnunet_workspace import Workspace, write_volume
+from nnunetv2.inference.predict_from_raw_data import predict_entry_point
 
 
 @pytest.fixture(scope="session")
@@ -43,5 +44,6 @@ def predictions(
 ) -> Path:
     """nnUNetv2_predict on the new scans."""
     output = tmp_path_factory.mktemp("predictions")
-    workspace.run("nnUNetv2_predict", "-i", new_scans, "-o", output, "-d", 501, *PREDICT)
+    options = ("-i", new_scans, "-o", output, "-d", 501, *PREDICT, *SEQUENTIALLY)
+    workspace.run_here(predict_entry_point, *options)
     return output

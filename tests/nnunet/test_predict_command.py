@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
-from nnunet_models import PREDICT, volume
+from nnunet_models import PREDICT, SEQUENTIALLY, volume
 from nnunet_workspace import Workspace, write_volume
 from nnunetv2.inference.sliding_window_prediction import compute_gaussian
 
@@ -22,8 +22,9 @@ def whole_scan_predictions(
     workspace: Workspace, raemd_model: Path, new_scans: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     output = tmp_path_factory.mktemp("whole_scan") / "new_folder"
-    arguments = ("-i", new_scans, "-o", output, "-d", 501, *PREDICT, "--save_probabilities")
-    workspace.run("raemd", "predict", *arguments)
+    arguments = ("-i", new_scans, "-o", output, "-d", 501, *PREDICT, *SEQUENTIALLY, "--save_probabilities")
+    finished = workspace.raemd("predict", *arguments)
+    assert finished.returncode == 0, finished.stdout
     return output
 
 

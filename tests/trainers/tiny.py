@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from nnunetv2.training.logging.nnunet_logger import MetaLogger
 
 from nnunetv2_raemd.training.ablation import nnUNetTrainerAblation1UNet
 from nnunetv2_raemd.training.baselines import nnUNetTrainerAttentionUNet
@@ -19,6 +20,8 @@ from nnunetv2_raemd.training.variants import nnUNetTrainer_quick
 
 # nnUNetv2_train takes all cores, which for tiny networks is slower
 torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+# as long as an epoch
+MetaLogger.plot_progress_png = lambda self, output_folder: None
 TINY = replace(
     nnUNetTrainerRAEMD.recipe, num_epochs=2, iterations_per_epoch=2, validation_iterations_per_epoch=1
 )
