@@ -28,6 +28,7 @@ SYSTEMS = {
     "without dense": System("nnUNetTrainerRAEMD_noDense"),
     "without attention": System("nnUNetTrainerRAEMD_noAttention"),
     "without recurrence": System("nnUNetTrainerRAEMD_noLSTM"),
+    "RAEMD-Net, single slices first": System("nnUNetTrainerRAEMDSingleSlices"),
     "Attention U-Net, our recipe": System("nnUNetTrainerAttentionUNet"),
     "UNet++, our recipe": System("nnUNetTrainerUNetPlusPlus"),
 }

@@ -53,6 +53,7 @@ def run_benchmark(task: Task, session: Session) -> Result:
     for sweep in task.sweeps:
         check_sweep(sweep, task.names, task.sizes)
     peers = make_peers(task.names, task.sizes)
+    machine = describe_machine(session.device)  # first: what it cannot describe must not cost the timings
     session.say("limits of the device")
     limits = measure_limits(session.device)
     competitors, skipped = prepare(peers, task.sizes, session)
@@ -72,7 +73,7 @@ def run_benchmark(task: Task, session: Session) -> Result:
     return Result(
         date=datetime.now().astimezone().isoformat(timespec="seconds"),
         command=task.command,
-        machine=describe_machine(session.device),
+        machine=machine,
         sizes=task.sizes,
         rounds=session.n_rounds,
         scan_shape=SCAN_SHAPE,

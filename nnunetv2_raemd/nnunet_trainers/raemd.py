@@ -14,6 +14,7 @@ from nnunetv2_raemd.training.ablation import (
     nnUNetTrainerRAEMD_noLSTM_quick,
     nnUNetTrainerRAEMD_noMultiScale,
     nnUNetTrainerRAEMD_noSchedule,
+    nnUNetTrainerRAEMDSingleSlices,
 )
 from nnunetv2_raemd.training.baselines import (
     nnUNetTrainerAttentionUNet,
@@ -45,6 +46,7 @@ __all__ = [
     "nnUNetTrainerRAEMD",
     "nnUNetTrainerRAEMDFocal",
     "nnUNetTrainerRAEMDPaper",
+    "nnUNetTrainerRAEMDSingleSlices",
     "nnUNetTrainerRAEMD_5epochs",
     "nnUNetTrainerRAEMD_20epochs",
     "nnUNetTrainerRAEMD_50epochs",

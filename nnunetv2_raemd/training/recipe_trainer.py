@@ -148,7 +148,7 @@ class nnUNetTrainerRecipe(nnUNetTrainer):
 
     def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Also lets the learning rate follow within the epoch."""
-        self.lr_scheduler.step(self.epochs_done())
+        self.lr_scheduler.step(self.epochs_of_schedule())
         self.iterations_of_epoch += 1
         step: dict[str, Any] = super().train_step(batch)
         return step
@@ -156,6 +156,10 @@ class nnUNetTrainerRecipe(nnUNetTrainer):
     def epochs_done(self) -> float:
         """How far the training is, with the fraction of the current epoch."""
         return self.current_epoch + self.iterations_of_epoch / self.num_iterations_per_epoch
+
+    def epochs_of_schedule(self) -> float:
+        """What the learning rate follows."""
+        return self.epochs_done()
 
     def on_validation_epoch_start(self) -> None:
         """Validates the averaged weights, which are also what the checkpoints of this epoch hold."""

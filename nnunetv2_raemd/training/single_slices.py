@@ -1,0 +1,71 @@
+"""Single slices before sequences: first the network within slices, then what it makes of their neighbors.
+
+A batch of sequences shows few lesions, with several slices of each; as many single slices each show another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from batchgenerators.dataloading.nondet_multi_threaded_augmenter import NonDetMultiThreadedAugmenter
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+from torch import nn
+from torch._dynamo import OptimizedModule
+from torch.nn.parallel import DistributedDataParallel
+
+from nnunetv2_raemd.training.averaged_adamw import AveragedAdamW
+
+
+@contextmanager
+def single_slices(trainer: nnUNetTrainer) -> Iterator[None]:
+    """Within it, the trainer's data loaders are made for single slices, as many a batch as in its sequences.
+
+    The patch size and batch size are what nnU-Net's loaders and augmentation go by.
+    """
+    configuration = trainer.configuration_manager.configuration
+    patch_size, batch_size = configuration["patch_size"], trainer.batch_size
+    n_slices, *in_plane = patch_size
+    configuration["patch_size"], trainer.batch_size = [1, *in_plane], n_slices * batch_size
+    try:
+        yield
+    finally:
+        configuration["patch_size"], trainer.batch_size = patch_size, batch_size
+
+
+def close_loaders(trainer: nnUNetTrainer) -> None:
+    """End the processes of the trainer's data loaders, if they have any, as nnU-Net does after training."""
+    for loader in (trainer.dataloader_train, trainer.dataloader_val):
+        if isinstance(loader, NonDetMultiThreadedAugmenter):
+            loader._finish()
+
+
+def recurrence_of(trainer: nnUNetTrainer) -> nn.Module | None:
+    """The recurrence of the trainer's network; none, if it was left out."""
+    network = trainer.network
+    if isinstance(network, DistributedDataParallel):
+        network = network.module
+    if isinstance(network, OptimizedModule):
+        network = network._orig_mod
+    recurrence: nn.Module | None = network.encoder.recurrence
+    return recurrence
+
+
+def train_recurrence_only(trainer: nnUNetTrainer) -> None:
+    """Keep all weights but the recurrence's as they are from here on: at their averages, if they have any.
+
+    Few lesions a batch are enough for its few weights, and what the others have learned of many is kept. May
+    be called at every epoch, and for a training that is continued.
+    """
+    recurrence = recurrence_of(trainer)
+    trained = set(recurrence.parameters()) if recurrence is not None else set()
+    kept = [weight for weight in trainer.network.parameters() if weight not in trained]
+    optimizer = trainer.optimizer
+    if isinstance(optimizer, AveragedAdamW) and any(weight in optimizer.state for weight in kept):
+        optimizer.settle()
+    if not any(weight.requires_grad for weight in kept):
+        return
+    for weight in kept:
+        weight.requires_grad_(False)
+    if isinstance(trainer.network, DistributedDataParallel):  # it would wait for the others' gradients
+        trainer.network = DistributedDataParallel(trainer.network.module, device_ids=[trainer.local_rank])

@@ -1,0 +1,194 @@
+"""Trainings that begin with single slices: what their batches hold, and when sequences follow."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+from tiny_trainers import MakeTrainer
+
+from nnunetv2_raemd.training.averaged_adamw import AveragedAdamW
+from nnunetv2_raemd.training.trainer import nnUNetTrainerRAEMD
+
+SLICES = 3
+
+
+class HalfSingle(nnUNetTrainerRAEMD):
+    """Four epochs of one step; the first two with single slices."""
+
+    recipe = replace(
+        nnUNetTrainerRAEMD.recipe,
+        num_epochs=4,
+        iterations_per_epoch=1,
+        validation_iterations_per_epoch=1,
+        single_slices=0.5,
+    )
+
+    def on_train_start(self) -> None:
+        self.shapes: list[tuple[int, ...]] = []
+        self.disable_checkpointing = True
+        super().on_train_start()
+
+    def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
+        self.shapes.append(tuple(batch["data"].shape))
+        assert batch["target"][0].shape[2:] == batch["data"].shape[2:]
+        step: dict[str, Any] = super().train_step(batch)
+        return step
+
+    def perform_actual_validation(self, save_probabilities: bool = False) -> None:
+        pass
+
+
+class OneThird(HalfSingle):
+    recipe = replace(HalfSingle.recipe, num_epochs=3, single_slices=1 / 3)
+
+
+class SequencesOnly(HalfSingle):
+    recipe = replace(HalfSingle.recipe, num_epochs=1, single_slices=0.0)
+
+
+class NoRecurrence(HalfSingle):
+    @classmethod
+    def convert_plan(cls, plan: dict[str, Any], configuration: str) -> dict[str, Any]:
+        converted = super().convert_plan(plan, configuration)
+        arguments = converted["configurations"][configuration]["architecture"]["arch_kwargs"]
+        arguments["n_recurrent_stages"] = 0
+        return converted
+
+
+def log_of(trainer: nnUNetTrainer) -> str:
+    return Path(trainer.log_file).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("trainer", "n_single", "n_sequences"), [(HalfSingle, 2, 2), (OneThird, 1, 2), (SequencesOnly, 0, 1)]
+)
+def test_as_many_slices_a_batch_first_singly_then_in_sequences(
+    make_trainer: MakeTrainer, trainer: type[HalfSingle], n_single: int, n_sequences: int
+) -> None:
+    trained = make_trainer(trainer, n_slices=SLICES)
+    batch, patch = trained.configuration_manager.batch_size, list(trained.configuration_manager.patch_size)
+    trained.run_training()
+    assert isinstance(trained, HalfSingle)
+    single = (batch * SLICES, 1, 1, *patch[1:])
+    assert trained.shapes == [single] * n_single + [(batch, 1, SLICES, *patch[1:])] * n_sequences
+    assert list(trained.configuration_manager.patch_size) == patch, "prediction goes by it"
+    assert trained.batch_size == batch
+    assert ("sequences of 3 slices" in log_of(trained)) == (n_single > 0)
+
+
+def test_a_continued_training_knows_what_it_was_at(make_trainer: MakeTrainer) -> None:
+    trainer = make_trainer(HalfSingle, n_slices=SLICES)
+    trainer.current_epoch = 3
+    trainer.initialize()
+    trainer.on_train_start()
+    assert next(trainer.dataloader_train)["data"].shape[2] == SLICES
+    assert not trainer.loads_single_slices
+
+
+def test_then_the_recurrence_alone_is_trained_from_the_averages(make_trainer: MakeTrainer) -> None:
+    class Watched(HalfSingle):
+        def on_train_epoch_start(self) -> None:
+            if self.current_epoch == 2:
+                assert isinstance(self.optimizer, AveragedAdamW)
+                self.optimizer.use_averages()
+                self.averages = weights_of(self)
+                self.optimizer.use_weights()
+            super().on_train_epoch_start()
+
+    trained = make_trainer(Watched, n_slices=SLICES)
+    trained.run_training()
+    assert isinstance(trained, Watched)
+    for name, weight in weights_of(trained).items():
+        recurrent = name.startswith("encoder.recurrence.")
+        assert torch.equal(weight, trained.averages[name]) != recurrent, name
+
+
+def weights_of(trainer: nnUNetTrainer) -> dict[str, torch.Tensor]:
+    return {name: weight.detach().clone() for name, weight in trainer.network.named_parameters()}
+
+
+def test_the_learning_rate_rises_and_falls_in_both_parts(make_trainer: MakeTrainer) -> None:
+    class Long(HalfSingle):
+        recipe = replace(HalfSingle.recipe, num_epochs=100, single_slices=0.75, warm_up=0.1)
+
+    trainer = make_trainer(Long, n_slices=SLICES)
+    trainer.initialize()
+    rates = {}
+    for epoch in (0, 10, 74, 75, 80, 99):
+        trainer.current_epoch = epoch
+        trainer.lr_scheduler.step(trainer.epochs_of_schedule())
+        rates[epoch] = trainer.optimizer.param_groups[0]["lr"] / trainer.initial_lr
+    assert rates[0] == rates[75] == 0
+    assert min(rates[10], rates[80]) > 0.9
+    assert max(rates[74], rates[99]) < 0.01
+
+
+def test_a_training_continued_with_sequences_keeps_the_other_weights(make_trainer: MakeTrainer) -> None:
+    """Broken off after its third epoch, of four."""
+
+    class Saved(HalfSingle):
+        def on_train_start(self) -> None:
+            super().on_train_start()
+            self.disable_checkpointing = False
+
+        def on_epoch_start(self) -> None:
+            if self.current_epoch == 3 and not self.loaded:
+                raise KeyboardInterrupt
+            super().on_epoch_start()
+
+        loaded = False
+
+        def load_checkpoint(self, filename_or_checkpoint: dict[str, Any] | str) -> None:
+            super().load_checkpoint(filename_or_checkpoint)
+            self.loaded = True
+
+    with pytest.raises(KeyboardInterrupt):
+        make_trainer(Saved, n_slices=SLICES).run_training()
+    continued = make_trainer(Saved, n_slices=SLICES, continue_training=True)
+    continued.initialize()
+    continued.load_checkpoint(str(Path(continued.output_folder) / "checkpoint_latest.pth"))
+    before = weights_of(continued)
+    continued.run_training()
+    changed = {
+        name for name, weight in weights_of(continued).items() if not torch.equal(weight, before[name])
+    }
+    assert changed
+    assert all(name.startswith("encoder.recurrence.") for name in changed)
+
+
+def test_without_recurrence_all_of_the_training_sees_single_slices(make_trainer: MakeTrainer) -> None:
+    trainer = make_trainer(NoRecurrence)
+    trainer.initialize()
+    trainer.current_epoch = trainer.num_epochs - 1
+    assert trainer._wants_single_slices()
+
+
+def test_single_slices_come_from_anywhere_in_the_scan(make_trainer: MakeTrainer) -> None:
+    """Two sequences show two places of the scans; as many single slices show more."""
+    trainer = make_trainer(HalfSingle, n_slices=SLICES)
+    trainer.initialize()
+    np.random.seed(0)
+    loader, _ = trainer.get_dataloaders()
+    means = {round(float(image.mean()), 5) for image in next(loader)["data"]}
+    assert len(means) > trainer.configuration_manager.batch_size
+
+
+def test_the_plan_is_as_before_when_loaders_cannot_be_made(
+    make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: nnUNetTrainer) -> None:
+        raise OSError("no space left")
+
+    trainer = make_trainer(HalfSingle, n_slices=SLICES)
+    trainer.initialize()
+    before = list(trainer.configuration_manager.patch_size), trainer.batch_size
+    monkeypatch.setattr(nnUNetTrainer, "get_dataloaders", fail)
+    with pytest.raises(OSError, match="no space"):
+        trainer.get_dataloaders()
+    assert (list(trainer.configuration_manager.patch_size), trainer.batch_size) == before
