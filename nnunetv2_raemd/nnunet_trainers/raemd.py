@@ -14,7 +14,6 @@ from nnunetv2_raemd.training.ablation import (
     nnUNetTrainerRAEMD_noLSTM_quick,
     nnUNetTrainerRAEMD_noMultiScale,
     nnUNetTrainerRAEMD_noSchedule,
-    nnUNetTrainerRAEMDSingleSlices,
 )
 from nnunetv2_raemd.training.baselines import (
     nnUNetTrainerAttentionUNet,
@@ -24,6 +23,7 @@ from nnunetv2_raemd.training.baselines import (
     nnUNetTrainerUNet_quick,
     nnUNetTrainerUNetPlusPlus,
 )
+from nnunetv2_raemd.training.single_slices import nnUNetTrainerRAEMDSingleSlices
 from nnunetv2_raemd.training.trainer import nnUNetTrainerRAEMD
 from nnunetv2_raemd.training.variants import (
     nnUNetTrainer_quick,

@@ -125,13 +125,3 @@ class nnUNetTrainerRAEMD_noAveraging(nnUNetTrainerRAEMDWithout):
     """Validates and predicts with the weights of the last step."""
 
     recipe = replace(WHOLE, average_decay=0.0)
-
-
-class nnUNetTrainerRAEMDSingleSlices(nnUNetTrainerRAEMDWithout):
-    """Plain convolutions for dense blocks; single slices for 80 % of the training, then the recurrence alone.
-
-    What it gains on real nodules and what it costs is in `docs/real-nodules.md`.
-    """
-
-    recipe = replace(WHOLE, single_slices=0.8)
-    changed_arguments: ClassVar = {"dense": False}

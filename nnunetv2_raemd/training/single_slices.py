@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
 
 from batchgenerators.dataloading.nondet_multi_threaded_augmenter import NonDetMultiThreadedAugmenter
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
@@ -14,7 +16,10 @@ from torch import nn
 from torch._dynamo import OptimizedModule
 from torch.nn.parallel import DistributedDataParallel
 
+from nnunetv2_raemd.plans import raemd_plan
+from nnunetv2_raemd.plans.preset import load_preset
 from nnunetv2_raemd.training.averaged_adamw import AveragedAdamW
+from nnunetv2_raemd.training.trainer import nnUNetTrainerRAEMD
 
 
 @contextmanager
@@ -69,3 +74,56 @@ def train_recurrence_only(trainer: nnUNetTrainer) -> None:
         weight.requires_grad_(False)
     if isinstance(trainer.network, DistributedDataParallel):  # it would wait for the others' gradients
         trainer.network = DistributedDataParallel(trainer.network.module, device_ids=[trainer.local_rank])
+
+
+class nnUNetTrainerRAEMDSingleSlices(nnUNetTrainerRAEMD):
+    """Plain convolutions for dense blocks; single slices for 80 % of the training, then the recurrence alone.
+
+    What it gains on real nodules and what it costs is in `docs/real-nodules.md`.
+    """
+
+    recipe = replace(nnUNetTrainerRAEMD.recipe, single_slices=0.8)
+
+    @classmethod
+    def convert_plan(cls, plan: dict[str, Any], configuration: str) -> dict[str, Any]:
+        """The RAEMD plan of a network without dense blocks; a RAEMD plan keeps the network that it names."""
+        preset = replace(load_preset(), dense=False)
+        return raemd_plan(plan, preset=preset, configurations=[configuration])
+
+    loads_single_slices = False
+
+    def get_dataloaders(self) -> tuple[Any, Any]:
+        """nnU-Net's, of single slices in the part of the training for which the recipe wants them."""
+        self.loads_single_slices = self._wants_single_slices()
+        if not self.loads_single_slices:
+            loaders: tuple[Any, Any] = super().get_dataloaders()
+            return loaders
+        with single_slices(self):
+            loaders = super().get_dataloaders()
+        return loaders
+
+    def _epochs_of_single_slices(self) -> float:
+        """All of them where there is no recurrence to train afterwards."""
+        part = 1.0 if recurrence_of(self) is None else self.recipe.single_slices
+        return self.num_epochs * part
+
+    def _wants_single_slices(self) -> bool:
+        return self.epochs_done() < self._epochs_of_single_slices()
+
+    def epochs_of_schedule(self) -> float:
+        """The learning rate rises and falls once with single slices and once more with sequences."""
+        done, first = self.epochs_done(), self._epochs_of_single_slices()
+        begin, end = (0.0, first) if done < first else (first, self.num_epochs)
+        return self.num_epochs * (done - begin) / max(end - begin, 1)
+
+    def on_train_epoch_start(self) -> None:
+        """Also goes over from single slices to sequences once it is time."""
+        super().on_train_epoch_start()
+        if self._wants_single_slices():
+            return
+        train_recurrence_only(self)
+        if self.loads_single_slices:
+            n_slices = self.configuration_manager.patch_size[0]
+            self.print_to_log_file(f"From here on: the recurrence alone, on sequences of {n_slices} slices")
+            close_loaders(self)
+            self.dataloader_train, self.dataloader_val = self.get_dataloaders()

@@ -30,7 +30,6 @@ ROWS = {
     "nnUNetTrainerRAEMD_noHybridLoss": ((True, True, True, True), 0, True),
     "nnUNetTrainerRAEMD_noSchedule": ((True, True, True, True), 1, False),
     "nnUNetTrainerRAEMD_noAveraging": ((True, True, True, True), 1, True),
-    "nnUNetTrainerRAEMDSingleSlices": ((True, False, True, True), 1, True),
     "nnUNetTrainerRAEMDPaper": ((True, True, True, True), 1, True),
 }
 

@@ -13,16 +13,16 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from tiny_trainers import MakeTrainer
 
 from nnunetv2_raemd.training.averaged_adamw import AveragedAdamW
-from nnunetv2_raemd.training.trainer import nnUNetTrainerRAEMD
+from nnunetv2_raemd.training.single_slices import nnUNetTrainerRAEMDSingleSlices
 
 SLICES = 3
 
 
-class HalfSingle(nnUNetTrainerRAEMD):
+class HalfSingle(nnUNetTrainerRAEMDSingleSlices):
     """Four epochs of one step; the first two with single slices."""
 
     recipe = replace(
-        nnUNetTrainerRAEMD.recipe,
+        nnUNetTrainerRAEMDSingleSlices.recipe,
         num_epochs=4,
         iterations_per_epoch=1,
         validation_iterations_per_epoch=1,
@@ -48,10 +48,6 @@ class OneThird(HalfSingle):
     recipe = replace(HalfSingle.recipe, num_epochs=3, single_slices=1 / 3)
 
 
-class SequencesOnly(HalfSingle):
-    recipe = replace(HalfSingle.recipe, num_epochs=1, single_slices=0.0)
-
-
 class NoRecurrence(HalfSingle):
     @classmethod
     def convert_plan(cls, plan: dict[str, Any], configuration: str) -> dict[str, Any]:
@@ -65,9 +61,7 @@ def log_of(trainer: nnUNetTrainer) -> str:
     return Path(trainer.log_file).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(
-    ("trainer", "n_single", "n_sequences"), [(HalfSingle, 2, 2), (OneThird, 1, 2), (SequencesOnly, 0, 1)]
-)
+@pytest.mark.parametrize(("trainer", "n_single", "n_sequences"), [(HalfSingle, 2, 2), (OneThird, 1, 2)])
 def test_as_many_slices_a_batch_first_singly_then_in_sequences(
     make_trainer: MakeTrainer, trainer: type[HalfSingle], n_single: int, n_sequences: int
 ) -> None:
@@ -79,7 +73,7 @@ def test_as_many_slices_a_batch_first_singly_then_in_sequences(
     assert trained.shapes == [single] * n_single + [(batch, 1, SLICES, *patch[1:])] * n_sequences
     assert list(trained.configuration_manager.patch_size) == patch, "prediction goes by it"
     assert trained.batch_size == batch
-    assert ("sequences of 3 slices" in log_of(trained)) == (n_single > 0)
+    assert "sequences of 3 slices" in log_of(trained)
 
 
 def test_a_continued_training_knows_what_it_was_at(make_trainer: MakeTrainer) -> None:
@@ -166,6 +160,15 @@ def test_without_recurrence_all_of_the_training_sees_single_slices(make_trainer:
     trainer = make_trainer(NoRecurrence)
     trainer.initialize()
     trainer.current_epoch = trainer.num_epochs - 1
+    assert trainer._wants_single_slices()
+
+
+def test_its_network_is_all_of_raemd_net_but_the_dense_blocks(make_trainer: MakeTrainer) -> None:
+    trainer = make_trainer(nnUNetTrainerRAEMDSingleSlices)
+    trainer.initialize()
+    blocks = {type(module).__name__ for module in trainer.network.modules()}
+    assert {"MultiScaleBlock", "ResidualAttention", "BidirectionalConvLSTM"} <= blocks
+    assert "DenseBlock" not in blocks
     assert trainer._wants_single_slices()
 
 
