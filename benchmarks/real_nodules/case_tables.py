@@ -49,9 +49,8 @@ def read_cases(
             system, seed = models[model_of(row["system"], models)]
             nodule = nodules[row["case"]]
             metrics = {key: float(row[key] or "nan") for key in (*METRICS, "continuity")}
-            rows.append(
-                {"system": system, "seed": seed, "fold": row["fold"], "case": row["case"]} | nodule | metrics
-            )
+            which = {"system": system, "seed": seed, "fold": row["fold"], "case": row["case"]}
+            rows.append({**which, **nodule, **metrics})
     table = pd.DataFrame(rows)
     table["diameter"] = [diameter_group(diameter) for diameter in table["diameter_mm"]]
     return table

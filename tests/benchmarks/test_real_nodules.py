@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -48,8 +49,8 @@ def test_other_names_are_not_found() -> None:
 
 def test_the_budget_counts_training_time_only(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([10.0, 13.0, 16.0, 16.0])
-    monkeypatch.setattr(processor_time_trainers.time, "process_time", lambda: next(clock))
-    trainer = SimpleNamespace(spent=20.0, seconds=50.0, running_since=None)
+    monkeypatch.setattr(time, "process_time", lambda: next(clock))
+    trainer: Any = SimpleNamespace(spent=20.0, seconds=50.0, running_since=None)
     done = processor_time_trainers.ProcessorTimeBudget.epochs_done
     assert done(trainer) == pytest.approx(0.4 * 1000)  # the clock stands: 20 of 50 s
     trainer.running_since = 10.0

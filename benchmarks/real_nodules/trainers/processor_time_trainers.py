@@ -29,7 +29,7 @@ class BudgetSpent(Exception):  # noqa: N818 - not an error: it ends nnU-Net's ep
     """Raised at the start of an epoch for which no time is left."""
 
 
-class ProcessorTimeBudget:
+class ProcessorTimeBudget(nnUNetTrainer):
     """Before a trainer's class: ends it after `seconds` of processor time, one thread, from `seed`.
 
     The time counts that loading, augmentation and training steps take; validation and writing do not count.
