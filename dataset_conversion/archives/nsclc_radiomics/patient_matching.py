@@ -30,7 +30,7 @@ def find_nsclc_radiomics_cases(
     `excluded` maps patients to the reason for leaving them out.
     """
     if choice.source is MaskSource.SEG:
-        require("highdicom", extra="dicom", what="reading DICOM SEG")
+        require("highdicom.seg", extra="dicom", what="reading DICOM SEG")
     delineations = _by_patient(index)
     patients = sorted({*delineations, *(_patient(images[0]) for images in index.ct.values())})
     if not patients and not index.unreadable:
