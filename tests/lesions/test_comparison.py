@@ -151,7 +151,7 @@ def test_a_thousandth_of_a_hu_moves_no_lesion(compared: Path, patient: Patient) 
 
 
 def test_the_same_scans_give_the_same_transform_every_time() -> None:
-    """But for rounding: where arrays lie in memory decides which instructions add them up."""
+    """Up to rounding: where arrays lie in memory decides which instructions add them up."""
     heads = [
         sitk.Cast(sitk.GaussianSource(sitk.sitkFloat32, [40] * 3, [8, 6, 5], middle, 1400), sitk.sitkFloat32)
         - 1000
