@@ -36,9 +36,6 @@ class Recipe:
     schedule: Literal["plateau", "cosine"] = "plateau"
     warm_up: float = 0.0
     """part of the training in which the cosine schedule's learning rate rises from 0"""
-    single_slices: float = 0.0
-    """part of the training, its beginning, in which `nnUNetTrainerRAEMDSingleSlices` sees single slices;
-    after it, the recurrence alone is trained, on sequences"""
     lr_factor: float = 0.1
     """beta of equation 3.10"""
     min_lr: float = 1e-6

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 from batchgenerators.dataloading.nondet_multi_threaded_augmenter import NonDetMultiThreadedAugmenter
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
@@ -56,14 +56,13 @@ def recurrence_of(trainer: nnUNetTrainer) -> nn.Module | None:
     return recurrence
 
 
-def train_recurrence_only(trainer: nnUNetTrainer) -> None:
+def train_only(recurrence: nn.Module, trainer: nnUNetTrainer) -> None:
     """Keep all weights but the recurrence's as they are from here on: at their averages, if they have any.
 
     Few lesions a batch are enough for its few weights, and what the others have learned of many is kept. May
     be called at every epoch, and for a training that is continued.
     """
-    recurrence = recurrence_of(trainer)
-    trained = set(recurrence.parameters()) if recurrence is not None else set()
+    trained = set(recurrence.parameters())
     kept = [weight for weight in trainer.network.parameters() if weight not in trained]
     optimizer = trainer.optimizer
     if isinstance(optimizer, AveragedAdamW) and any(weight in optimizer.state for weight in kept):
@@ -82,7 +81,8 @@ class nnUNetTrainerRAEMDSingleSlices(nnUNetTrainerRAEMD):
     What it gains on real nodules and what it costs is in `docs/real-nodules.md`.
     """
 
-    recipe = replace(nnUNetTrainerRAEMD.recipe, single_slices=0.8)
+    part_of_single_slices: ClassVar[float] = 0.8
+    """of the training, its beginning"""
 
     @classmethod
     def convert_plan(cls, plan: dict[str, Any], configuration: str) -> dict[str, Any]:
@@ -104,7 +104,7 @@ class nnUNetTrainerRAEMDSingleSlices(nnUNetTrainerRAEMD):
 
     def _epochs_of_single_slices(self) -> float:
         """All of them where there is no recurrence to train afterwards."""
-        part = 1.0 if recurrence_of(self) is None else self.recipe.single_slices
+        part = 1.0 if recurrence_of(self) is None else self.part_of_single_slices
         return self.num_epochs * part
 
     def _wants_single_slices(self) -> bool:
@@ -119,9 +119,10 @@ class nnUNetTrainerRAEMDSingleSlices(nnUNetTrainerRAEMD):
     def on_train_epoch_start(self) -> None:
         """Also goes over from single slices to sequences once it is time."""
         super().on_train_epoch_start()
-        if self._wants_single_slices():
+        recurrence = recurrence_of(self)
+        if recurrence is None or self._wants_single_slices():
             return
-        train_recurrence_only(self)
+        train_only(recurrence, self)
         if self.loads_single_slices:
             n_slices = self.configuration_manager.patch_size[0]
             self.print_to_log_file(f"From here on: the recurrence alone, on sequences of {n_slices} slices")

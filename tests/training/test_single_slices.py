@@ -26,8 +26,8 @@ class HalfSingle(nnUNetTrainerRAEMDSingleSlices):
         num_epochs=4,
         iterations_per_epoch=1,
         validation_iterations_per_epoch=1,
-        single_slices=0.5,
     )
+    part_of_single_slices = 0.5
 
     def on_train_start(self) -> None:
         self.shapes: list[tuple[int, ...]] = []
@@ -45,7 +45,8 @@ class HalfSingle(nnUNetTrainerRAEMDSingleSlices):
 
 
 class OneThird(HalfSingle):
-    recipe = replace(HalfSingle.recipe, num_epochs=3, single_slices=1 / 3)
+    recipe = replace(HalfSingle.recipe, num_epochs=3)
+    part_of_single_slices = 1 / 3
 
 
 class NoRecurrence(HalfSingle):
@@ -109,7 +110,8 @@ def weights_of(trainer: nnUNetTrainer) -> dict[str, torch.Tensor]:
 
 def test_the_learning_rate_rises_and_falls_in_both_parts(make_trainer: MakeTrainer) -> None:
     class Long(HalfSingle):
-        recipe = replace(HalfSingle.recipe, num_epochs=100, single_slices=0.75, warm_up=0.1)
+        recipe = replace(HalfSingle.recipe, num_epochs=100, warm_up=0.1)
+        part_of_single_slices = 0.75
 
     trainer = make_trainer(Long, n_slices=SLICES)
     trainer.initialize()
