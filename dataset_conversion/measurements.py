@@ -9,6 +9,7 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from nnunetv2_raemd.dataset_conversion.case import LESION
+from nnunetv2_raemd.nnunet_files.image_header import orientation_code
 
 _HU_COLUMNS = ("hu_min", "hu_mean", "hu_std", "hu_p05", "hu_median", "hu_p95", "hu_max")
 _ANY_NEIGHBOUR = np.ones((3, 3, 3), dtype=bool)
@@ -24,14 +25,9 @@ def measure(image: sitk.Image, label: sitk.Image) -> dict[str, Any]:
     return {
         "size_xyz": list(image.GetSize()),
         "spacing_mm_xyz": [round(s, 6) for s in image.GetSpacing()],
-        "orientation": orientation_code(image),
+        "orientation": orientation_code(image.GetDirection()),
         **_measure_mask(sitk.GetArrayViewFromImage(image), sitk.GetArrayViewFromImage(label), image),
     }
-
-
-def orientation_code(image: sitk.Image) -> str:
-    """DICOM code of the axes' directions, as "LPS"; oblique axes are named by their nearest."""
-    return str(sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(image.GetDirection()))
 
 
 def bounding_box(mask: np.ndarray) -> tuple[slice, ...] | None:

@@ -12,6 +12,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from nnunetv2_raemd.api.scan_result import Prediction
+from nnunetv2_raemd.nnunet_files.image_header import orientation_code
 from nnunetv2_raemd.nnunet_files.segmentation_file import Geometry
 from nnunetv2_raemd.prediction.scan_orientation import (
     REORIENTING_READERS,
@@ -59,9 +60,9 @@ class Turning:
 
 def turning_of(image: sitk.Image, reader: str, dataset_json: Mapping[str, Any]) -> Turning | None:
     """None where an image is right as it is."""
-    stored = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(image.GetDirection())
-    turn_to = orientation_by_the_model_alone(str(stored), reader, dataset_json)
-    return None if turn_to is None else Turning(str(stored), turn_to, reader)
+    stored = orientation_code(image.GetDirection())
+    turn_to = orientation_by_the_model_alone(stored, reader, dataset_json)
+    return None if turn_to is None else Turning(stored, turn_to, reader)
 
 
 def geometry_of(image: sitk.Image) -> Geometry:

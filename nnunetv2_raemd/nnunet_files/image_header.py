@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,3 +80,11 @@ def _of_picture(file: Path, reader: str) -> ImageHeader:
 
     array, _ = recursive_find_reader_writer_by_name(reader)().read_images([str(file)])
     return ImageHeader(tuple(array.shape[:0:-1]), len(array))
+
+
+def orientation_code(direction: Sequence[float]) -> str:
+    """Where the axes x, y, z of that direction matrix grow to, as DICOM says it ("LPS" for most CT).
+
+    Oblique axes are named by their nearest.
+    """
+    return str(sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(direction))

@@ -18,7 +18,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.nnunet_files.image_header import ImageHeader, read_image_header
+from nnunetv2_raemd.nnunet_files.image_header import ImageHeader, orientation_code, read_image_header
 from nnunetv2_raemd.nnunet_files.image_writing import write_whole_image
 
 TURNED_READERS = ("SimpleITKIO", "NibabelIO")
@@ -34,7 +34,7 @@ def orientation_of(header: ImageHeader) -> str | None:
     """Where the axes x, y, z of the file grow to, such as "LPS"; None for pictures."""
     if header.direction is None or len(header.size) != 3:
         return None
-    return str(sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(header.direction))
+    return orientation_code(header.direction)
 
 
 def orientations_of_training(folders: Sequence[Path], file_ending: str, reader: str) -> Counter[str]:
@@ -106,10 +106,7 @@ def turn_back(segmentation: Path, image: Path) -> None:
     header.SetFileName(str(image))
     header.ReadImageInformation()
     turned = sitk.ReadImage(str(segmentation))
-    from_, to = (
-        str(sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(one.GetDirection()))
-        for one in (turned, header)
-    )
+    from_, to = (orientation_code(one.GetDirection()) for one in (turned, header))
     back = sitk.DICOMOrient(turned, to)
     if back.GetSize() != header.GetSize():
         raise UserError(f"{image}: its segmentation has the size {back.GetSize()}, not {header.GetSize()}")
