@@ -170,7 +170,7 @@ def highest_so_far() -> float:
     """The most memory that this process has held so far, MiB."""
     status = Path("/proc/self/status")
     if status.is_file():  # Linux's ru_maxrss counts what the parent held when it started this process
-        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        lines = dict(line.split(":", 1) for line in status.read_text(encoding="utf-8").splitlines())
         return int(lines["VmHWM"].split()[0]) / 1024
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20

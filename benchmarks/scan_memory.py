@@ -26,8 +26,9 @@ from nnunetv2_raemd.bench.file_prediction import plan_for_files, without_lesions
 from nnunetv2_raemd.bench.peers import make_peers
 from nnunetv2_raemd.bench.sized_plans import DATASET_JSON, SPACING_MM
 from nnunetv2_raemd.bench.sizes import Sizes
+from nnunetv2_raemd.deployment.export_choices import ExportOptions
 from nnunetv2_raemd.deployment.model_description import GraphFormat, Precision
-from nnunetv2_raemd.deployment.model_export import ExportOptions, export_model
+from nnunetv2_raemd.deployment.model_export import export_model
 from nnunetv2_raemd.deployment.preprocessed_cases import PreprocessedCases
 from nnunetv2_raemd.deployment.source_model import SourceModel
 from nnunetv2_raemd.prediction.nnunet_predictor import AnyNetworkPredictor

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import sys
 import warnings
 from collections.abc import Callable
@@ -84,9 +85,17 @@ def _silence_torch() -> None:
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.jit\._script")
 
 
+def _print_what_can_be_printed() -> None:
+    """Let a terminal or a pipe without, say, an infinity sign show a question mark instead of an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
 def main() -> None:
     """Run `raemd`; a `UserError`, or a disc that does not obey, becomes one message and exit status 1."""
     _silence_torch()
+    _print_what_can_be_printed()
     try:
         app()
     except UserError as error:

@@ -35,7 +35,7 @@ def run_script(
     """
     with subprocess.Popen(
         [find_script(command[0]), *command[1:]],
-        env=dict(environment),
+        env={**environment, "PYTHONIOENCODING": "utf-8"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",

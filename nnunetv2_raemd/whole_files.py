@@ -10,13 +10,14 @@ import json
 import os
 import shutil
 import socket
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+
+import psutil
 
 from nnunetv2_raemd.errors import UserError
 
@@ -129,22 +130,9 @@ def _remove_abandoned(parent: Path) -> None:
 def _is_abandoned(folder: Path) -> bool:
     """Whether the process that made it has ended: known of this machine, guessed by age of another."""
     pid, _, host = folder.name.removeprefix(PREFIX).rpartition("-")[0].partition("@")
-    if host == socket.gethostname() and pid.isdecimal() and not _runs(int(pid)):
+    if host == socket.gethostname() and pid.isdecimal() and not psutil.pid_exists(int(pid)):
         return True
     try:
         return time.time() - folder.stat().st_mtime > _ABANDONED_AFTER_S
     except OSError:  # it has just gone
         return False
-
-
-def _runs(pid: int) -> bool:
-    """Whether there is such a process; always on Windows, where asking by signal would end it."""
-    if sys.platform == "win32":
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # it is somebody else's
-        return True
-    return True

@@ -8,7 +8,7 @@ from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.file_names import check_file_name
 
 
-@pytest.mark.parametrize("name", ["LUNG1-001", "1.3.6.1", "A_b-c.9", "_x", "x" * 200])
+@pytest.mark.parametrize("name", ["LUNG1-001", "1.3.6.1", "console", "nul_1", "A_b-c.9", "_x", "x" * 200])
 def test_plain_name(name: str) -> None:
     assert check_file_name(name) == name
 
@@ -31,6 +31,10 @@ def test_plain_name(name: str) -> None:
         "ü",
         "C:x",
         "x" * 201,
+        "NUL",
+        "com1.nii.gz",
+        "Aux.x.csv",
+        "a.",
     ],
 )
 def test_name_that_may_lead_elsewhere_is_refused(name: str) -> None:

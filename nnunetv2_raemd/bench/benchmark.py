@@ -23,12 +23,13 @@ from nnunetv2_raemd.bench.parts import by_part, part_runs
 from nnunetv2_raemd.bench.peers import make_peers
 from nnunetv2_raemd.bench.prediction_times import ForwardPass
 from nnunetv2_raemd.bench.roofline import Limits, best_limits, measure_limits, roofline
-from nnunetv2_raemd.bench.scaling import Sweep, check_sweep, run_sweep
+from nnunetv2_raemd.bench.scaling import check_sweep, run_sweep
 from nnunetv2_raemd.bench.scan_times import small_scan, time_scans, whole_scan
 from nnunetv2_raemd.bench.session import Session
 from nnunetv2_raemd.bench.sized_plans import SCAN_SHAPE
 from nnunetv2_raemd.bench.sizes import Sizes
 from nnunetv2_raemd.bench.step_memory import step_memory
+from nnunetv2_raemd.bench.sweep import Sweep
 from nnunetv2_raemd.bench.training_step import nnunet_compiles
 from nnunetv2_raemd.errors import UserError
 

@@ -11,7 +11,6 @@ from nnunetv2_raemd.bench.cost import Cost
 from nnunetv2_raemd.bench.machine import Machine
 from nnunetv2_raemd.bench.roofline import Limits, Roofline
 from nnunetv2_raemd.bench.sizes import Sizes
-from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.whole_files import write_text
 
 SCHEMA = 1
@@ -123,11 +122,3 @@ def write_json(result: Result, file: Path) -> None:
         UserError: if it cannot be written.
     """
     write_text(file, to_json(result))
-
-
-def check_writable(file: Path) -> None:
-    """Raise a `UserError` now rather than after minutes of measuring."""
-    if not file.parent.is_dir():
-        raise UserError(f"{file} cannot be written: the folder {file.parent} does not exist")
-    if file.is_dir():
-        raise UserError(f"{file} cannot be written: it is a folder")

@@ -10,9 +10,9 @@ from typing import Any
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from torch import nn
 
+from nnunetv2_raemd.bench.peer_names import NNUNET_PEERS, RAEMD_PEERS, check_names
 from nnunetv2_raemd.bench.sized_plans import PATCHES_OF_SCAN, Plan, nnunet_plan
 from nnunetv2_raemd.bench.sizes import Sizes
-from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.plans import Preset, load_preset, raemd_plan
 from nnunetv2_raemd.training.recipe import MEASURED_BEST, Recipe
 from nnunetv2_raemd.training.trainer import IN_PLANE_AXES
@@ -86,36 +86,15 @@ def raemd_peer(name: str, label: str, preset: Preset, sizes: Sizes) -> Peer:
     return Peer(name, label, plan, "2d", MEASURED_BEST, IN_PLANE_AXES, patch_of_scan)
 
 
-NO_PARTS: dict[str, Any] = {
-    "multi_scale": False,
-    "dense": False,
-    "attention": False,
-    "recurrence_min_pixel_mm": None,
-}
-NNUNET_PEERS: dict[str, tuple[str, str, str]] = {
-    "nnunet-2d": ("nnU-Net 2d", "PlainConvUNet", "2d"),
-    "nnunet-3d": ("nnU-Net 3d", "PlainConvUNet", "3d_fullres"),
-    "resenc-2d": ("ResEnc M 2d", "ResidualEncoderUNet", "2d"),
-    "resenc-3d": ("ResEnc M 3d", "ResidualEncoderUNet", "3d_fullres"),
-}
-RAEMD_PEERS: dict[str, tuple[str, dict[str, Any]]] = {
-    "raemd": ("RAEMD-Net", {}),
-    "raemd-off": ("parts off", NO_PARTS),
-    "raemd-m": ("+ multi-scale", {**NO_PARTS, "multi_scale": True}),
-    "raemd-md": ("+ dense", {**NO_PARTS, "multi_scale": True, "dense": True}),
-    "raemd-mda": ("+ attention", {"recurrence_min_pixel_mm": None}),
-}
-PEER_NAMES = (*NNUNET_PEERS, *RAEMD_PEERS)
-DEFAULT_PEERS = ("nnunet-2d", "nnunet-3d", "resenc-2d", "resenc-3d", "raemd-off", "raemd")
-
-
 def make_peers(names: Iterable[str], sizes: Sizes) -> list[Peer]:
     """The peers of these names, or of presets in these JSON files, in that order, each once.
 
     Raises:
         UserError: if a name is unknown or the sizes do not suit nnU-Net.
     """
-    return [_maker(name)(sizes) for name in dict.fromkeys(names)]
+    names = list(dict.fromkeys(names))
+    check_names(names)
+    return [_maker(name)(sizes) for name in names]
 
 
 def _maker(name: str) -> Callable[[Sizes], Peer]:
@@ -125,9 +104,4 @@ def _maker(name: str) -> Callable[[Sizes], Peer]:
     if name in RAEMD_PEERS:
         label, parts = RAEMD_PEERS[name]
         return lambda sizes: raemd_peer(name, label, replace(load_preset(), **parts), sizes)
-    if name.endswith(".json"):
-        return lambda sizes: raemd_peer(name, Path(name).stem, load_preset(name), sizes)
-    known = ", ".join(PEER_NAMES)
-    raise UserError(
-        f"there is no network called {name}: choose among {known}, or give the JSON file of a preset"
-    )
+    return lambda sizes: raemd_peer(name, Path(name).stem, load_preset(name), sizes)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
 
 import torch
 
@@ -12,41 +11,7 @@ from nnunetv2_raemd.bench.competition import prepare, time_training
 from nnunetv2_raemd.bench.peers import make_peers
 from nnunetv2_raemd.bench.session import Session
 from nnunetv2_raemd.bench.sizes import Sizes
-from nnunetv2_raemd.errors import UserError
-
-THREADS = "threads"
-CHANGES: dict[str, Callable[[Sizes, int], Sizes]] = {
-    # as many sequences of another length
-    "sequence": lambda sizes, value: replace(
-        sizes, sequence=value, slices=value * sizes.n_sequences, patch_3d=()
-    ),
-    "slices": lambda sizes, value: replace(sizes, slices=value, patch_3d=()),
-    "size": lambda sizes, value: replace(sizes, size=value, patch_3d=()),
-    THREADS: lambda sizes, _: sizes,
-}
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """A setting and the values it is to take."""
-
-    setting: str
-    values: tuple[int, ...]
-
-
-def parse_sweep(text: str) -> Sweep:
-    """`size:64,128` to a sweep.
-
-    Raises:
-        UserError: if it is not of that form.
-    """
-    setting, _, numbers = text.partition(":")
-    values = numbers.split(",")
-    if setting not in CHANGES or not all(value.isdecimal() and int(value) > 0 for value in values):
-        raise UserError(
-            f"--scaling {text}: give one of {', '.join(CHANGES)} and its values, as in size:64,128,256"
-        )
-    return Sweep(setting, tuple(map(int, values)))
+from nnunetv2_raemd.bench.sweep import CHANGES, THREADS, Sweep
 
 
 def check_sweep(sweep: Sweep, names: Iterable[str], sizes: Sizes) -> None:

@@ -27,33 +27,21 @@ def bench(networks: TimedNetworks, sizes: NetworkSizes, backends: TimedBackends,
     and compiled on CUDA). Ratios are taken round by round. nnU-Net needs no folders for this.
     """
     backends.check(networks, files)
+    files.check()
+    checked, names, sweeps = sizes.checked(), networks.names(), networks.sweeps()
     with Console(stderr=True).status("Loading torch and nnU-Net (a few seconds)") as status:
         from nnunetv2_raemd.bench.machine import use_device
         from nnunetv2_raemd.bench.session import Session
 
-        files.check()
-        checked = sizes.checked()
         session = Session(use_device(networks.device, networks.threads), networks.rounds, status.update)
         if backends.backends:
             _compare_backends(checked, session, backends.scan, files.figures)
             return
-        result = _compare_networks(networks, checked, session)
+        from nnunetv2_raemd.bench.benchmark import Task, run_benchmark
+
+        task = Task(names, checked, networks.whole_scan, sweeps, " ".join(["raemd", *sys.argv[1:]]))
+        result = run_benchmark(task, session)
     _hand_over(result, files)
-
-
-def _compare_networks(networks: TimedNetworks, sizes: Sizes, session: Session) -> Result:
-    from nnunetv2_raemd.bench.benchmark import Task, run_benchmark
-    from nnunetv2_raemd.bench.peers import DEFAULT_PEERS
-    from nnunetv2_raemd.bench.scaling import parse_sweep
-
-    task = Task(
-        names=tuple(networks.peers or DEFAULT_PEERS),
-        sizes=sizes,
-        predict_whole_scan=networks.whole_scan,
-        sweeps=tuple(map(parse_sweep, networks.scaling or ())),
-        command=" ".join(["raemd", *sys.argv[1:]]),
-    )
-    return run_benchmark(task, session)
 
 
 def _hand_over(result: Result, files: BenchFiles) -> None:

@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nnunetv2_raemd.commands.unused_options import refuse_unused
+from nnunetv2_raemd.errors import UserError
 
 if TYPE_CHECKING:
     from nnunetv2_raemd.bench.sizes import Sizes
+    from nnunetv2_raemd.bench.sweep import Sweep
+
+DEVICES = ("cpu", "cuda")
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,30 @@ class TimedNetworks:
             "size:64,128,256; one or more.",
         ),
     ] = None
+
+    def names(self) -> tuple[str, ...]:
+        """The networks to compare.
+
+        Raises:
+            UserError: if there is none of such a name, or no such device.
+        """
+        from nnunetv2_raemd.bench.peer_names import DEFAULT_PEERS, check_names
+
+        if self.device not in DEVICES:
+            raise UserError(f"--device {self.device} is unknown: choose {' or '.join(DEVICES)}")
+        names = tuple(self.peers or DEFAULT_PEERS)
+        check_names(names)
+        return names
+
+    def sweeps(self) -> tuple[Sweep, ...]:
+        """What `--scaling` asks for.
+
+        Raises:
+            UserError: if it is not of its form.
+        """
+        from nnunetv2_raemd.bench.sweep import parse_sweep
+
+        return tuple(map(parse_sweep, self.scaling or ()))
 
 
 @dataclass(frozen=True)
@@ -129,7 +157,8 @@ class BenchFiles:
 
     def check(self) -> None:
         """Raise a `UserError` where a file cannot be written, before hours are spent on it."""
-        from nnunetv2_raemd.bench.benchmark_result import check_writable
-
         for file in filter(None, (self.figures, self.plot)):
-            check_writable(file)
+            if not file.parent.is_dir():
+                raise UserError(f"{file} cannot be written: the folder {file.parent} does not exist")
+            if file.is_dir():
+                raise UserError(f"{file} cannot be written: it is a folder")

@@ -23,12 +23,16 @@ def export(
     The folder needs no nnUNet_results, holds nothing that could run code, and names the check sums of its
     files. Nothing is exported that does not give what torch gives on the validation cases.
     """
-    from nnunetv2_raemd.deployment.model_export import check_output, export_model
+    from nnunetv2_raemd.deployment.export_choices import check_output
+
+    model = choice.model()
+    options = exported.checked(model.folds)
+    check_output(output)
+    model.folder()  # what is missing is named before torch is imported
+    from nnunetv2_raemd.deployment.model_export import export_model
     from nnunetv2_raemd.deployment.nnunet_source import load_source
 
-    options = exported.checked()
-    check_output(output)
-    description = export_model(load_source(choice.model()), output, options)
+    description = export_model(load_source(model), output, options)
     for line in description.summary():
         typer.echo(line)
     typer.echo(f"Model written to {output}; predict with: raemd predict --model {output} -i IMAGES -o OUTPUT")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +14,7 @@ from nnunetv2_raemd.commands.model_choice import ALL_FOLDS
 from nnunetv2_raemd.commands.unused_options import refuse_unused
 
 if TYPE_CHECKING:
-    from nnunetv2_raemd.deployment.model_export import ExportOptions
+    from nnunetv2_raemd.deployment.export_choices import ExportOptions
     from nnunetv2_raemd.prediction.trained_model import Model
 
 
@@ -79,15 +80,14 @@ class Exported:
         int, typer.Option("--verify", min=1, help="Validation cases of each fold to verify on.")
     ] = 8
 
-    def checked(self) -> ExportOptions:
+    def checked(self, folds: Sequence[str]) -> ExportOptions:
         """As the export takes them.
 
         Raises:
-            UserError: if they do not go together, or their extra is not installed.
+            UserError: if they do not go together, or not with these folds.
         """
-        from nnunetv2_raemd.deployment.int8_export import CaseCounts
+        from nnunetv2_raemd.deployment.export_choices import CaseCounts, ExportOptions, check_options
         from nnunetv2_raemd.deployment.model_description import GraphFormat, precision_of
-        from nnunetv2_raemd.deployment.model_export import ExportOptions, check_options
 
         if not self.int8:
             refuse_unused(self, "is for --int8", "n_calibration")
@@ -99,5 +99,5 @@ class Exported:
             license=self.license,
             counts=CaseCounts(self.n_calibration, self.n_validation),
         )
-        check_options(chosen)
+        check_options(chosen, folds)
         return chosen

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from nnunetv2_raemd.prediction.batch_request import Batch
     from nnunetv2_raemd.prediction.cluster_prediction import Cluster
     from nnunetv2_raemd.prediction.scan_request import ScanRequest
+    from nnunetv2_raemd.prediction.trained_model import AnyModel
 
 
 @with_options_of(Scans, Results, ModelChoice, CasesInTurn, NetworkUse)
@@ -35,7 +36,7 @@ def predict(
     predict_any(
         request,
         model,
-        _batch(request, results, cases, lungs=network.lungs),
+        _batch(request, model, results, cases, lungs=network.lungs),
         Processes(cases.n_preprocessing, cases.n_export),
         cluster=cluster,
         trust_checkpoint=choice.trust_checkpoint,
@@ -53,23 +54,27 @@ def _cluster(scheduler: str | None, device: Device) -> Cluster | None:
     if scheduler is None:
         return None
     from nnunetv2_raemd.execution.scheduler import Scheduler
-    from nnunetv2_raemd.prediction.cluster_prediction import Cluster
 
-    cluster = Cluster(Scheduler(scheduler), device.value)
-    cluster.scheduler.check()
-    return cluster
+    Scheduler(scheduler).check()
+    from nnunetv2_raemd.prediction.cluster_prediction import Cluster  # imports torch
+
+    return Cluster(Scheduler(scheduler), device.value)
 
 
-def _batch(request: ScanRequest, results: Results, cases: CasesInTurn, *, lungs: bool) -> Batch:
+def _batch(
+    request: ScanRequest, model: AnyModel, results: Results, cases: CasesInTurn, *, lungs: bool
+) -> Batch:
     """As the prediction takes what was asked for.
 
     Raises:
-        UserError: if explanations are asked for and their extra is not installed.
+        UserError: if explanations are asked for, and the model is missing or their extra is not installed.
     """
     from nnunetv2_raemd.confidence.rated_lesions import Promise
     from nnunetv2_raemd.prediction.batch_request import Batch
 
+    promise = Promise(results.false_positives, results.sensitivity)
     if results.explain:
+        model.folder()  # what is missing is named before torch is imported
         from nnunetv2_raemd.explanation.scan_cards import scan_explainer
     return Batch(
         Path(request.source),
@@ -80,7 +85,7 @@ def _batch(request: ScanRequest, results: Results, cases: CasesInTurn, *, lungs:
         lungs=lungs,
         num_parts=cases.num_parts,
         part_id=cases.part_id,
-        promise=Promise(results.false_positives, results.sensitivity),
+        promise=promise,
         uncertainty=request.uncertainty,
         explainer=scan_explainer() if results.explain else None,
     )

@@ -55,14 +55,15 @@ def report(
         import jinja2  # noqa: F401 - as above
         import plotly  # noqa: F401 - as above
 
-    from nnunetv2_raemd.nnunet_files.checkpoint import read_checkpoint, read_trusted_checkpoint
     from nnunetv2_raemd.nnunet_files.dataset_folders import find_dataset
     from nnunetv2_raemd.nnunet_files.trained_models import find_models, model_names
-    from nnunetv2_raemd.report import report_terminal
-    from nnunetv2_raemd.report.report_contents import Subject, baseline_of, make_page
 
     found = find_dataset(dataset)
     models = find_models(found, model_names(trainers, plans, configuration), folds)
+    from nnunetv2_raemd.nnunet_files.checkpoint import read_checkpoint, read_trusted_checkpoint
+    from nnunetv2_raemd.report import report_terminal
+    from nnunetv2_raemd.report.report_contents import Subject, baseline_of, make_page
+
     subject = Subject(found, models, configuration, baseline_of(models, against), cases, title or "")
     file = output or found.results / f"report__{configuration}.html"
     read = read_trusted_checkpoint if trust_checkpoint else read_checkpoint

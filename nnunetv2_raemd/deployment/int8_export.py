@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nnunetv2_raemd.deployment.accuracy_loss import MAX_DICE_LOSS, Accuracy, Loss, loss_between, measure
+from nnunetv2_raemd.deployment.export_choices import CaseCounts
 from nnunetv2_raemd.deployment.exported_network import network_of, openvino_session
 from nnunetv2_raemd.deployment.graph_sessions import CompiledSession
 from nnunetv2_raemd.deployment.model_description import ModelDescription
@@ -24,14 +25,6 @@ if TYPE_CHECKING:
     import openvino
 
 Models = dict[str, "openvino.Model"]
-
-
-@dataclass(frozen=True)
-class CaseCounts:
-    """How many cases of each fold are used."""
-
-    calibration: int = 32
-    validation: int = 8
 
 
 @dataclass(frozen=True)

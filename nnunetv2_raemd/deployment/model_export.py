@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -13,9 +13,10 @@ from nnunetv2_raemd.confidence.calibration import Calibration
 from nnunetv2_raemd.confidence.calibration_file import FILE_NAME as CALIBRATION
 from nnunetv2_raemd.confidence.calibration_file import save_calibration
 from nnunetv2_raemd.deployment.accuracy_loss import MAX_DICE_LOSS
+from nnunetv2_raemd.deployment.export_choices import ExportOptions, check_options, check_output
 from nnunetv2_raemd.deployment.export_verification import loss_of_networks, loss_of_soup, verify_logits
 from nnunetv2_raemd.deployment.exported_network import openvino_network
-from nnunetv2_raemd.deployment.int8_export import CaseCounts, Models, quantize_folds
+from nnunetv2_raemd.deployment.int8_export import Models, quantize_folds
 from nnunetv2_raemd.deployment.model_card import FILE_NAME as CARD_NAME
 from nnunetv2_raemd.deployment.model_card import model_card
 from nnunetv2_raemd.deployment.model_description import (
@@ -23,7 +24,6 @@ from nnunetv2_raemd.deployment.model_description import (
     SOUP,
     GraphFormat,
     ModelDescription,
-    Precision,
     graph_name,
     weights_name,
     write_description,
@@ -40,22 +40,6 @@ from nnunetv2_raemd.whole_files import whole_folder
 PACKAGES = ("nnunetv2", "torch", "onnx", "openvino", "nncf")
 
 
-@dataclass(frozen=True)
-class ExportOptions:
-    """What to export, and on how much to verify it.
-
-    Attributes:
-        soup: whether the mean of the folds' weights takes the place of the folds.
-        license: a name or a sentence for the model card.
-    """
-
-    graph_format: GraphFormat = GraphFormat.ONNX
-    precision: Precision = Precision.FLOAT32
-    soup: bool = False
-    license: str = ""
-    counts: CaseCounts = field(default_factory=CaseCounts)
-
-
 def export_model(source: SourceModel, output: Path, options: ExportOptions) -> ModelDescription:
     """Write the model to a new folder.
 
@@ -63,7 +47,7 @@ def export_model(source: SourceModel, output: Path, options: ExportOptions) -> M
         UserError: if the folder exists, the network cannot be exported, a package is missing, or the exported
             network does not give what torch's gives. Then nothing is left behind.
     """
-    check_options(options)
+    check_options(options, source.folds)
     check_output(output)
     with whole_folder(output) as folder:
         if options.soup:
@@ -85,25 +69,8 @@ def export_model(source: SourceModel, output: Path, options: ExportOptions) -> M
     return description
 
 
-def check_options(options: ExportOptions) -> None:
-    """Raise a `UserError` where they do not fit together."""
-    precision, graph_format = options.precision, options.graph_format
-    if precision is not Precision.FLOAT32 and graph_format is GraphFormat.NONE:
-        raise UserError(f"{precision.value} needs graphs: give --format openvino")
-    if precision.is_int8 and graph_format is not GraphFormat.OPENVINO:
-        raise UserError("--int8 makes graphs of OpenVINO: give --format openvino")
-
-
-def check_output(output: Path) -> None:
-    """Raise a `UserError` where something is there already."""
-    if output.exists():
-        raise UserError(f"{output} exists already: choose another folder for -o, or remove it")
-
-
 def _soup(source: SourceModel, options: ExportOptions) -> tuple[SourceModel, dict[str, Any]]:
     """The model with one fold, the mean of all; raises `UserError` where that costs accuracy."""
-    if len(source.folds) < 2:
-        raise UserError("--soup averages the weights of several folds: give more than one with -f")
     if any(fold not in source.cases for fold in source.folds):
         raise UserError("--soup is validated: preprocess the dataset, and set nnUNet_preprocessed")
     weights = average([source.weights_of(fold) for fold in source.folds])

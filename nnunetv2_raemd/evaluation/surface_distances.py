@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
@@ -113,6 +112,8 @@ def monai_mask_edges() -> Any:
 
 def _surfels(mask: Mask, spacing_mm: Sequence[float], start: Sequence[int]) -> Surface:
     """The surfels of one component; `mask` is its bounding box, which begins at voxel `start`."""
+    import torch  # noqa: PLC0415 - takes seconds, as MONAI does
+
     padded = torch.from_numpy(np.pad(mask, 1))  # surfels need a voxel of background around
     thickness = max(1, _VOXELS_AT_ONCE // padded[0].numel())
     pieces = []

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import IO
 
+import psutil
+
 TIME_TO_END_S = 15.0
 
 
@@ -19,7 +21,8 @@ def run_in_group(
 
     nnU-Net's data loaders outlive a training that was killed, and would hold what they have inherited, such
     as a lock, for ever. So none is left behind here. An interrupt is passed on to all of them, since those of
-    a terminal reach its own group only. (Windows has no such groups: there, only the command itself ends.)
+    a terminal reach its own group only. Windows has no such groups: there, what the command has started is
+    looked for while it runs, and ends with it.
     """
     with subprocess.Popen(
         command,
@@ -43,7 +46,16 @@ def run_in_group(
 
 def _send(process: subprocess.Popen[bytes], signal_name: str) -> None:
     if not hasattr(os, "killpg"):
-        process.kill()
+        _end_with_children(process.pid)
         return
     with suppress(ProcessLookupError):  # all have ended
         os.killpg(process.pid, getattr(signal, signal_name))
+
+
+def _end_with_children(pid: int) -> None:
+    """A console script of Windows is a small program that starts Python: to end it alone is not enough."""
+    with suppress(psutil.NoSuchProcess):  # it has ended
+        process = psutil.Process(pid)
+        for each in (*process.children(recursive=True), process):
+            with suppress(psutil.NoSuchProcess):
+                each.kill()

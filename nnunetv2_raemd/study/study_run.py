@@ -11,8 +11,6 @@ from rich.console import Console
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.execution.backend import Backend
 from nnunetv2_raemd.nnunet_files.dataset_folders import find_dataset
-from nnunetv2_raemd.plans.plan_conversion import resolve
-from nnunetv2_raemd.plans.plan_files import read_plan
 from nnunetv2_raemd.study.single_training import Training
 from nnunetv2_raemd.study.training_board import Board
 from nnunetv2_raemd.study.training_job import TrainingJob
@@ -53,6 +51,9 @@ def _data_folder(model: str, preprocessed: Path) -> Path:
     Raises:
         UserError: if there is no such plan, or it has no such configuration.
     """
+    from nnunetv2_raemd.plans.plan_conversion import resolve  # noqa: PLC0415 - imports torch
+    from nnunetv2_raemd.plans.plan_files import read_plan  # noqa: PLC0415 - as above
+
     _, plans, configuration = model.split("__")
     plan = read_plan(preprocessed / f"{plans}.json")
     if configuration not in plan["configurations"]:

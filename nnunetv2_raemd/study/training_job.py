@@ -51,7 +51,7 @@ class TrainingJob:
         command = [find_script(self.command), *training.arguments(), *self.options]
         with training.log.open("a", encoding="utf-8") as log:
             print("$", *command, file=log, flush=True)
-            environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+            environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
             status = run_in_group(command, log, environment=environment, inherited=inherited)
         if status == 0 and training.is_done:
             return Outcome(training)

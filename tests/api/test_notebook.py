@@ -8,8 +8,9 @@ import pytest
 from small_plans import plan, raemd_arguments
 from tiny_models import source_model, trained_weights
 
+from nnunetv2_raemd.deployment.export_choices import ExportOptions
 from nnunetv2_raemd.deployment.model_description import GraphFormat
-from nnunetv2_raemd.deployment.model_export import ExportOptions, export_model
+from nnunetv2_raemd.deployment.model_export import export_model
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "docs" / "predict-from-python.ipynb"
 

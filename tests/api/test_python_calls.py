@@ -23,8 +23,9 @@ from nnunetv2_raemd.api import LoadedModel, evaluate_folders, load_model
 from nnunetv2_raemd.confidence.calibration import Calibration, LabelCalibration
 from nnunetv2_raemd.confidence.confidence_model import FEATURES, ConfidenceModel
 from nnunetv2_raemd.confidence.unlike_scans import TrainingScans
+from nnunetv2_raemd.deployment.export_choices import ExportOptions
 from nnunetv2_raemd.deployment.model_description import GraphFormat
-from nnunetv2_raemd.deployment.model_export import ExportOptions, export_model
+from nnunetv2_raemd.deployment.model_export import export_model
 from nnunetv2_raemd.deployment.source_model import SourceModel
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.lesions.lesion_list import load_scan

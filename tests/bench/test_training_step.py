@@ -10,7 +10,8 @@ import pytest
 import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
-from nnunetv2_raemd.bench.peers import PEER_NAMES, make_peers
+from nnunetv2_raemd.bench.peer_names import PEER_NAMES
+from nnunetv2_raemd.bench.peers import make_peers
 from nnunetv2_raemd.bench.sized_plans import DATASET_JSON
 from nnunetv2_raemd.bench.sizes import Sizes
 from nnunetv2_raemd.bench.training_step import TrainingStep, nnunet_compiles

@@ -44,7 +44,8 @@ def write_xml(file: Path, series_uid: str, sessions: Sequence[Sequence[ReaderAnn
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(
         f'<?xml version="1.0" encoding="UTF-8"?>\n<LidcReadMessage xmlns="http://www.nih.gov">\n{header}\n'
-        f"{text}\n</LidcReadMessage>\n"
+        f"{text}\n</LidcReadMessage>\n",
+        encoding="utf-8",
     )
     return file
 

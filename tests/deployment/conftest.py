@@ -10,7 +10,8 @@ import torch
 from small_plans import plan, raemd_arguments
 from tiny_models import random_weights, source_model, trained_weights
 
-from nnunetv2_raemd.deployment.model_export import ExportOptions, export_model
+from nnunetv2_raemd.deployment.export_choices import ExportOptions
+from nnunetv2_raemd.deployment.model_export import export_model
 from nnunetv2_raemd.deployment.source_model import SourceModel
 
 

@@ -16,9 +16,10 @@ from small_disc import files_of_at_most
 from small_plans import N_SLICES
 
 from nnunetv2_raemd.deployment import model_description
+from nnunetv2_raemd.deployment.export_choices import ExportOptions
 from nnunetv2_raemd.deployment.exported_model import ExportedModel
 from nnunetv2_raemd.deployment.model_description import FILE_NAME, GraphFormat, Precision, read_description
-from nnunetv2_raemd.deployment.model_export import ExportOptions, export_model
+from nnunetv2_raemd.deployment.model_export import export_model
 from nnunetv2_raemd.deployment.network_backend import Backend
 from nnunetv2_raemd.deployment.source_model import SourceModel
 from nnunetv2_raemd.errors import UserError

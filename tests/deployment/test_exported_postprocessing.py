@@ -14,8 +14,9 @@ from nnunet_workspace import noisy_spheres, write_volume
 from scipy import ndimage
 
 from nnunetv2_raemd.api import load_model
+from nnunetv2_raemd.deployment.export_choices import ExportOptions
 from nnunetv2_raemd.deployment.model_description import GraphFormat
-from nnunetv2_raemd.deployment.model_export import ExportOptions, export_model
+from nnunetv2_raemd.deployment.model_export import export_model
 from nnunetv2_raemd.deployment.source_model import SourceModel
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.nnunet_files.label_set import Target

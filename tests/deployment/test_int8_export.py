@@ -11,10 +11,10 @@ from small_plans import plan, raemd_arguments
 from tiny_models import source_model, trained_weights
 
 from nnunetv2_raemd.deployment import accuracy_loss
+from nnunetv2_raemd.deployment.export_choices import CaseCounts, ExportOptions
 from nnunetv2_raemd.deployment.exported_model import ExportedModel
-from nnunetv2_raemd.deployment.int8_export import CaseCounts
 from nnunetv2_raemd.deployment.model_description import GraphFormat, Precision, read_description
-from nnunetv2_raemd.deployment.model_export import ExportOptions, export_model
+from nnunetv2_raemd.deployment.model_export import export_model
 from nnunetv2_raemd.deployment.network_backend import Backend
 from nnunetv2_raemd.deployment.source_model import SourceModel
 from nnunetv2_raemd.errors import UserError

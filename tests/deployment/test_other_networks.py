@@ -17,8 +17,9 @@ from small_plans import UNET, plan, unet_arguments
 from tiny_models import source_model
 
 from nnunetv2_raemd.api import load_model
+from nnunetv2_raemd.deployment.export_choices import ExportOptions
 from nnunetv2_raemd.deployment.model_description import GraphFormat, read_description
-from nnunetv2_raemd.deployment.model_export import ExportOptions, export_model
+from nnunetv2_raemd.deployment.model_export import export_model
 from nnunetv2_raemd.deployment.source_model import SourceModel
 
 pytest.importorskip("onnxscript", reason="the extra onnx is not installed")

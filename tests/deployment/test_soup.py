@@ -11,9 +11,10 @@ from safetensors.numpy import load_file
 from small_plans import plan, raemd_arguments
 from tiny_models import source_model, trained_weights
 
+from nnunetv2_raemd.deployment.export_choices import ExportOptions
 from nnunetv2_raemd.deployment.exported_model import ExportedModel
 from nnunetv2_raemd.deployment.model_description import SOUP, GraphFormat, read_description
-from nnunetv2_raemd.deployment.model_export import ExportOptions, export_model
+from nnunetv2_raemd.deployment.model_export import export_model
 from nnunetv2_raemd.deployment.source_model import SourceModel
 from nnunetv2_raemd.errors import UserError
 

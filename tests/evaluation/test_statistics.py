@@ -41,6 +41,8 @@ def test_median_interval_is_the_same_every_time_and_needs_two_values() -> None:
     assert median_interval(values) == median_interval(values)
     assert 0.1 <= median_interval(values).low < median_interval(values).high <= 0.9
     assert math.isnan(median_interval([0.5, NAN]).low)
+    two = median_interval([0.25, 0.75])  # half of all resamples hold both, a quarter one of them twice
+    assert (two.low, two.high) == (0.25, 0.75)
     equal = median_interval([0.5] * 4)
     assert (equal.low, equal.high) == (0.5, 0.5)
 

@@ -83,7 +83,7 @@ def test_files_are_those_of_luna16(folder: Path) -> None:
 
 def test_header_names_the_same_fields_as_a_real_one(folder: Path, real_data: Path) -> None:
     def fields(path: Path) -> list[str]:
-        return [line.split(" = ")[0] for line in path.read_text().splitlines()]
+        return [line.split(" = ")[0] for line in path.read_text(encoding="utf-8").splitlines()]
 
     (real_scan,) = (real_data / "luna16" / "ct-headers-only").glob("*.mhd")
     (real_lungs,) = (real_data / "luna16" / "seg-lungs").glob("*.mhd")

@@ -57,7 +57,7 @@ def succeed(*arguments: str) -> str:
 
 
 def read(file: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(file.read_text())
+    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return content
 
 

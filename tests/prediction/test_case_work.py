@@ -73,7 +73,7 @@ def test_the_segmentation_appears_last_and_what_a_killed_run_left_does_no_harm(
 
     def write(*arguments: Any, **_: Any) -> None:
         for ending in (".nii.gz", ".npz", ".pkl"):
-            Path(f"{arguments[5]}{ending}").write_text("whole")
+            Path(f"{arguments[5]}{ending}").write_text("whole", encoding="utf-8")
 
     monkeypatch.setattr(case_work, "export_prediction_from_logits", write)
     monkeypatch.setattr(Path, "replace", note_and_replace)

@@ -107,6 +107,13 @@ def test_contour_of_fewer_than_three_points_is_logged(points: int) -> None:
     assert not drawn.mask.any() and drawn.problems == [f"GTV-1, contour 7: only {points} points"]
 
 
+def test_points_that_are_repeated_count_once() -> None:
+    stack = make_stack(OBLIQUE, [0.0, 2, 4, 6])
+    twice = np.repeat(outline(stack, 1).points_mm[:2], 2, axis=0)
+    drawn = rasterize([Contour(twice, "GTV-1, contour 7")], stack)
+    assert not drawn.mask.any() and drawn.problems == ["GTV-1, contour 7: only 4 points"]
+
+
 def test_contour_that_is_not_finite_is_logged() -> None:
     stack = make_stack(OBLIQUE, [0.0, 2, 4, 6])
     points = outline(stack, 1).points_mm.copy()

@@ -140,7 +140,7 @@ def test_worker_that_sees_no_files_is_named(
     """A relative path leads elsewhere from the workers' folder, as a path that is mounted only here would."""
     worker_pids(cluster)
     monkeypatch.chdir(tmp_path)
-    Path("source").write_text("1")
+    Path("source").write_text("1", encoding="utf-8")
     folder = DatasetFolder(tmp_path / "Dataset001_Test").prepare()
     with pytest.raises(
         UserError, match=r"worker tcp://.*the source files of a\. Workers need the same files"

@@ -98,10 +98,14 @@ def deflated(folder: Path, *, size_field: bool = True) -> Path:
 
 def change(header: Path, key: str, value: str | None) -> None:
     """Give a field another value, add it before the last, or (None) take it out."""
-    lines = [line for line in header.read_text().splitlines() if line.partition("=")[0].strip() != key]
+    lines = [
+        line
+        for line in header.read_text(encoding="utf-8").splitlines()
+        if line.partition("=")[0].strip() != key
+    ]
     if value is not None:
         lines.insert(-1 if key != "ElementDataFile" else len(lines), f"{key} = {value}")
-    header.write_text("\n".join(lines) + "\n")
+    header.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 @pytest.mark.parametrize("size_field", [True, False])
@@ -181,7 +185,7 @@ def test_broken_header_is_named_with_its_field(
 
 
 def test_field_that_is_there_twice_is_refused(header: Path) -> None:
-    header.write_text("DimSize = 3 3 3\n" + header.read_text())
+    header.write_text("DimSize = 3 3 3\n" + header.read_text(encoding="utf-8"), encoding="utf-8")
     with pytest.raises(UserError, match="says twice what DimSize is"):
         read_metaimage(header)
 
