@@ -91,6 +91,23 @@ class Workspace:
         """Run nnUNetv2_train on the CPU, in this process."""
         self.run_here(run_training_entry, *arguments, "-device", "cpu", **variables)
 
+    def run_until_killed(self, entry_point: Callable[[], None], *arguments: object, **variables: str) -> int:
+        """As `run_here`, in a copy of this process that need not import torch again.
+
+        Returns:
+            The number of the signal that ended it, or minus its exit status.
+        """
+        child = os.fork()
+        if child:
+            _, status = os.waitpid(child, 0)
+            return os.WTERMSIG(status) if os.WIFSIGNALED(status) else -os.WEXITSTATUS(status)
+        try:
+            self.run_here(entry_point, *arguments, **variables)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(0)  # it must never go on as a second run of the tests
+
     def raemd(self, *arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
         """As `attempt` of `raemd`, but here: a process of its own spends most of its time on imports."""
         printed = io.StringIO()
@@ -212,30 +229,28 @@ def workspace_in(folder: Path) -> Workspace:
 
 
 def make_workspace(folder: Path) -> Workspace:
-    """Dataset 501 (spheres), planned and preprocessed by nnU-Net's command."""
+    """Dataset 501 (spheres), planned and preprocessed by nnU-Net's command, with narrow networks."""
     workspace = workspace_in(folder)
     write_spheres(workspace.raw / "Dataset501_Spheres")
     workspace.run_here(plan_and_preprocess_entry, *PREPROCESS, "-d", 501, "-c", "2d", "3d_fullres", **PLANNER)
+    narrow_plan(workspace.preprocessed / "Dataset501_Spheres")
     return workspace
 
 
 def add_datasets(workspace: Workspace) -> None:
-    """Datasets 502 (regions) and 503 (2D images), planned and preprocessed by nnU-Net."""
+    """Datasets 502 (regions) and 503 (2D images), as 501."""
     write_regions(workspace.raw / "Dataset502_Regions")
     write_classes(workspace.raw / "Dataset503_Images")
     workspace.run_here(plan_and_preprocess_entry, *PREPROCESS, "-d", 502, 503, "-c", "2d", **PLANNER)
+    for dataset in ("Dataset502_Regions", "Dataset503_Images"):
+        narrow_plan(workspace.preprocessed / dataset)
 
 
 def narrow_plan(folder: Path) -> None:
     """Few features in nnU-Net's plan: with its own, most of the time goes into large checkpoints."""
     file = folder / "nnUNetPlans.json"
-    plan = with_few_features(json.loads(file.read_text(encoding="utf-8")))
-    file.write_text(json.dumps(plan, indent=4), encoding="utf-8")
-
-
-def with_few_features(plan: dict[str, Any]) -> dict[str, Any]:
-    """The same plan, changed."""
+    plan = json.loads(file.read_text(encoding="utf-8"))
     for configuration in plan["configurations"].values():
         arguments = configuration["architecture"]["arch_kwargs"]
         arguments["features_per_stage"] = [4, *[8] * (arguments["n_stages"] - 1)]
-    return plan
+    file.write_text(json.dumps(plan, indent=4), encoding="utf-8")

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from nnunet_workspace import with_few_features
 from nnunetv2.paths import nnUNet_preprocessed
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
@@ -27,18 +26,18 @@ def new_trainer(
     continue_training: bool = False,
     n_slices: int | None = None,
 ) -> nnUNetTrainer:
-    """As nnUNetv2_train makes it, with fewer features and, if wanted, another number of slices."""
+    """As nnUNetv2_train makes it; if wanted, with another number of slices."""
     folder = nnunet_folder() / dataset
-    plan = narrow_plan(dataset) | {"continue_training": continue_training}
+    plan = nnunet_plan(dataset) | {"continue_training": continue_training}
     if n_slices is not None:
         plan = raemd_plan(plan)
         plan["configurations"]["2d"]["patch_size"][0] = n_slices
     return trainer(plan, configuration, 0, read_json(folder / "dataset.json"), CPU)
 
 
-def narrow_plan(dataset: str = "Dataset501_Spheres") -> dict[str, Any]:
-    """nnU-Net's plan with few features."""
-    return with_few_features(read_json(nnunet_folder() / dataset / "nnUNetPlans.json"))
+def nnunet_plan(dataset: str = "Dataset501_Spheres") -> dict[str, Any]:
+    """nnU-Net's plan of the workspace."""
+    return read_json(nnunet_folder() / dataset / "nnUNetPlans.json")
 
 
 def nnunet_folder() -> Path:

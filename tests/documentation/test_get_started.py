@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
+from typing import IO
 
 import pytest
 from nnunet_workspace import PLANNER, PREPROCESS, Workspace, narrow_plan
 from nnunetv2.experiment_planning.plan_and_preprocess_entrypoints import plan_and_preprocess_entry
+from nnunetv2.run.run_training import run_training_entry
 from typer.testing import CliRunner
 
 from nnunetv2_raemd.cli import app
+from nnunetv2_raemd.study import training_job
 
 pytestmark = pytest.mark.slow
 
@@ -30,6 +36,13 @@ def commands() -> list[list[str]]:
     blocks = re.findall(r"^```bash\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines()]
     return [shlex.split(line) for line in lines if line.startswith(("raemd ", "nnUNetv2_"))]
+
+
+def train_here(workspace: Workspace, command: Sequence[str], log: IO[str], **_: object) -> int:
+    """What a study does with nnUNetv2_train, in this process, which need not import torch again."""
+    with redirect_stdout(log):
+        workspace.run_here(run_training_entry, *command[1:])
+    return 0
 
 
 def at_toy_size(command: list[str]) -> list[str]:
@@ -61,6 +74,7 @@ def test_its_commands_work_one_after_the_other(tmp_path: Path, monkeypatch: pyte
     for name, value in workspace.variables().items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(training_job, "run_in_group", partial(train_here, workspace))
     for program, *arguments in map(at_toy_size, commands()):
         if program == "nnUNetv2_plan_and_preprocess":
             workspace.run_here(plan_and_preprocess_entry, *arguments, *PREPROCESS, **PLANNER)

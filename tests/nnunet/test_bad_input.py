@@ -23,10 +23,11 @@ class NotInstalled:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, NotInstalled())
-from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
-from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
-plans = PlansManager(json.load(open(sys.argv[1])))
-nnUNetTrainer.build_network_architecture(plans, plans.get_configuration("2d"), 1, 2, True)
+from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
+network = json.load(open(sys.argv[1]))["configurations"]["2d"]["architecture"]
+get_network_from_plans(
+    network["network_class_name"], network["arch_kwargs"], network["_kw_requires_import"], 1, 2
+)
 """
 
 

@@ -77,7 +77,7 @@ def began(
 @pytest.fixture(scope="module")
 def studied(began: Workspace) -> Workspace:
     """The study was run to its end."""
-    assert "6 trainings, 2 of them to run" in began.run("raemd", *STUDY)
+    assert "6 trainings, 2 of them to run" in raemd(began, *STUDY)
     return began
 
 
@@ -118,7 +118,7 @@ def test_every_training_is_done_once(studied: Workspace) -> None:
 
 def test_a_training_that_fails_is_told(studied: Workspace) -> None:
     nobody = ("nnUNetTrainerOfNobody", "-device", "cpu")
-    finished = studied.attempt("raemd", "study", "-d", 501, "--folds", 0, "-tr", RAEMD, *nobody)
+    finished = studied.raemd("study", "-d", 501, "--folds", 0, "-tr", RAEMD, *nobody)
     assert finished.returncode == 1, finished.stdout[-3000:]
     assert "2 trainings, 1 of them to run" in finished.stdout
     assert "nnUNetTrainerOfNobody__nnUNetPlans__2d__fold_0: failed" in finished.stdout

@@ -6,10 +6,12 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from nnunetv2_raemd import whole_files
 from nnunetv2_raemd.errors import UserError
@@ -19,6 +21,7 @@ from nnunetv2_raemd.prediction.case_work import CaseWork
 from nnunetv2_raemd.prediction.input_cases import InputCase
 
 CASE = InputCase("1.2.840.7", ())
+SPACING_MM = (0.5, 0.75, 2.0)
 
 
 @pytest.fixture
@@ -83,3 +86,23 @@ def test_the_segmentation_appears_last_and_what_a_killed_run_left_does_no_harm(
     assert {file.name: file.read_text() for file in work.output.iterdir()} == {
         f"1.2.840.7{ending}": "whole" for ending in (".nii.gz", ".npz", ".pkl")
     }
+
+
+@pytest.mark.parametrize(("reader", "ending"), [("SimpleITKIO", ".mha"), ("NibabelIO", ".nii")])
+def test_only_what_is_stored_otherwise_is_turned(tmp_path: Path, reader: str, ending: str) -> None:
+    """Into a file that the reader takes, of the same case and channel."""
+    nothing: Any = None
+    plans: Any = SimpleNamespace(plans={"image_reader_writer": reader})
+    work = CaseWork(plans, nothing, {"file_ending": ".nii.gz"}, tmp_path)
+    voxels = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+    image = sitk.GetImageFromArray(voxels)
+    image.SetSpacing(SPACING_MM)
+    file = tmp_path / "a_0000.nii.gz"
+    sitk.WriteImage(image, str(file))
+    (tmp_path / "turned").mkdir()
+    assert work._turned(file, InputCase("a", (file,)), tmp_path / "turned") == file
+    turned = work._turned(file, InputCase("a", (file,), turn_to="RAS"), tmp_path / "turned")
+    assert turned == tmp_path / "turned" / f"a_0000{ending}"
+    found = sitk.ReadImage(str(turned))
+    assert found.GetSpacing() == pytest.approx(SPACING_MM)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(found), voxels[:, ::-1, ::-1])

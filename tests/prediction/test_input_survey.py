@@ -50,6 +50,15 @@ def test_other_files_are_left_alone_and_named(tmp_path: Path) -> None:
     assert found.remarks == [f"{tmp_path} also holds notes.txt: left alone"] and not found.problems
 
 
+@pytest.mark.parametrize(("n_others", "told"), [(10, "file_9: left"), (11, "file_9 and 1 more: left")])
+def test_the_first_ten_other_files_are_named(tmp_path: Path, n_others: int, told: str) -> None:
+    write(tmp_path / "a_0000.nii.gz")
+    for number in range(n_others):
+        (tmp_path / f"{'file' if number < 10 else 'last'}_{number}").touch()
+    (remark,) = survey(tmp_path).remarks
+    assert remark.endswith(f"{told} alone") and "file_0, " in remark
+
+
 def test_only_files_of_another_format(tmp_path: Path) -> None:
     write(tmp_path / "a_0000.nii")
     with pytest.raises(UserError, match=r"no image that ends with \.nii\.gz.*but a_0000\.nii"):
