@@ -22,8 +22,9 @@ NOTEBOOK = Path(__file__).resolve().parents[2] / "docs" / "predict-from-python.i
 def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its cells are plain Python, which needs no kernel in a process of its own."""
     nbformat = pytest.importorskip("nbformat", reason="nbformat is not installed")
-    weights = trained_weights(source_model(plan(raemd_arguments())))
-    source = source_model(plan(raemd_arguments()), weights=[weights])
+    content = plan(raemd_arguments())
+    content["configurations"]["2d"]["spacing"] = [5.5, 5.5]  # the phantom's, which has few pixels in it
+    source = source_model(content, weights=[trained_weights(source_model(content))])
     export_model(source, tmp_path / "model", ExportOptions(GraphFormat.NONE))
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     nbformat.validate(notebook)

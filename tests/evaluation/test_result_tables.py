@@ -15,6 +15,7 @@ from nnunetv2_raemd.evaluation.markup import latex, markdown
 from nnunetv2_raemd.evaluation.metrics import BY_KEY, PAPER_METRICS, RATED_METRICS
 from nnunetv2_raemd.evaluation.result_tables import (
     Table,
+    all_tables,
     comparisons_table,
     diameters_table,
     lesions_table,
@@ -28,6 +29,7 @@ from nnunetv2_raemd.evaluation.summary import (
     DiameterBin,
     LesionSummary,
     MetricSummary,
+    Summary,
     TargetSummary,
 )
 
@@ -65,6 +67,14 @@ def test_means_with_the_best_in_bold() -> None:
     assert table.rows == (("A_1", "0.700 ± 0.013", "5.00 ± 0.01"), ("B", "0.800 ± 0.013", "4.00 ± 0.01"))
     assert table.bold == {(1, 1), (1, 2)}
     assert table.note.startswith("Over the means of 2 folds (10 cases)")
+
+
+def test_no_metric_is_in_two_tables_of_means_and_none_in_neither() -> None:
+    paper, further = all_tables(Summary(tuple(SYSTEMS), (), None), "nodule")[:2]
+    assert (paper.title, further.title) == ("Mean ± SD", "Further metrics, mean ± SD")
+    named = [heading.partition(" (")[0] for table in (paper, further) for heading in table.headings[1:]]
+    assert len(paper.headings) == 1 + len(PAPER_METRICS)
+    assert sorted(named) == sorted(metric.heading for metric in RATED_METRICS)
 
 
 def test_cases_that_are_left_out_of_a_mean_are_counted_as_cases() -> None:
