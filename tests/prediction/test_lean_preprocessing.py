@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from nnunetv2.preprocessing.resampling.default_resampling import resample_data_or_seg_to_shape
 
-from nnunetv2_raemd.prediction.lean_preprocessing import SLICES_AT_A_TIME, in_slices
+from nnunetv2_raemd.prediction.lean_preprocessing import in_slices
+from nnunetv2_raemd.prediction.resampling_in_slices import SLICES_AT_A_TIME
 
 SPACING_MM, FINER_MM = (2.0, 1.0, 1.0), (2.0, 0.5, 0.8)
 
