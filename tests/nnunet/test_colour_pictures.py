@@ -7,7 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from nnunet_models import RAEMD, SEQUENTIALLY
-from nnunet_workspace import PLANNER, PREPROCESS, Workspace, noisy_spheres, write_dataset_json, write_png
+from nnunet_workspace import (
+    PLANNER,
+    PREPROCESS,
+    Workspace,
+    narrow_plan,
+    noisy_spheres,
+    write_dataset_json,
+    write_png,
+)
 from nnunetv2.experiment_planning.plan_and_preprocess_entrypoints import plan_and_preprocess_entry
 from nnunetv2.inference.predict_from_raw_data import predict_entry_point
 from skimage import io
@@ -47,6 +55,7 @@ def colours(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
         file_ending=".png",
     )
     workspace.run_here(plan_and_preprocess_entry, *PREPROCESS, "-d", 504, "-c", "2d", **PLANNER)
+    narrow_plan(workspace.preprocessed / DATASET)
     workspace.train(504, "2d", 0, "-tr", RAEMD)
     return workspace
 
