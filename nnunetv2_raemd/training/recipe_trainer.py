@@ -18,6 +18,7 @@ from nnunetv2_raemd.training.averaged_adamw import AveragedAdamW
 from nnunetv2_raemd.training.cosine_schedule import CosineSchedule
 from nnunetv2_raemd.training.early_stopping import EarlyStopping
 from nnunetv2_raemd.training.hybrid_loss import apply_recipe
+from nnunetv2_raemd.training.mixed_precision import mixed_precision
 from nnunetv2_raemd.training.overlap_log import DICE, overlaps_of_epoch, with_overlaps
 from nnunetv2_raemd.training.plateau_schedule import PlateauSchedule
 from nnunetv2_raemd.training.recipe import MEASURED_BEST, Recipe
@@ -150,7 +151,14 @@ class nnUNetTrainerRecipe(nnUNetTrainer):
         """Also lets the learning rate follow within the epoch."""
         self.lr_scheduler.step(self.epochs_of_schedule())
         self.iterations_of_epoch += 1
-        step: dict[str, Any] = super().train_step(batch)
+        with mixed_precision(self.device):
+            step: dict[str, Any] = super().train_step(batch)
+        return step
+
+    def validation_step(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """In the precision of the training steps, as nnU-Net does on GPUs."""
+        with mixed_precision(self.device):
+            step: dict[str, Any] = super().validation_step(batch)
         return step
 
     def epochs_done(self) -> float:
