@@ -192,7 +192,7 @@ def raemd_architecture(configuration: Configuration, preset: Preset) -> dict[str
             "kernel_sizes": [[1, *in_plane] for in_plane in _in_plane(arguments["kernel_sizes"])],
             "strides": strides,
             "n_conv_per_stage": n_convolutions,
-            "n_conv_per_stage_decoder": arguments["n_conv_per_stage_decoder"],
+            "n_conv_per_stage_decoder": _decoder_convolutions(arguments, preset),
             "conv_bias": arguments["conv_bias"],
             "norm_op": _in_2d(arguments["norm_op"]),
             "norm_op_kwargs": arguments["norm_op_kwargs"],
@@ -225,6 +225,12 @@ def _convolutions(architecture: Mapping[str, Any]) -> list[int]:
         "residual encoder planners (ResidualEncoderUNet) can be converted. Run nnUNetv2_plan_experiment with "
         "one of these"
     )
+
+
+def _decoder_convolutions(arguments: Mapping[str, Any], preset: Preset) -> list[int]:
+    """The preset's number for each decoder stage, at most nnU-Net's; the latter if it has none."""
+    nnunet = list(arguments["n_conv_per_stage_decoder"])
+    return [min(number, preset.decoder_convolutions or number) for number in nnunet]
 
 
 def _in_plane(sizes: Iterable[Iterable[int]]) -> list[list[int]]:

@@ -12,9 +12,6 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-import torch
-from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
-
 NNUNET_REFERENCE_GB = 8
 # By network and dimensions, the values (batch size times values per patch) with which nnU-Net's planners
 # fill that much memory
@@ -83,6 +80,9 @@ def _network(architecture: Mapping[str, Any], *, deep_supervision: bool) -> Any:
 
     More input channels would change nothing, since the first convolution's output does not depend on them.
     """
+    import torch  # noqa: PLC0415 - seconds, and what a command refuses comes before
+    from nnunetv2.utilities.get_network_from_plans import get_network_from_plans  # noqa: PLC0415
+
     with torch.device("meta"):
         return get_network_from_plans(
             architecture["network_class_name"],

@@ -30,6 +30,7 @@ class Preset:
     multi_scale: bool
     dense: bool
     attention: bool
+    decoder_convolutions: int | None
     recurrence_min_pixel_mm: float | None
     growth_divisor: int
     hidden_divisor: int
@@ -42,6 +43,8 @@ class Preset:
         for name in ("growth_divisor", "hidden_divisor", "min_slices"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.decoder_convolutions is not None and self.decoder_convolutions < 1:
+            raise ValueError(f"decoder_convolutions must be at least 1, got {self.decoder_convolutions}")
         for name in ("context_mm", "gpu_memory_gb", "recurrence_min_pixel_mm"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:  # JSON in Python has NaN and Infinity

@@ -25,10 +25,10 @@ SYSTEMS = {
     "RAEMD-Net, normalised over the sequence": System("nnUNetTrainerRAEMDSequenceNorm"),
     "RAEMD-Net, recipe of the paper": System("nnUNetTrainerRAEMDPaper"),
     "without multi-scale": System("nnUNetTrainerRAEMD_noMultiScale"),
-    "without dense": System("nnUNetTrainerRAEMD_noDense"),
+    "with dense blocks": System("nnUNetTrainerRAEMDDense"),
     "without attention": System("nnUNetTrainerRAEMD_noAttention"),
     "without recurrence": System("nnUNetTrainerRAEMD_noLSTM"),
-    "RAEMD-Net, single slices first": System("nnUNetTrainerRAEMDSingleSlices"),
+    "RAEMD-Net, on sequences throughout": System("nnUNetTrainerRAEMDSequences"),
     "Attention U-Net, our recipe": System("nnUNetTrainerAttentionUNet"),
     "UNet++, our recipe": System("nnUNetTrainerUNetPlusPlus"),
 }

@@ -89,9 +89,11 @@ class Encoder(nn.Module):
         return apply_in_turn(self.stages[: self.n_before], slices)
 
     def across_slices(self, features: Sequence[Tensor], n_slices: int) -> list[Tensor]:
-        """The same features, the last of them (B*T, channels, H, W) fused with their neighbours'."""
+        """The same features, the last of them (B*T, channels, H, W) fused with their neighbours', if any."""
         *finer, last = features
-        return [*finer, last if self.recurrence is None else self.recurrence(last, n_slices)]
+        if self.recurrence is not None and n_slices > 1:
+            last = self.recurrence(last, n_slices)
+        return [*finer, last]
 
     def after_recurrence(self, features: Sequence[Tensor]) -> list[Tensor]:
         """The features of all stages, finest first, from those up to the recurrence."""

@@ -8,7 +8,6 @@ from nnunetv2_raemd.training.ablation import (
     nnUNetTrainerAblation5LSTM,
     nnUNetTrainerRAEMD_noAttention,
     nnUNetTrainerRAEMD_noAveraging,
-    nnUNetTrainerRAEMD_noDense,
     nnUNetTrainerRAEMD_noHybridLoss,
     nnUNetTrainerRAEMD_noLSTM,
     nnUNetTrainerRAEMD_noLSTM_quick,
@@ -23,7 +22,7 @@ from nnunetv2_raemd.training.baselines import (
     nnUNetTrainerUNet_quick,
     nnUNetTrainerUNetPlusPlus,
 )
-from nnunetv2_raemd.training.single_slices import nnUNetTrainerRAEMDSingleSlices
+from nnunetv2_raemd.training.sequence_trainer import nnUNetTrainerRAEMDSequences
 from nnunetv2_raemd.training.trainer import nnUNetTrainerRAEMD
 from nnunetv2_raemd.training.variants import (
     nnUNetTrainer_quick,
@@ -32,6 +31,7 @@ from nnunetv2_raemd.training.variants import (
     nnUNetTrainerRAEMD_50epochs,
     nnUNetTrainerRAEMD_250epochs,
     nnUNetTrainerRAEMD_quick,
+    nnUNetTrainerRAEMDDense,
     nnUNetTrainerRAEMDFocal,
     nnUNetTrainerRAEMDPaper,
 )
@@ -44,16 +44,16 @@ __all__ = [
     "nnUNetTrainerAblation5LSTM",
     "nnUNetTrainerAttentionUNet",
     "nnUNetTrainerRAEMD",
+    "nnUNetTrainerRAEMDDense",
     "nnUNetTrainerRAEMDFocal",
     "nnUNetTrainerRAEMDPaper",
-    "nnUNetTrainerRAEMDSingleSlices",
+    "nnUNetTrainerRAEMDSequences",
     "nnUNetTrainerRAEMD_5epochs",
     "nnUNetTrainerRAEMD_20epochs",
     "nnUNetTrainerRAEMD_50epochs",
     "nnUNetTrainerRAEMD_250epochs",
     "nnUNetTrainerRAEMD_noAttention",
     "nnUNetTrainerRAEMD_noAveraging",
-    "nnUNetTrainerRAEMD_noDense",
     "nnUNetTrainerRAEMD_noHybridLoss",
     "nnUNetTrainerRAEMD_noLSTM",
     "nnUNetTrainerRAEMD_noLSTM_quick",

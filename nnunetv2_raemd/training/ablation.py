@@ -1,17 +1,21 @@
-"""RAEMD-Net with parts left out, in the network or in the recipe (Table 4 of the paper).
+"""RAEMD-Net with parts left out, in the network or in the recipe.
 
-All train on the same sequences of slices, those that the whole network is given.
+Table 4 of the paper adds parts to a U-Net until its network is whole, with dense blocks; all its rows train
+on the same sequences of slices. The others leave out one part each of what measured best.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from nnunetv2_raemd.plans import raemd_plan
+from nnunetv2_raemd.plans import load_preset, raemd_plan
+from nnunetv2_raemd.plans.preset import DEFAULT_PRESET
 from nnunetv2_raemd.training.nnunet_plan import require_nnunet_plan
 from nnunetv2_raemd.training.recipe import PAPER
+from nnunetv2_raemd.training.sequence_trainer import nnUNetTrainerRAEMDSequences
 from nnunetv2_raemd.training.trainer import nnUNetTrainerRAEMD
 from nnunetv2_raemd.training.variants import nnUNetTrainerRAEMD_quick
 
@@ -21,6 +25,21 @@ NO_PARTS = {"multi_scale": False, "dense": False, "attention": False, "n_recurre
 # Before "hybrid loss and dynamic learning rate": cross-entropy and one rate for all epochs. Without early
 # stopping, which would end these trainings sooner than those that may still lower their rate
 PLAIN = replace(PAPER, weight_dice=0.0, min_lr=PAPER.initial_lr, stop_patience=math.inf)
+
+
+def plan_without(
+    parts: Mapping[str, Any], preset: str, plan: dict[str, Any], configuration: str, trainer: type
+) -> dict[str, Any]:
+    """The RAEMD plan of that preset with other arguments of the network.
+
+    Raises:
+        UserError: also for a RAEMD plan, which has its parts already.
+    """
+    reason = f"{trainer.__name__} decides itself which parts of RAEMD-Net to use"
+    require_nnunet_plan(plan, configuration, reason)
+    converted = raemd_plan(plan, preset=load_preset(preset), configurations=[configuration])
+    converted["configurations"][configuration]["architecture"]["arch_kwargs"].update(parts)
+    return converted
 
 
 class nnUNetTrainerRAEMDWithout(nnUNetTrainerRAEMD):
@@ -36,59 +55,58 @@ class nnUNetTrainerRAEMDWithout(nnUNetTrainerRAEMD):
     @classmethod
     def convert_plan(cls, plan: dict[str, Any], configuration: str) -> dict[str, Any]:
         """The RAEMD plan with other arguments of the network."""
-        reason = f"{cls.__name__} decides itself which parts of RAEMD-Net to use"
-        require_nnunet_plan(plan, configuration, reason)
-        converted = raemd_plan(plan, configurations=[configuration])
-        converted["configurations"][configuration]["architecture"]["arch_kwargs"].update(
-            cls.changed_arguments
-        )
-        return converted
+        return plan_without(cls.changed_arguments, DEFAULT_PRESET, plan, configuration, cls)
 
 
-class nnUNetTrainerAblation1UNet(nnUNetTrainerRAEMDWithout):
-    """Table 4, first row: a U-Net, slice by slice."""
+class nnUNetTrainerAblation(nnUNetTrainerRAEMDSequences):
+    """A row of Table 4; its subclasses are the ones to use.
+
+    Raises:
+        UserError: also if it is given a RAEMD plan, which has its parts already.
+    """
 
     recipe = PLAIN
+    changed_arguments: ClassVar[dict[str, Any]] = {}
+    """arguments of `RAEMDNet` that differ from the paper's network"""
+
+    @classmethod
+    def convert_plan(cls, plan: dict[str, Any], configuration: str) -> dict[str, Any]:
+        """The plan of the paper's network with other arguments."""
+        return plan_without(cls.changed_arguments, "dense", plan, configuration, cls)
+
+
+class nnUNetTrainerAblation1UNet(nnUNetTrainerAblation):
+    """Table 4, first row: a U-Net, slice by slice."""
+
     changed_arguments = NO_PARTS
 
 
-class nnUNetTrainerAblation2MultiScale(nnUNetTrainerRAEMDWithout):
+class nnUNetTrainerAblation2MultiScale(nnUNetTrainerAblation):
     """... with multi-scale blocks."""
 
-    recipe = PLAIN
     changed_arguments: ClassVar = {"dense": False, "attention": False, "n_recurrent_stages": 0}
 
 
-class nnUNetTrainerAblation3Dense(nnUNetTrainerRAEMDWithout):
+class nnUNetTrainerAblation3Dense(nnUNetTrainerAblation):
     """... and dense blocks."""
 
-    recipe = PLAIN
     changed_arguments: ClassVar = {"attention": False, "n_recurrent_stages": 0}
 
 
-class nnUNetTrainerAblation4Attention(nnUNetTrainerRAEMDWithout):
+class nnUNetTrainerAblation4Attention(nnUNetTrainerAblation):
     """... and residual attention."""
 
-    recipe = PLAIN
     changed_arguments: ClassVar = {"n_recurrent_stages": 0}
 
 
-class nnUNetTrainerAblation5LSTM(nnUNetTrainerRAEMDWithout):
+class nnUNetTrainerAblation5LSTM(nnUNetTrainerAblation):
     """... and the recurrence: the whole network. With the paper's recipe: `nnUNetTrainerRAEMDPaper`."""
-
-    recipe = PLAIN
 
 
 class nnUNetTrainerRAEMD_noMultiScale(nnUNetTrainerRAEMDWithout):
     """Plain convolutions in the place of multi-scale blocks."""
 
     changed_arguments: ClassVar = {"multi_scale": False}
-
-
-class nnUNetTrainerRAEMD_noDense(nnUNetTrainerRAEMDWithout):
-    """Plain convolutions in the place of dense blocks."""
-
-    changed_arguments: ClassVar = {"dense": False}
 
 
 class nnUNetTrainerRAEMD_noAttention(nnUNetTrainerRAEMDWithout):

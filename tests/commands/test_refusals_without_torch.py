@@ -43,6 +43,7 @@ REFUSED = {
     "calibrate -d 501 -c 2d": "nnUNet_",
     "postprocess determine -d 501 -tr A B": "-tr: give one trainer",
     "postprocess apply -i FOLDER -o OUT -pp_file FILE": "FILE",
+    "plan -d 501 --preset nobody": "no preset 'nobody': give one of",
     "lesions -o OUT -i FOLDER --days 3": "--dates, --days and --aligned are for --compare",
     "convert luna16 -i FOLDER -d 501": "nnUNet_raw is not set",
     "phantom luna16 -o OUT --diameter 20 3": "phantom lesion diameter must be a range",

@@ -68,9 +68,24 @@ def test_in_plane_topology_is_nnunets(planned: Planned, planner: str, name: str)
     assert ours["patch_size"][1:] == nnunet["patch_size"][-2:]
     for key in ("strides", "kernel_sizes"):
         assert network[key] == [[1, *size[-2:]] for size in theirs[key]]
-    same = ("n_stages", "features_per_stage", "n_conv_per_stage_decoder", "conv_bias", "norm_op_kwargs")
+    same = ("n_stages", "features_per_stage", "conv_bias", "norm_op_kwargs")
     assert all(network[key] == theirs[key] for key in (*same, "nonlin", "nonlin_kwargs", "dropout_op"))
     assert network["norm_op"].endswith("InstanceNorm2d")
+
+
+@pytest.mark.parametrize(("preset", "convolutions"), [("raemd", 1), ("dense", 2), ("unet", 2)])
+def test_decoders_have_the_convolutions_of_the_preset(
+    planned: Planned, preset: str, convolutions: int
+) -> None:
+    """One, as nnU-Net's residual encoder networks have; or nnU-Net's two, which are never exceeded."""
+
+    def in_plan(planner: str) -> list[int]:
+        plan = raemd_plan(planned(planner), preset=load_preset(preset), configurations=["2d"])
+        arguments = plan["configurations"]["2d"]["architecture"]["arch_kwargs"]
+        return arguments["n_conv_per_stage_decoder"]
+
+    assert set(in_plan("default")) == {convolutions}
+    assert set(in_plan("M")) == {1}
 
 
 @pytest.mark.parametrize(("planner", "convolutions"), [("default", [2] * 5), ("M", [2, 3, 4, 6, 6])])

@@ -82,9 +82,9 @@ def test_rounding_the_batch_size_up_is_no_wish_for_more_memory(
 
 
 def test_a_plan_for_more_memory_keeps_it(planned: Planned) -> None:
-    """About as many slices as nnU-Net's batch of 35."""
+    """As many sequences as fit, of nearly nnU-Net's batch of 35 slices."""
     for_24_gb = raemd_plan(planned("L", "CT"), configurations=["2d"])["configurations"]["2d"]
-    assert (for_24_gb["patch_size"], for_24_gb["batch_size"]) == ([4, 512, 512], 9)
+    assert (for_24_gb["patch_size"], for_24_gb["batch_size"]) == ([4, 512, 512], 7)
     assert 12 * PER_GB < measure(for_24_gb) <= 24 * PER_GB
 
 
@@ -128,9 +128,10 @@ def test_the_measure_means_the_same_memory_as_for_nnunets_plain_unet(planned: Pl
     assert per_value[0] == pytest.approx(per_value[1], rel=0.04)
 
 
-def test_a_slice_takes_no_more_memory_than_in_nnunets_2d(planned: Planned) -> None:
+@pytest.mark.parametrize(("preset", "at_most"), [("raemd", 1.03), ("dense", 0.85)])
+def test_a_slice_takes_about_the_memory_of_nnunets_2d(planned: Planned, preset: str, at_most: float) -> None:
     plan = planned("default", "CT")
-    ours = raemd_plan(plan, configurations=["2d"])["configurations"]["2d"]
+    ours = raemd_plan(plan, preset=load_preset(preset), configurations=["2d"])["configurations"]["2d"]
     theirs = plan["configurations"]["2d"]
     n_slices = ours["batch_size"] * ours["patch_size"][0]
-    assert measure(ours) / n_slices < measure(theirs) / theirs["batch_size"]
+    assert measure(ours) / n_slices < at_most * measure(theirs) / theirs["batch_size"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,11 @@ def preset_file(folder: Path, *, without: str = "", **changes: Any) -> Path:
     return file
 
 
-def test_the_default_has_all_parts_and_unet_none() -> None:
-    default, unet = load_preset(), load_preset("unet")
-    assert default.multi_scale and default.dense and default.attention and default.recurrence_min_pixel_mm
+def test_dense_has_all_parts_the_default_all_but_dense_blocks_and_unet_none() -> None:
+    default, dense, unet = load_preset(), load_preset("dense"), load_preset("unet")
+    assert dense.multi_scale and dense.dense and dense.attention and dense.recurrence_min_pixel_mm
+    with_dense_blocks = replace(default, dense=True, decoder_convolutions=None)
+    assert replace(with_dense_blocks, description=dense.description) == dense
     assert not (unet.multi_scale or unet.dense or unet.attention or unet.recurrence_min_pixel_mm)
     assert default.gpu_memory_gb == 8  # nnU-Net's default target
     sequences = ("context_mm", "min_slices", "max_slices", "gpu_memory_gb")
@@ -92,5 +94,7 @@ def test_json_that_is_no_object(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["raemdd", "absent/raemd.json", "."])
 def test_an_unknown_name_lists_the_known_ones(name: str) -> None:
-    with pytest.raises(UserError, match=rf"{re.escape(repr(name))}: give one of raemd, unet, or the path"):
+    with pytest.raises(
+        UserError, match=rf"{re.escape(repr(name))}: give one of dense, raemd, unet, or the path"
+    ):
         load_preset(name)

@@ -13,16 +13,16 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from tiny_trainers import MakeTrainer
 
 from nnunetv2_raemd.training.averaged_adamw import AveragedAdamW
-from nnunetv2_raemd.training.single_slices import nnUNetTrainerRAEMDSingleSlices
+from nnunetv2_raemd.training.trainer import nnUNetTrainerRAEMD
 
 SLICES = 3
 
 
-class HalfSingle(nnUNetTrainerRAEMDSingleSlices):
+class HalfSingle(nnUNetTrainerRAEMD):
     """Four epochs of one step; the first two with single slices."""
 
     recipe = replace(
-        nnUNetTrainerRAEMDSingleSlices.recipe,
+        nnUNetTrainerRAEMD.recipe,
         num_epochs=4,
         iterations_per_epoch=1,
         validation_iterations_per_epoch=1,
@@ -36,7 +36,9 @@ class HalfSingle(nnUNetTrainerRAEMDSingleSlices):
 
     def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
         self.shapes.append(tuple(batch["data"].shape))
-        assert batch["target"][0].shape[2:] == batch["data"].shape[2:]
+        target = batch["target"]
+        finest = target[0] if isinstance(target, list) else target
+        assert finest.shape[2:] == batch["data"].shape[2:]
         step: dict[str, Any] = super().train_step(batch)
         return step
 
@@ -47,6 +49,33 @@ class HalfSingle(nnUNetTrainerRAEMDSingleSlices):
 class OneThird(HalfSingle):
     recipe = replace(HalfSingle.recipe, num_epochs=3)
     part_of_single_slices = 1 / 3
+
+
+class OneEpoch(HalfSingle):
+    """Too short for two parts."""
+
+    recipe = replace(HalfSingle.recipe, num_epochs=1, iterations_per_epoch=2)
+
+
+class OtherNetwork(HalfSingle):
+    """A network of one's own, which may make something of sequences."""
+
+    @staticmethod
+    def build_network_architecture(
+        plans_manager: Any,
+        configuration_manager: Any,
+        num_input_channels: int,
+        num_output_channels: int,
+        enable_deep_supervision: bool = True,
+    ) -> torch.nn.Module:
+        return torch.nn.Conv3d(num_input_channels, num_output_channels, 3, padding=1)
+
+    def initialize(self) -> None:
+        self.enable_deep_supervision = False
+        super().initialize()
+
+    def set_deep_supervision_enabled(self, enabled: bool) -> None:
+        pass
 
 
 class NoRecurrence(HalfSingle):
@@ -158,15 +187,35 @@ def test_a_training_continued_with_sequences_keeps_the_other_weights(make_traine
     assert all(name.startswith("encoder.recurrence.") for name in changed)
 
 
-def test_without_recurrence_all_of_the_training_sees_single_slices(make_trainer: MakeTrainer) -> None:
-    trainer = make_trainer(NoRecurrence)
-    trainer.initialize()
-    trainer.current_epoch = trainer.num_epochs - 1
-    assert trainer._wants_single_slices()
+@pytest.mark.parametrize(
+    ("trainer", "n_slices"), [(NoRecurrence, SLICES), (HalfSingle, 1), (OneEpoch, SLICES)]
+)
+def test_all_of_the_training_sees_single_slices_where_nothing_needs_sequences(
+    make_trainer: MakeTrainer, trainer: type[HalfSingle], n_slices: int
+) -> None:
+    """Or where there is no time for them."""
+    trained = make_trainer(trainer, n_slices=n_slices)
+    trained.initialize()
+    started = weights_of(trained)
+    trained.run_training()
+    assert isinstance(trained, HalfSingle)
+    assert len(trained.shapes) == trained.num_epochs * trained.num_iterations_per_epoch
+    assert {shape[2] for shape in trained.shapes} == {1}
+    changed = {name for name, weight in weights_of(trained).items() if not torch.equal(weight, started[name])}
+    assert changed
+    assert not [name for name in changed if name.startswith("encoder.recurrence.")]
+
+
+def test_a_network_of_ones_own_is_trained_on_sequences_throughout(make_trainer: MakeTrainer) -> None:
+    trained = make_trainer(OtherNetwork, n_slices=SLICES)
+    trained.run_training()
+    assert isinstance(trained, HalfSingle)
+    assert {shape[2] for shape in trained.shapes} == {SLICES}
+    assert all(weight.requires_grad for weight in trained.network.parameters())
 
 
 def test_its_network_is_all_of_raemd_net_but_the_dense_blocks(make_trainer: MakeTrainer) -> None:
-    trainer = make_trainer(nnUNetTrainerRAEMDSingleSlices)
+    trainer = make_trainer(nnUNetTrainerRAEMD)
     trainer.initialize()
     blocks = {type(module).__name__ for module in trainer.network.modules()}
     assert {"MultiScaleBlock", "ResidualAttention", "BidirectionalConvLSTM"} <= blocks

@@ -25,6 +25,7 @@ from tiny_trainers import MakeTrainer, nnunet_folder
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.nnunet_trainers import raemd as exported
 from nnunetv2_raemd.training.recipe import Recipe
+from nnunetv2_raemd.training.sequence_trainer import nnUNetTrainerRAEMDSequences
 from nnunetv2_raemd.training.trainer import nnUNetTrainerRAEMD
 
 EXPORTED = [getattr(exported, name) for name in exported.__all__]
@@ -181,8 +182,12 @@ def test_trains_on(
     assert any(not torch.equal(*pair) for pair in zip(before, after, strict=True))
 
 
+class OneEpochOfSequences(nnUNetTrainerRAEMDSequences):
+    recipe = OneEpoch.recipe
+
+
 def test_trains_on_volumes_with_fewer_slices_than_a_sequence(make_trainer: MakeTrainer) -> None:
-    trainer = make_trainer(OneEpoch, n_slices=20)
+    trainer = make_trainer(OneEpochOfSequences, n_slices=20)
     trainer.run_training()
     assert trainer.configuration_manager.patch_size == [20, 40, 40]
     assert next(trainer.dataloader_train)["data"].shape == (2, 1, 20, 40, 40)
@@ -507,7 +512,7 @@ def test_weights_that_are_not_numbers_end_it(make_trainer: MakeTrainer) -> None:
 # --- averaged weights --------------------------------------------------------------------------------------
 
 
-class Averaging(nnUNetTrainerRAEMD):
+class Averaging(nnUNetTrainerRAEMDSequences):
     recipe = replace(
         nnUNetTrainerRAEMD.recipe,
         num_epochs=2,
