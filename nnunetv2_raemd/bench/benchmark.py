@@ -142,7 +142,7 @@ def _parts(competitors: Sequence[Competitor], session: Session) -> dict[str, dic
 
 def _parts_of(competitor: Competitor, session: Session) -> dict[str, float]:
     step = competitor.step
-    runs = part_runs(step.network, step.images)
+    runs = part_runs(step.network, step.images, step.precision)
     for _, run in runs:
         run()
     measured: list[list[float]] = [[] for _ in runs]

@@ -7,6 +7,7 @@ backward pass cannot time it: modules that work in place forbid them.)
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ from nnunetv2_raemd.architecture.encoder import EncoderStage
 from nnunetv2_raemd.architecture.multi_scale import MultiScaleBlock
 from nnunetv2_raemd.architecture.residual_attention import ResidualAttention
 
+Precision = Callable[[], AbstractContextManager[Any]]
 NAMES: dict[type[nn.Module], str] = {
     EncoderStage: "encoder",
     MultiScaleBlock: "multi-scale",
@@ -50,11 +52,14 @@ def parts_of(network: nn.Module) -> list[Part]:
     return list(found.values())
 
 
-def part_runs(network: nn.Module, images: Tensor) -> list[tuple[Part, Callable[[], None]]]:
-    """Each part, and a function that runs it forward and backward."""
+def part_runs(
+    network: nn.Module, images: Tensor, precision: Precision
+) -> list[tuple[Part, Callable[[], None]]]:
+    """Each part, and a function that runs it forward and backward in the precision of the training step."""
     parts = parts_of(network)
-    inputs = _inputs([part.module for part in parts], network, images)
-    return [(part, _Run(part.module, inputs[part.module], images.device)) for part in parts]
+    with precision():
+        inputs = _inputs([part.module for part in parts], network, images)
+    return [(part, _Run(part.module, inputs[part.module], precision)) for part in parts]
 
 
 def _inputs(modules: list[nn.Module], network: nn.Module, images: Tensor) -> dict[nn.Module, tuple[Any, ...]]:
@@ -66,8 +71,7 @@ def _inputs(modules: list[nn.Module], network: nn.Module, images: Tensor) -> dic
 
     hooks = [module.register_forward_pre_hook(remember) for module in modules]
     try:
-        with torch.autocast(images.device.type, enabled=images.device.type == "cuda"):
-            network(images)
+        network(images)
     finally:
         for hook in hooks:
             hook.remove()
@@ -80,11 +84,11 @@ def _as_leaf(tensor: Tensor) -> Tensor:
 
 
 class _Run:
-    def __init__(self, module: nn.Module, arguments: tuple[Any, ...], device: torch.device) -> None:
-        self.module, self.arguments, self.device = module, arguments, device
+    def __init__(self, module: nn.Module, arguments: tuple[Any, ...], precision: Precision) -> None:
+        self.module, self.arguments, self.precision = module, arguments, precision
 
     def __call__(self) -> None:
-        with torch.autocast(self.device.type, enabled=self.device.type == "cuda"):
+        with self.precision():
             output = self.module(*self.arguments)
         output.backward(torch.ones_like(output))
         for tensor in (*self.arguments, *self.module.parameters()):

@@ -15,7 +15,7 @@ from nnunetv2_raemd.bench.sized_plans import PATCHES_OF_SCAN, Plan, nnunet_plan
 from nnunetv2_raemd.bench.sizes import Sizes
 from nnunetv2_raemd.plans import Preset, load_preset, raemd_plan
 from nnunetv2_raemd.training.recipe import MEASURED_BEST, Recipe
-from nnunetv2_raemd.training.trainer import IN_PLANE_AXES
+from nnunetv2_raemd.training.sequence_trainer import IN_PLANE_AXES
 
 REFERENCE = "nnunet-2d"
 """the peer that ratios are taken to, if it is among those compared"""
@@ -102,6 +102,6 @@ def _maker(name: str) -> Callable[[Sizes], Peer]:
         label, network, configuration_name = NNUNET_PEERS[name]
         return lambda sizes: nnunet_peer(name, label, network, configuration_name, sizes)
     if name in RAEMD_PEERS:
-        label, parts = RAEMD_PEERS[name]
-        return lambda sizes: raemd_peer(name, label, replace(load_preset(), **parts), sizes)
+        label, preset, changes = RAEMD_PEERS[name]
+        return lambda sizes: raemd_peer(name, label, replace(load_preset(preset), **changes), sizes)
     return lambda sizes: raemd_peer(name, Path(name).stem, load_preset(name), sizes)

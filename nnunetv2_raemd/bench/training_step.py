@@ -1,9 +1,11 @@
-"""One training step of a peer, as nnU-Net's trainer (or ours) does it on that device."""
+"""One training step of a peer, as nnU-Net's trainer (or ours, on sequences) does it on that device."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from torch import Tensor, nn
 from nnunetv2_raemd.bench.peers import Peer
 from nnunetv2_raemd.training.averaged_adamw import AveragedAdamW
 from nnunetv2_raemd.training.hybrid_loss import apply_recipe
+from nnunetv2_raemd.training.mixed_precision import mixed_precision
 
 MAX_GRADIENT_NORM = 12
 FOREGROUND = 0.02
@@ -28,7 +31,7 @@ def nnunet_compiles(device: torch.device) -> bool:
 
 
 class TrainingStep:
-    """Forward, loss with deep supervision, backward, gradient clipping and optimizer, with AMP on CUDA."""
+    """Forward, loss with deep supervision, backward, gradient clipping and optimizer, with its precision."""
 
     def __init__(self, peer: Peer, device: torch.device) -> None:
         self.device = device
@@ -36,6 +39,7 @@ class TrainingStep:
         self.optimizer = _optimizer(self.network, peer)
         self.images = torch.randn(peer.batch_shape, device=device)
         self.targets = _targets(peer, device)
+        self.precision = partial(_precision, peer, device)
         self.scaler = torch.GradScaler("cuda") if device.type == "cuda" else None
         compiled = nnunet_compiles(device)
         self.forward = torch.compile(self.network) if compiled else self.network
@@ -51,7 +55,7 @@ class TrainingStep:
 
     def _step(self, forward: Callable[[Tensor], Any], loss_function: nn.Module) -> None:
         self.optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(self.device.type, enabled=self.device.type == "cuda"):
+        with self.precision():
             loss: Tensor = loss_function(forward(self.images), self.targets)
         if self.scaler is None:
             loss.backward()
@@ -67,6 +71,13 @@ class TrainingStep:
 
     def _clip(self) -> None:
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), MAX_GRADIENT_NORM)
+
+
+def _precision(peer: Peer, device: torch.device) -> AbstractContextManager[Any]:
+    """nnU-Net's mixed precision on CUDA; on the CPU only our recipe has one."""
+    if device.type == "cuda":
+        return torch.autocast("cuda")
+    return nullcontext() if peer.recipe is None else mixed_precision(device)
 
 
 def _optimizer(network: nn.Module, peer: Peer) -> torch.optim.Optimizer:

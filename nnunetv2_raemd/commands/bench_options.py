@@ -28,8 +28,9 @@ class TimedNetworks:
         list[str] | None,
         typer.Option(
             help="Networks to compare, one or more: nnunet-2d, nnunet-3d, resenc-2d, resenc-3d (nnU-Net's), "
-            "raemd, raemd-off (no parts), raemd-m (+ multi-scale), raemd-md (+ dense), raemd-mda (+ "
-            "attention), or the JSON file of a preset. Default: all but the last three."
+            "raemd, raemd-dense (with dense blocks), raemd-off (no parts), raemd-m (+ multi-scale), raemd-md "
+            "(+ dense), raemd-mda (+ attention), or the JSON file of a preset. Default: nnU-Net's, raemd and "
+            "raemd-off."
         ),
     ] = None
     rounds: Annotated[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ SIZES = Sizes(32, slices=4, sequence=2, features=8)  # 4 stages
 
 
 def test_every_block_of_the_network_is_found_where_it_lies() -> None:
-    peer = make_peers(["raemd"], SIZES)[0]
+    peer = make_peers(["raemd-dense"], SIZES)[0]
     found = parts_of(peer.build(deep_supervision=True))
     n_stages = peer.configuration["architecture"]["arch_kwargs"]["n_stages"]
     counts = Counter((part.name, part.inside) for part in found)
@@ -24,6 +25,18 @@ def test_every_block_of_the_network_is_found_where_it_lies() -> None:
     assert counts["decoder", None] == counts["attention", "decoder"] == n_stages - 1
     assert counts["recurrence", None] >= 1
     assert "encoder" not in {part.name for part in found}  # nothing but its blocks
+
+
+def test_a_plain_convolution_of_the_encoder_belongs_to_the_encoder() -> None:
+    peer = make_peers(["raemd"], SIZES)[0]
+    found = {(part.name, part.inside) for part in parts_of(peer.build(deep_supervision=True))}
+    assert found == {
+        ("encoder", None),
+        ("multi-scale", "encoder"),
+        ("recurrence", None),
+        ("decoder", None),
+        ("attention", "decoder"),
+    }
 
 
 def test_without_parts_there_is_a_plain_encoder_and_decoder() -> None:
@@ -35,7 +48,7 @@ def test_running_the_parts_leaves_the_network_as_it_was() -> None:
     peer = make_peers(["raemd"], SIZES)[0]
     network = peer.build(deep_supervision=True)
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    runs = part_runs(network, torch.randn(peer.batch_shape))
+    runs = part_runs(network, torch.randn(peer.batch_shape), nullcontext)
     ran: list[nn.Module] = []
     for part, _ in runs:
         part.module.register_forward_hook(lambda module, _inputs, _output: ran.append(module))
