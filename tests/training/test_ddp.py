@@ -201,6 +201,7 @@ def test_a_step_of_two_processes_is_that_of_one(ranks: list[Rank]) -> None:
 def train_in_two_parts(rank: int | None) -> dict[str, Tensor]:
     """Two steps with single slices, then two of the recurrence alone, on sequences; None: in one process."""
     network = make_network(seed=0)
+    assert network.encoder.recurrence is not None
     recurrent = set(network.encoder.recurrence.parameters())
     trainer: Any = SimpleNamespace(network=network)
     train_only(set(network.parameters()) - recurrent, trainer)
