@@ -24,7 +24,8 @@ def bench(networks: TimedNetworks, sizes: NetworkSizes, backends: TimedBackends,
     """Compare RAEMD-Net with nnU-Net's networks on this machine: speed, memory, arithmetic, bytes.
 
     All train and predict in turns in one process on equally many slices, as nnU-Net does on that device (AMP
-    and compiled on CUDA). Ratios are taken round by round. nnU-Net needs no folders for this.
+    and compiled on CUDA), RAEMD-Net in bfloat16 on CPUs that have it. Ratios are taken round by round.
+    nnU-Net needs no folders for this.
     """
     backends.check(networks, files)
     files.check()

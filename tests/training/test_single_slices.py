@@ -13,6 +13,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from tiny_trainers import MakeTrainer
 
 from nnunetv2_raemd.training.averaged_adamw import AveragedAdamW
+from nnunetv2_raemd.training.single_slices import network_of
 from nnunetv2_raemd.training.trainer import nnUNetTrainerRAEMD
 
 SLICES = 3
@@ -246,3 +247,22 @@ def test_the_plan_is_as_before_when_loaders_cannot_be_made(
     with pytest.raises(OSError, match="no space"):
         trainer.get_dataloaders()
     assert (list(trainer.configuration_manager.patch_size), trainer.batch_size) == before
+
+
+def test_a_compiled_network_goes_over_to_the_recurrence_alone(make_trainer: MakeTrainer) -> None:
+    """Compiled for single slices, it is compiled again for sequences and for what gets a gradient there."""
+    trainer = make_trainer(HalfSingle, n_slices=SLICES)
+    trainer.initialize()
+    trainer.set_deep_supervision_enabled(False)
+    plain = trainer.network
+    trainer.network = torch.compile(plain, backend="eager")
+    assert network_of(trainer) is plain
+    n_in_plane = trainer.configuration_manager.patch_size[1:]
+    for epoch, n_slices in ((0, 1), (1, 1), (2, SLICES), (3, SLICES)):
+        trainer.current_epoch = epoch
+        trainer._train_what_is_due()
+        trainer.network(torch.randn(2, 1, n_slices, *n_in_plane)).square().mean().backward()
+        gets = {name for name, weight in plain.named_parameters() if weight.grad is not None}
+        assert gets
+        assert {name.startswith("encoder.recurrence.") for name in gets} == {epoch >= 2}
+        plain.zero_grad()
