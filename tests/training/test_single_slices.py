@@ -254,9 +254,9 @@ def test_a_compiled_network_goes_over_to_the_recurrence_alone(make_trainer: Make
     trainer = make_trainer(HalfSingle, n_slices=SLICES)
     trainer.initialize()
     trainer.set_deep_supervision_enabled(False)
-    plain = trainer.network
+    plain: torch.nn.Module = trainer.network
     trainer.network = torch.compile(plain, backend="eager")
-    assert network_of(trainer) is plain
+    assert network_of(trainer) == plain
     n_in_plane = trainer.configuration_manager.patch_size[1:]
     for epoch, n_slices in ((0, 1), (1, 1), (2, SLICES), (3, SLICES)):
         trainer.current_epoch = epoch
