@@ -81,7 +81,7 @@ def _network(architecture: Mapping[str, Any], *, deep_supervision: bool) -> Any:
     More input channels would change nothing, since the first convolution's output does not depend on them.
     """
     import torch  # noqa: PLC0415 - seconds, and what a command refuses comes before
-    from nnunetv2.utilities.get_network_from_plans import get_network_from_plans  # noqa: PLC0415
+    from nnunetv2.utilities.get_network_from_plans import get_network_from_plans  # noqa: PLC0415 - too
 
     with torch.device("meta"):
         return get_network_from_plans(

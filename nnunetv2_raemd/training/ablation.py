@@ -7,12 +7,9 @@ on the same sequences of slices. The others leave out one part each of what meas
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from nnunetv2_raemd.plans import load_preset, raemd_plan
-from nnunetv2_raemd.plans.preset import DEFAULT_PRESET
 from nnunetv2_raemd.training.nnunet_plan import require_nnunet_plan
 from nnunetv2_raemd.training.recipe import PAPER
 from nnunetv2_raemd.training.sequence_trainer import nnUNetTrainerRAEMDSequences
@@ -27,52 +24,37 @@ NO_PARTS = {"multi_scale": False, "dense": False, "attention": False, "n_recurre
 PLAIN = replace(PAPER, weight_dice=0.0, min_lr=PAPER.initial_lr, stop_patience=math.inf)
 
 
-def plan_without(
-    parts: Mapping[str, Any], preset: str, plan: dict[str, Any], configuration: str, trainer: type
-) -> dict[str, Any]:
-    """The RAEMD plan of that preset with other arguments of the network.
-
-    Raises:
-        UserError: also for a RAEMD plan, which has its parts already.
-    """
-    reason = f"{trainer.__name__} decides itself which parts of RAEMD-Net to use"
-    require_nnunet_plan(plan, configuration, reason)
-    converted = raemd_plan(plan, preset=load_preset(preset), configurations=[configuration])
-    converted["configurations"][configuration]["architecture"]["arch_kwargs"].update(parts)
-    return converted
-
-
-class nnUNetTrainerRAEMDWithout(nnUNetTrainerRAEMD):
-    """RAEMD-Net without the parts that `changed_arguments` switches off; its subclasses are the ones to use.
+class PartsLeftOut(nnUNetTrainerRAEMDSequences):
+    """Before a trainer's class: it without the parts that `changed_arguments` switches off.
 
     Raises:
         UserError: also if it is given a RAEMD plan, which has its parts already.
     """
 
     changed_arguments: ClassVar[dict[str, Any]] = {}
-    """arguments of `RAEMDNet` that differ from the default preset's"""
+    """arguments of `RAEMDNet` that differ from the preset's"""
 
     @classmethod
     def convert_plan(cls, plan: dict[str, Any], configuration: str) -> dict[str, Any]:
         """The RAEMD plan with other arguments of the network."""
-        return plan_without(cls.changed_arguments, DEFAULT_PRESET, plan, configuration, cls)
+        reason = f"{cls.__name__} decides itself which parts of RAEMD-Net to use"
+        require_nnunet_plan(plan, configuration, reason)
+        converted = super().convert_plan(plan, configuration)
+        converted["configurations"][configuration]["architecture"]["arch_kwargs"].update(
+            cls.changed_arguments
+        )
+        return converted
 
 
-class nnUNetTrainerAblation(nnUNetTrainerRAEMDSequences):
-    """A row of Table 4; its subclasses are the ones to use.
+class nnUNetTrainerRAEMDWithout(PartsLeftOut, nnUNetTrainerRAEMD):
+    """The default without a part; its subclasses are the ones to use."""
 
-    Raises:
-        UserError: also if it is given a RAEMD plan, which has its parts already.
-    """
 
+class nnUNetTrainerAblation(PartsLeftOut):
+    """A row of Table 4, of the paper's network; its subclasses are the ones to use."""
+
+    preset = "dense"
     recipe = PLAIN
-    changed_arguments: ClassVar[dict[str, Any]] = {}
-    """arguments of `RAEMDNet` that differ from the paper's network"""
-
-    @classmethod
-    def convert_plan(cls, plan: dict[str, Any], configuration: str) -> dict[str, Any]:
-        """The plan of the paper's network with other arguments."""
-        return plan_without(cls.changed_arguments, "dense", plan, configuration, cls)
 
 
 class nnUNetTrainerAblation1UNet(nnUNetTrainerAblation):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.plans import raemd_plan
+from nnunetv2_raemd.plans import load_preset, raemd_plan
+from nnunetv2_raemd.plans.preset import DEFAULT_PRESET
 from nnunetv2_raemd.training.in_plane_blur import blur_in_plane
 from nnunetv2_raemd.training.recipe_trainer import nnUNetTrainerRecipe
 
@@ -22,12 +23,15 @@ class nnUNetTrainerRAEMDSequences(nnUNetTrainerRecipe):
     and so used by prediction as well.
     """
 
+    preset: ClassVar[str] = DEFAULT_PRESET
+    """by which plans that are none of RAEMD-Net are converted; the others keep the network that they name"""
+
     @classmethod
     def convert_plan(cls, plan: dict[str, Any], configuration: str) -> dict[str, Any]:
         """The RAEMD plan for the one that was given; raises `UserError` where there can be none."""
-        return raemd_plan(plan, configurations=[configuration])
+        return raemd_plan(plan, preset=load_preset(cls.preset), configurations=[configuration])
 
-    def configure_rotation_dummyDA_mirroring_and_inital_patch_size(self) -> tuple[Any, ...]:  # noqa: N802
+    def configure_rotation_dummyDA_mirroring_and_inital_patch_size(self) -> tuple[Any, ...]:  # noqa: N802 - nnU-Net's
         """nnU-Net's augmentation with in-plane mirroring only.
 
         The recurrence reads the slices in both directions, so that flipping them would only double the time

@@ -57,7 +57,7 @@ def train_only(weights: Iterable[nn.Parameter], trainer: nnUNetTrainer) -> None:
     """
     trained = set(weights)
     kept = [weight for weight in trainer.network.parameters() if weight not in trained]
-    optimizer = getattr(trainer, "optimizer", None)
+    optimizer = trainer.optimizer
     if isinstance(optimizer, AveragedAdamW) and any(weight in optimizer.state for weight in kept):
         optimizer.settle()
     changed = [weight for weight in trained if not weight.requires_grad]

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
-from nnunetv2_raemd.plans import load_preset, raemd_plan
 from nnunetv2_raemd.training.recipe import PAPER, Recipe
 from nnunetv2_raemd.training.sequence_trainer import nnUNetTrainerRAEMDSequences
 from nnunetv2_raemd.training.trainer import nnUNetTrainerRAEMD
@@ -20,20 +19,13 @@ class nnUNetTrainerRAEMDPaper(nnUNetTrainerRAEMDSequences):
     """The paper to the letter: dense blocks, Adam, the learning rate lowered on a plateau, early stopping."""
 
     recipe = PAPER
-
-    @classmethod
-    def convert_plan(cls, plan: dict[str, Any], configuration: str) -> dict[str, Any]:
-        """The RAEMD plan with the paper's network; a RAEMD plan keeps the network that it names."""
-        return raemd_plan(plan, preset=load_preset("dense"), configurations=[configuration])
+    preset = "dense"
 
 
 class nnUNetTrainerRAEMDDense(nnUNetTrainerRAEMD):
     """Dense blocks (equation 3.3) in the place of plain convolutions: half the arithmetic, lower Dice."""
 
-    @classmethod
-    def convert_plan(cls, plan: dict[str, Any], configuration: str) -> dict[str, Any]:
-        """The RAEMD plan with dense blocks; a RAEMD plan keeps the network that it names."""
-        return raemd_plan(plan, preset=load_preset("dense"), configurations=[configuration])
+    preset = "dense"
 
 
 class nnUNetTrainerRAEMDFocal(nnUNetTrainerRAEMD):

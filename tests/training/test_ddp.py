@@ -203,7 +203,7 @@ def train_in_two_parts(rank: int | None) -> dict[str, Tensor]:
     network = make_network(seed=0)
     assert network.encoder.recurrence is not None
     recurrent = set(network.encoder.recurrence.parameters())
-    trainer: Any = SimpleNamespace(network=network)
+    trainer: Any = SimpleNamespace(network=network, optimizer=None)
     train_only(set(network.parameters()) - recurrent, trainer)
     if rank is not None:
         trainer.network = DistributedDataParallel(network)  # as nnU-Net does then
@@ -218,7 +218,7 @@ def train_in_two_parts(rank: int | None) -> dict[str, Tensor]:
 
 
 def test_two_processes_go_over_to_the_recurrence_alone_as_one_does(ranks: list[Rank]) -> None:
-    """DDP waits for the gradient of every weight that it was told of, and would fail in the second step."""
+    """DDP waits for a gradient of every weight that had one at first; the second step would fail."""
     first, second = (rank.weights_of_both_parts for rank in ranks)
     alone = train_in_two_parts(None)
     for name, weight in first.items():
