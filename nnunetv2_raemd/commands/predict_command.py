@@ -55,10 +55,11 @@ def _cluster(scheduler: str | None, device: Device) -> Cluster | None:
         return None
     from nnunetv2_raemd.execution.scheduler import Scheduler
 
-    Scheduler(scheduler).check()
+    chosen = Scheduler(scheduler)
+    chosen.check()
     from nnunetv2_raemd.prediction.cluster_prediction import Cluster  # imports torch
 
-    return Cluster(Scheduler(scheduler), device.value)
+    return Cluster(chosen, device.value)
 
 
 def _batch(
