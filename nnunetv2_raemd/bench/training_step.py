@@ -16,9 +16,9 @@ from nnunetv2.training.loss.dice import MemoryEfficientSoftDiceLoss
 from torch import Tensor, nn
 
 from nnunetv2_raemd.bench.peers import Peer
-from nnunetv2_raemd.training.averaged_adamw import AveragedAdamW
 from nnunetv2_raemd.training.hybrid_loss import apply_recipe
 from nnunetv2_raemd.training.mixed_precision import mixed_precision
+from nnunetv2_raemd.training.recipe_optimizer import recipe_optimizer
 
 MAX_GRADIENT_NORM = 12
 FOREGROUND = 0.02
@@ -82,13 +82,7 @@ def _precision(peer: Peer, device: torch.device) -> AbstractContextManager[Any]:
 
 def _optimizer(network: nn.Module, peer: Peer) -> torch.optim.Optimizer:
     if peer.recipe is not None:
-        recipe = peer.recipe
-        return AveragedAdamW(
-            network.parameters(),
-            recipe.initial_lr,
-            weight_decay=recipe.weight_decay,
-            average_decay=recipe.average_decay,
-        )
+        return recipe_optimizer(network.parameters(), peer.recipe)
     return torch.optim.SGD(network.parameters(), 1e-2, weight_decay=3e-5, momentum=0.99, nesterov=True)
 
 

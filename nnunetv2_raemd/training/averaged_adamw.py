@@ -45,9 +45,12 @@ class AveragedAdamW(AdamW):
         """
         if self.averages_in_network:
             raise RuntimeError("the network holds averaged weights: exchange them before a training step")
-        result = super().step(closure)
+        result = self._take_step(closure)
         self._follow()
         return result
+
+    def _take_step(self, closure: Callable[[], Any] | None) -> Any:
+        return super().step(closure)
 
     @torch.no_grad()
     def _follow(self) -> None:

@@ -29,8 +29,10 @@ class Recipe:
     """gamma of equation 3.13"""
     focusing: float = 0.0
     """exponent of the focal loss; 0 is cross-entropy"""
+    optimizer: Literal["adam", "muon"] = "adam"
+    """Muon is Adam for all but the kernels of convolutions (`averaged_muon.py`)"""
     weight_decay: float = 0.0
-    """of AdamW, which is Adam without it"""
+    """of AdamW, which is Adam without it, and of Muon"""
     average_decay: float = 0.0
     """of the moving average of the weights that validates and predicts; 0 is no average"""
     schedule: Literal["plateau", "cosine"] = "plateau"
@@ -57,6 +59,7 @@ PAPER = Recipe()
 MEASURED_BEST = replace(
     PAPER,
     initial_lr=2e-3,
+    optimizer="muon",
     weight_decay=1e-2,
     average_decay=0.999,
     schedule="cosine",

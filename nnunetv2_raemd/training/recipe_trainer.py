@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,6 +16,7 @@ from torch import nn
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.freed_memory import keep_freed_memory
 from nnunetv2_raemd.training.averaged_adamw import AveragedAdamW
+from nnunetv2_raemd.training.averaged_muon import MOMENTUM
 from nnunetv2_raemd.training.cosine_schedule import CosineSchedule
 from nnunetv2_raemd.training.early_stopping import EarlyStopping
 from nnunetv2_raemd.training.hybrid_loss import apply_recipe
@@ -22,6 +24,7 @@ from nnunetv2_raemd.training.mixed_precision import mixed_precision
 from nnunetv2_raemd.training.overlap_log import DICE, overlaps_of_epoch, with_overlaps
 from nnunetv2_raemd.training.plateau_schedule import PlateauSchedule
 from nnunetv2_raemd.training.recipe import MEASURED_BEST, Recipe
+from nnunetv2_raemd.training.recipe_optimizer import recipe_optimizer
 from nnunetv2_raemd.training.smoothed_loss import SmoothedLoss
 from nnunetv2_raemd.whole_files import whole_file
 
@@ -82,12 +85,9 @@ class nnUNetTrainerRecipe(nnUNetTrainer):
         )
 
     def configure_optimizers(self) -> tuple[torch.optim.Optimizer, Schedule]:
-        """AdamW (Adam, without weight decay) with averaged weights, and the schedule of the recipe."""
-        optimizer = AveragedAdamW(
-            self.network.parameters(),
-            self.initial_lr,
-            weight_decay=self.recipe.weight_decay,
-            average_decay=self.recipe.average_decay,
+        """The optimizer of the recipe, with averaged weights, and its schedule."""
+        optimizer = recipe_optimizer(
+            self.network.parameters(), replace(self.recipe, initial_lr=self.initial_lr)
         )
         return optimizer, self._new_schedule(optimizer)
 
@@ -263,7 +263,9 @@ class nnUNetTrainerRecipe(nnUNetTrainer):
         """Raise if the optimizer took over the settings of one of another kind, which torch lets pass."""
         for group in self.optimizer.param_groups:
             if missing := self.optimizer.defaults.keys() - group.keys():
-                raise ValueError(f"its optimizer has no {', '.join(sorted(missing))}: it is not Adam")
+                raise ValueError(f"its optimizer has no {', '.join(sorted(missing))}: it is another one")
+            if MOMENTUM in group.keys() - self.optimizer.defaults.keys():
+                raise ValueError(f"its optimizer has a {MOMENTUM}: it is another one")
 
     def _replay_validation_history(self) -> None:
         self._reset_validation_history()

@@ -24,7 +24,7 @@ from tiny_trainers import MakeTrainer, nnunet_folder
 
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.nnunet_trainers import raemd as exported
-from nnunetv2_raemd.training.recipe import Recipe
+from nnunetv2_raemd.training.recipe import MEASURED_BEST, Recipe
 from nnunetv2_raemd.training.sequence_trainer import nnUNetTrainerRAEMDSequences
 from nnunetv2_raemd.training.trainer import nnUNetTrainerRAEMD
 
@@ -423,13 +423,27 @@ class WithSGD(nnUNetTrainerRAEMD):
         return nnUNetTrainer.configure_optimizers(self)
 
 
+class WithAdam(nnUNetTrainerRAEMD):
+    """As the default trainer was, before it used Muon."""
+
+    recipe = replace(MEASURED_BEST, optimizer="adam")
+
+
+@pytest.mark.parametrize(
+    ("made_by", "continued_by"),
+    [(WithSGD, nnUNetTrainerRAEMD), (WithAdam, nnUNetTrainerRAEMD), (nnUNetTrainerRAEMD, WithAdam)],
+    ids=["SGD", "Adam", "Muon"],
+)
 def test_a_checkpoint_of_the_same_network_with_another_optimizer(
-    make_trainer: MakeTrainer, tmp_path: Path
+    make_trainer: MakeTrainer,
+    tmp_path: Path,
+    made_by: type[nnUNetTrainerRAEMD],
+    continued_by: type[nnUNetTrainerRAEMD],
 ) -> None:
     file = tmp_path / "checkpoint_final.pth"
-    whole_checkpoint(make_trainer, WithSGD, file)
-    with pytest.raises(UserError, match=r"checkpoint_final\.pth"):
-        make_trainer().load_checkpoint(str(file))
+    whole_checkpoint(make_trainer, made_by, file)
+    with pytest.raises(UserError, match=r"checkpoint_final\.pth.*optimizer"):
+        make_trainer(continued_by).load_checkpoint(str(file))
 
 
 # --- images that are not numbers ---------------------------------------------------------------------------
