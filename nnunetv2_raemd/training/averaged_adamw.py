@@ -76,12 +76,6 @@ class AveragedAdamW(AdamW):
                 weight.copy_(state[AVERAGE])
                 state[AVERAGE] = kept
 
-    def settle(self) -> None:
-        """Make the averages the weights, and begin again: without moments, steps or averages."""
-        self.use_averages()
-        self.state.clear()
-        self.averages_in_network = False
-
     def use_averages(self) -> None:
         """Put the averages into the network, unless they are there."""
         if not self.averages_in_network:

@@ -149,7 +149,7 @@ class nnUNetTrainerRecipe(nnUNetTrainer):
 
     def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Also lets the learning rate follow within the epoch."""
-        self.lr_scheduler.step(self.epochs_of_schedule())
+        self.lr_scheduler.step(self.epochs_done())
         self.iterations_of_epoch += 1
         with mixed_precision(self.device):
             step: dict[str, Any] = super().train_step(batch)
@@ -164,10 +164,6 @@ class nnUNetTrainerRecipe(nnUNetTrainer):
     def epochs_done(self) -> float:
         """How far the training is, with the fraction of the current epoch."""
         return self.current_epoch + self.iterations_of_epoch / self.num_iterations_per_epoch
-
-    def epochs_of_schedule(self) -> float:
-        """What the learning rate follows."""
-        return self.epochs_done()
 
     def on_validation_epoch_start(self) -> None:
         """Validates the averaged weights, which are also what the checkpoints of this epoch hold."""

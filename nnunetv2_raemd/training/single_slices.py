@@ -14,8 +14,6 @@ from torch import nn
 from torch._dynamo import OptimizedModule
 from torch.nn.parallel import DistributedDataParallel
 
-from nnunetv2_raemd.training.averaged_adamw import AveragedAdamW
-
 
 @contextmanager
 def single_slices(trainer: nnUNetTrainer) -> Iterator[None]:
@@ -50,20 +48,11 @@ def network_of(trainer: nnUNetTrainer) -> nn.Module | None:
     return network
 
 
-def train_only(weights: Iterable[nn.Parameter], trainer: nnUNetTrainer) -> None:
-    """Train these weights from here on and keep all others as they are: at their averages, if they have any.
-
-    May be called at every epoch, and for a training that is continued.
-    """
-    trained = set(weights)
-    kept = [weight for weight in trainer.network.parameters() if weight not in trained]
-    optimizer = trainer.optimizer
-    if isinstance(optimizer, AveragedAdamW) and any(weight in optimizer.state for weight in kept):
-        optimizer.settle()
-    changed = [weight for weight in trained if not weight.requires_grad]
-    changed += [weight for weight in kept if weight.requires_grad]
+def set_trained(weights: Iterable[nn.Parameter], trained: bool, trainer: nnUNetTrainer) -> None:
+    """Train these weights of the network from here on, or keep them; may be called at every epoch."""
+    changed = [weight for weight in weights if weight.requires_grad != trained]
     for weight in changed:
-        weight.requires_grad_(weight in trained)
+        weight.requires_grad_(trained)
     if changed and isinstance(trainer.network, DistributedDataParallel):  # it waits for all gradients
         shared = trainer.network
         trainer.network = DistributedDataParallel(shared.module, device_ids=shared.device_ids)

@@ -9,18 +9,17 @@ import torch
 from nnunetv2_raemd.architecture import RAEMDNet
 from nnunetv2_raemd.training.recipe_trainer import Schedule
 from nnunetv2_raemd.training.sequence_trainer import nnUNetTrainerRAEMDSequences
-from nnunetv2_raemd.training.single_slices import close_loaders, network_of, single_slices, train_only
+from nnunetv2_raemd.training.single_slices import close_loaders, network_of, set_trained, single_slices
 
 
 class nnUNetTrainerRAEMD(nnUNetTrainerRAEMDSequences):
-    """Single slices for most of the training, then the recurrence alone, on sequences.
+    """Single slices for the larger part of the training, then sequences, on which the recurrence begins.
 
-    A batch of single slices shows four times as many lesions as one of sequences, which is worth more than
-    what slices tell of their neighbors (`docs/real-nodules.md`). The few weights of the recurrence are
-    trained on top of the finished network, which is kept as it is.
+    A batch of single slices shows four times as many lesions as one of sequences, which is worth more at
+    first than what slices tell of their neighbors (`docs/real-nodules.md`).
     """
 
-    part_of_single_slices: ClassVar[float] = 0.9
+    part_of_single_slices: ClassVar[float] = 0.6
     """of the training, its beginning"""
     loads_single_slices = False
 
@@ -55,20 +54,10 @@ class nnUNetTrainerRAEMD(nnUNetTrainerRAEMDSequences):
         return self.epochs_done() < self._epochs_of_single_slices()
 
     def _train_what_is_due(self) -> None:
-        """The recurrence alone on sequences; on single slices, in which it does nothing, all but it."""
+        """All of the network; on single slices, in which the recurrence does nothing, all but it."""
         network = network_of(self)
-        if not isinstance(network, RAEMDNet):
-            return
-        recurrence = network.encoder.recurrence
-        recurrent = set() if recurrence is None else set(recurrence.parameters())
-        others = set(network.parameters()) - recurrent
-        train_only(others if self._wants_single_slices() else recurrent, self)
-
-    def epochs_of_schedule(self) -> float:
-        """The learning rate rises and falls once with single slices and once more with sequences."""
-        done, first = self.epochs_done(), self._epochs_of_single_slices()
-        begin, end = (0.0, first) if done < first else (first, self.num_epochs)
-        return self.num_epochs * (done - begin) / max(end - begin, 1)
+        if isinstance(network, RAEMDNet) and network.encoder.recurrence is not None:
+            set_trained(network.encoder.recurrence.parameters(), not self._wants_single_slices(), self)
 
     def on_train_epoch_start(self) -> None:
         """Also goes over from single slices to sequences once it is time."""
@@ -76,6 +65,6 @@ class nnUNetTrainerRAEMD(nnUNetTrainerRAEMDSequences):
         self._train_what_is_due()
         if self.loads_single_slices and not self._wants_single_slices():
             n_slices = self.configuration_manager.patch_size[0]
-            self.print_to_log_file(f"From here on: the recurrence alone, on sequences of {n_slices} slices")
+            self.print_to_log_file(f"From here on: sequences of {n_slices} slices")
             close_loaders(self)
             self.dataloader_train, self.dataloader_val = self.get_dataloaders()

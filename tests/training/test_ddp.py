@@ -23,7 +23,7 @@ from nnunetv2_raemd.architecture import RAEMDNet
 from nnunetv2_raemd.training.plateau_schedule import PlateauSchedule
 from nnunetv2_raemd.training.recipe import Recipe
 from nnunetv2_raemd.training.sequence_trainer import nnUNetTrainerRAEMDSequences
-from nnunetv2_raemd.training.single_slices import train_only
+from nnunetv2_raemd.training.single_slices import set_trained
 
 N_RANKS = 2
 # validation losses of two ranks: rank 0 alone sees a plateau from the start, rank 1 an improvement until
@@ -199,25 +199,25 @@ def test_a_step_of_two_processes_is_that_of_one(ranks: list[Rank]) -> None:
 
 
 def train_in_two_parts(rank: int | None) -> dict[str, Tensor]:
-    """Two steps with single slices, then two of the recurrence alone, on sequences; None: in one process."""
+    """Two steps with single slices, then two of all of the network on sequences; None: in one process."""
     network = make_network(seed=0)
     assert network.encoder.recurrence is not None
-    recurrent = set(network.encoder.recurrence.parameters())
+    recurrent = list(network.encoder.recurrence.parameters())
     trainer: Any = SimpleNamespace(network=network, optimizer=None)
-    train_only(set(network.parameters()) - recurrent, trainer)
+    set_trained(recurrent, False, trainer)
     if rank is not None:
         trainer.network = DistributedDataParallel(network)  # as nnU-Net does then
     mine = sequences() if rank is None else sequences()[rank : rank + 1]
     for batch in (mine[:, :, :1], mine[:, :, 2:3]):
         step(trainer.network, batch)
-    train_only(recurrent, trainer)
+    set_trained(recurrent, True, trainer)
     for batch in (mine, mine.flip(2)):
         weights = step(trainer.network, batch)
         trainer.network.zero_grad()
     return weights
 
 
-def test_two_processes_go_over_to_the_recurrence_alone_as_one_does(ranks: list[Rank]) -> None:
+def test_two_processes_go_over_to_sequences_as_one_does(ranks: list[Rank]) -> None:
     """DDP waits for a gradient of every weight that had one at first; the second step would fail."""
     first, second = (rank.weights_of_both_parts for rank in ranks)
     alone = train_in_two_parts(None)
