@@ -26,7 +26,7 @@ SYSTEMS = {
     "RAEMD-Net, recipe of the paper": System("nnUNetTrainerRAEMDPaper"),
     "without multi-scale": System("nnUNetTrainerRAEMD_noMultiScale"),
     "with dense blocks": System("nnUNetTrainerRAEMDDense"),
-    "without attention": System("nnUNetTrainerRAEMD_noAttention"),
+    "with attention": System("nnUNetTrainerRAEMD_withAttention"),
     "without recurrence": System("nnUNetTrainerRAEMD_noLSTM"),
     "RAEMD-Net, on sequences throughout": System("nnUNetTrainerRAEMDSequences"),
     "Attention U-Net, our recipe": System("nnUNetTrainerAttentionUNet"),

@@ -1,7 +1,7 @@
-"""RAEMD-Net with parts left out, in the network or in the recipe.
+"""RAEMD-Net with parts left out or added, in the network or in the recipe.
 
 Table 4 of the paper adds parts to a U-Net until its network is whole, with dense blocks; all its rows train
-on the same sequences of slices. The others leave out one part each of what measured best.
+on the same sequences of slices. The others leave out one part each of what measured best, or add one.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ NO_PARTS = {"multi_scale": False, "dense": False, "attention": False, "n_recurre
 PLAIN = replace(PAPER, weight_dice=0.0, min_lr=PAPER.initial_lr, stop_patience=math.inf)
 
 
-class PartsLeftOut(nnUNetTrainerRAEMDSequences):
-    """Before a trainer's class: it without the parts that `changed_arguments` switches off.
+class OtherParts(nnUNetTrainerRAEMDSequences):
+    """Before a trainer's class: it with the parts that `changed_arguments` switches on or off.
 
     Raises:
         UserError: also if it is given a RAEMD plan, which has its parts already.
@@ -46,11 +46,11 @@ class PartsLeftOut(nnUNetTrainerRAEMDSequences):
         return converted
 
 
-class nnUNetTrainerRAEMDWithout(PartsLeftOut, nnUNetTrainerRAEMD):
-    """The default without a part; its subclasses are the ones to use."""
+class nnUNetTrainerRAEMDOtherParts(OtherParts, nnUNetTrainerRAEMD):
+    """The default with a part less or more; its subclasses are the ones to use."""
 
 
-class nnUNetTrainerAblation(PartsLeftOut):
+class nnUNetTrainerAblation(OtherParts):
     """A row of Table 4, of the paper's network; its subclasses are the ones to use."""
 
     preset = "dense"
@@ -85,19 +85,19 @@ class nnUNetTrainerAblation5LSTM(nnUNetTrainerAblation):
     """... and the recurrence: the whole network. With the paper's recipe: `nnUNetTrainerRAEMDPaper`."""
 
 
-class nnUNetTrainerRAEMD_noMultiScale(nnUNetTrainerRAEMDWithout):
+class nnUNetTrainerRAEMD_noMultiScale(nnUNetTrainerRAEMDOtherParts):
     """Plain convolutions in the place of multi-scale blocks."""
 
     changed_arguments: ClassVar = {"multi_scale": False}
 
 
-class nnUNetTrainerRAEMD_noAttention(nnUNetTrainerRAEMDWithout):
-    """No residual attention."""
+class nnUNetTrainerRAEMD_withAttention(nnUNetTrainerRAEMDOtherParts):
+    """Residual attention (equations 3.5 to 3.9) in the decoder, which the default leaves out."""
 
-    changed_arguments: ClassVar = {"attention": False}
+    changed_arguments: ClassVar = {"attention": True}
 
 
-class nnUNetTrainerRAEMD_noLSTM(nnUNetTrainerRAEMDWithout):
+class nnUNetTrainerRAEMD_noLSTM(nnUNetTrainerRAEMDOtherParts):
     """No recurrence: slice by slice."""
 
     changed_arguments: ClassVar = {"n_recurrent_stages": 0}
@@ -109,19 +109,19 @@ class nnUNetTrainerRAEMD_noLSTM_quick(nnUNetTrainerRAEMD_noLSTM):
     recipe = nnUNetTrainerRAEMD_quick.recipe
 
 
-class nnUNetTrainerRAEMD_noHybridLoss(nnUNetTrainerRAEMDWithout):
+class nnUNetTrainerRAEMD_noHybridLoss(nnUNetTrainerRAEMDOtherParts):
     """Cross-entropy alone."""
 
     recipe = replace(WHOLE, weight_dice=0.0)
 
 
-class nnUNetTrainerRAEMD_noSchedule(nnUNetTrainerRAEMDWithout):
+class nnUNetTrainerRAEMD_noSchedule(nnUNetTrainerRAEMDOtherParts):
     """One learning rate for all epochs."""
 
     recipe = replace(WHOLE, schedule="plateau", min_lr=WHOLE.initial_lr)
 
 
-class nnUNetTrainerRAEMD_noAveraging(nnUNetTrainerRAEMDWithout):
+class nnUNetTrainerRAEMD_noAveraging(nnUNetTrainerRAEMDOtherParts):
     """Validates and predicts with the weights of the last step."""
 
     recipe = replace(WHOLE, average_decay=0.0)

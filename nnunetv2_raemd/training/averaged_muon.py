@@ -16,7 +16,8 @@ MIN_SIDE = 16
 """rows and columns from which on a matrix is worth orthogonalizing: not the first layer's, nor the last's"""
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 _ITERATIONS = 5
-_RMS_OF_ADAM = 0.2
+_LENGTH = 10
+"""Jordan's learning rate of 0.02 is ten times that of our recipe, which is AdamW's"""
 
 
 class AveragedMuon(AveragedAdamW):
@@ -24,8 +25,8 @@ class AveragedMuon(AveragedAdamW):
 
     A kernel (out, in, ...) counts as a matrix of `out` rows. Its step is the momentum of its gradients with
     all singular values brought near 1, so that directions in which gradients are small are learned as fast as
-    the others. It is as long as Adam's usually is (Liu et al., "Muon is scalable for LLM training", 2025,
-    section 2.2), so one learning rate serves both. Instead of two moments it keeps one.
+    the others, times ten learning rates: however wide a layer is, a step changes what it does by as much.
+    Instead of Adam's two moments it keeps one.
 
     torch has Muon (`torch.optim.Muon`, from 2.9) for matrices only.
     """
@@ -63,7 +64,8 @@ class AveragedMuon(AveragedAdamW):
         state["step"] += 1
         state[MOMENTUM].lerp_(gradient, 1 - group[MOMENTUM])
         ahead = torch.lerp(gradient, state[MOMENTUM], group[MOMENTUM]).flatten(1)  # Nesterov's
-        length = _RMS_OF_ADAM * math.sqrt(max(ahead.shape))
+        rows, columns = ahead.shape
+        length = _LENGTH * math.sqrt(max(1, rows / columns))
         weight.mul_(1 - group["lr"] * group["weight_decay"])
         weight.add_(orthogonalized(ahead).view_as(weight), alpha=-group["lr"] * length)
 
