@@ -11,6 +11,7 @@ from nnunetv2_raemd.training.ablation import (
     nnUNetTrainerRAEMD_noLSTM,
     nnUNetTrainerRAEMD_noLSTM_quick,
     nnUNetTrainerRAEMD_noMultiScale,
+    nnUNetTrainerRAEMD_noMuon,
     nnUNetTrainerRAEMD_noSchedule,
     nnUNetTrainerRAEMD_withAttention,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "nnUNetTrainerRAEMD_noLSTM",
     "nnUNetTrainerRAEMD_noLSTM_quick",
     "nnUNetTrainerRAEMD_noMultiScale",
+    "nnUNetTrainerRAEMD_noMuon",
     "nnUNetTrainerRAEMD_noSchedule",
     "nnUNetTrainerRAEMD_quick",
     "nnUNetTrainerRAEMD_withAttention",

@@ -121,6 +121,12 @@ class nnUNetTrainerRAEMD_noSchedule(nnUNetTrainerRAEMDOtherParts):
     recipe = replace(WHOLE, schedule="plateau", min_lr=WHOLE.initial_lr)
 
 
+class nnUNetTrainerRAEMD_noMuon(nnUNetTrainerRAEMDOtherParts):
+    """AdamW for the kernels of convolutions, too."""
+
+    recipe = replace(WHOLE, optimizer="adam")
+
+
 class nnUNetTrainerRAEMD_noAveraging(nnUNetTrainerRAEMDOtherParts):
     """Validates and predicts with the weights of the last step."""
 

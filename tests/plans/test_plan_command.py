@@ -122,7 +122,7 @@ def test_a_raemd_plan_is_replaced_but_not_by_a_plan_that_fails(
     succeed("-d", "501", "-c", "2d", "--preset", "unet")
     succeed("-d", "501", "-c", "2d")
     file = dataset / "nnUNetRAEMDPlans.json"
-    assert read(file)["configurations"]["2d"]["architecture"]["arch_kwargs"]["attention"]
+    assert read(file)["configurations"]["2d"]["architecture"]["arch_kwargs"]["multi_scale"]
     before = file.read_bytes()
     failing("-d", "501", "-c", "2e")
     assert file.read_bytes() == before

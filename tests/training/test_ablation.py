@@ -30,6 +30,7 @@ ROWS = {
     "nnUNetTrainerRAEMD_noLSTM": ((True, False, False, False), 1, True),
     "nnUNetTrainerRAEMD_noHybridLoss": ((True, False, False, True), 0, True),
     "nnUNetTrainerRAEMD_noSchedule": ((True, False, False, True), 1, False),
+    "nnUNetTrainerRAEMD_noMuon": ((True, False, False, True), 1, True),
     "nnUNetTrainerRAEMD_noAveraging": ((True, False, False, True), 1, True),
     "nnUNetTrainerRAEMDPaper": ((True, True, True, True), 1, True),
 }

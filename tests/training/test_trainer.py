@@ -24,6 +24,8 @@ from tiny_trainers import MakeTrainer, nnunet_folder
 
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.nnunet_trainers import raemd as exported
+from nnunetv2_raemd.training.averaged_adamw import AveragedAdamW
+from nnunetv2_raemd.training.averaged_muon import AveragedMuon
 from nnunetv2_raemd.training.recipe import MEASURED_BEST, Recipe
 from nnunetv2_raemd.training.sequence_trainer import nnUNetTrainerRAEMDSequences
 from nnunetv2_raemd.training.trainer import nnUNetTrainerRAEMD
@@ -80,7 +82,7 @@ def test_the_recipe_reaches_the_trainer(make_trainer: MakeTrainer) -> None:
         11,
         3,
     )
-    assert isinstance(trainer.optimizer, torch.optim.Adam)
+    assert type(trainer.optimizer) is AveragedAdamW
     assert trainer.optimizer.param_groups[0]["lr"] == 0.02
     loss = trainer.loss.loss
     assert (loss.weight_ce, loss.weight_dice, loss.ce.focusing) == (0.25, 4.0, 1.5)
@@ -90,6 +92,12 @@ def test_the_recipe_reaches_the_trainer(make_trainer: MakeTrainer) -> None:
         rates.append(trainer.optimizer.param_groups[0]["lr"])
     assert rates == pytest.approx([0.02, 0.01, 0.005, 0.003, 0.003, 0.003])  # patience 0, factor 0.5, floor
     assert trainer.early_stopping.stopped
+
+
+def test_the_default_trains_its_kernels_with_muon(make_trainer: MakeTrainer) -> None:
+    trainer = make_trainer()
+    trainer.initialize()
+    assert type(trainer.optimizer) is AveragedMuon
 
 
 def feed(trainer: nnUNetTrainer, epoch: int, *, loss: float) -> None:
