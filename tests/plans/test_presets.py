@@ -23,11 +23,11 @@ def preset_file(folder: Path, *, without: str = "", **changes: Any) -> Path:
     return file
 
 
-def test_dense_has_all_parts_the_default_all_but_dense_blocks_and_unet_none() -> None:
+def test_dense_has_all_parts_the_default_multi_scale_and_recurrence_and_unet_none() -> None:
     default, dense, unet = load_preset(), load_preset("dense"), load_preset("unet")
     assert dense.multi_scale and dense.dense and dense.attention and dense.recurrence_min_pixel_mm
-    with_dense_blocks = replace(default, dense=True, decoder_convolutions=None)
-    assert replace(with_dense_blocks, description=dense.description) == dense
+    with_all = replace(default, dense=True, attention=True, decoder_convolutions=None)
+    assert replace(with_all, description=dense.description) == dense
     assert not (unet.multi_scale or unet.dense or unet.attention or unet.recurrence_min_pixel_mm)
     assert default.gpu_memory_gb == 8  # nnU-Net's default target
     sequences = ("context_mm", "min_slices", "max_slices", "gpu_memory_gb")
