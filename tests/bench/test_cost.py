@@ -11,6 +11,7 @@ from nnunetv2_raemd.bench.peers import make_peers
 from nnunetv2_raemd.bench.sizes import Sizes
 from nnunetv2_raemd.bench.step_memory import kept_for_backward, step_memory
 from nnunetv2_raemd.bench.training_step import TrainingStep
+from nnunetv2_raemd.training.averaged_muon import is_matrix
 
 FLOAT = 4
 PIXELS = 8 * 8
@@ -73,16 +74,20 @@ def test_what_is_kept_for_the_backward_pass(image: torch.Tensor) -> None:
 
 
 def test_memory_of_a_step_holds_weights_gradients_and_optimizer() -> None:
-    """SGD with momentum has one value per weight, averaged Adam three and a counter per tensor."""
-    sizes = Sizes(16, slices=2, sequence=1, features=8)
-    for name, per_weight in (("nnunet-2d", 1), ("raemd-off", 3)):
+    """SGD keeps one value per weight, averaged Adam three and Muon two, both with a counter per tensor."""
+    sizes = Sizes(16, slices=2, sequence=1, features=16)
+    for name, is_ours in (("nnunet-2d", False), ("raemd-off", True)):
         step = TrainingStep(make_peers([name], sizes)[0], torch.device("cpu"))
         step()
         weights = FLOAT * sum(weight.numel() for weight in step.network.parameters())
         # the coarsest head has no weight in the loss, hence neither gradient nor optimizer state
         trained = [weight for weight in step.network.parameters() if weight.grad is not None]
-        with_state = FLOAT * sum(weight.numel() for weight in trained) * (1 + per_weight)
-        counters = FLOAT * len(trained) if per_weight == 3 else 0
+        per_weight = [(2 if is_matrix(weight) else 3) if is_ours else 1 for weight in trained]
+        assert set(per_weight) == ({2, 3} if is_ours else {1})
+        with_state = FLOAT * sum(
+            weight.numel() * (1 + n) for weight, n in zip(trained, per_weight, strict=True)
+        )
+        counters = FLOAT * len(trained) if is_ours else 0
         data = step.images.numel() * FLOAT + sum(target.numel() for target in step.targets) * 2
         kept = kept_for_backward(step.network, step.images)
         expected = weights + with_state + counters + data + kept

@@ -35,7 +35,6 @@ def test_a_plain_convolution_of_the_encoder_belongs_to_the_encoder() -> None:
         ("multi-scale", "encoder"),
         ("recurrence", None),
         ("decoder", None),
-        ("attention", "decoder"),
     }
 
 
