@@ -88,18 +88,21 @@ def write_scan(n_slices: int, size: int, folder: Path) -> None:
     sitk.WriteImage(image, str(folder / "scan_0000.nii.gz"), True)
 
 
-def peak_mb(model: Path, images: Path, output: Path, options: tuple[str, ...]) -> float:
-    """Of the process that predicts, started by a small one: Linux counts the peak of whoever starts a process
-    as its own.
-    """
-    command = [sys.executable, "-m", "nnunetv2_raemd.cli", "predict", "--model", model, *options]
+def predict_command(model: Path, images: Path, output: Path, *options: str) -> list[str]:
+    """`raemd predict` by an exported model, without its first word."""
     quietly = ["--disable_tta", "-device", "cpu", "--disable_progress_bar"]
-    command += ["-i", images, "-o", output, *quietly]
+    return ["predict", "--model", str(model), "-i", str(images), "-o", str(output), *quietly, *options]
+
+
+def peak_mb_of(command: list[str]) -> float:
+    """Of the process that a command starts, started by a small one: Linux counts the peak of whoever starts a
+    process as its own.
+    """
     finished = subprocess.run(
-        [sys.executable, "-c", STARTER, *map(str, command)], stdout=subprocess.PIPE, text=True, check=False
+        [sys.executable, "-c", STARTER, *command], stdout=subprocess.PIPE, text=True, check=False
     )
     if finished.returncode:
-        raise SystemExit(f"raemd predict has failed: {finished.returncode}")
+        raise SystemExit(f"{command[1:]} has failed: {finished.returncode}")
     return int(finished.stdout) / 1000
 
 
@@ -125,7 +128,10 @@ def main() -> None:
             model = folder / f"{graph_format.value}_{precision.value}"
             if not model.exists():
                 export_model(source, model, ExportOptions(graph_format, precision))
-            peaks = [peak_mb(model, folder / str(n), folder / "out", chosen) for n in options.slices]
+            peaks = []
+            for n in options.slices:
+                command = predict_command(model, folder / str(n), folder / "out", *chosen)
+                peaks.append(peak_mb_of([sys.executable, "-m", "nnunetv2_raemd.cli", *command]))
             print(f"| {way} | " + " | ".join(f"{peak:.0f}" for peak in peaks), end=" | ")
             voxels = [n * options.size**2 for n in options.slices]
             slope, start = np.polyfit(voxels, [1e6 * peak for peak in peaks], 1) if len(peaks) > 1 else (0, 0)

@@ -38,7 +38,9 @@ class ProbabilityMaps(Sequence[Probabilities]):
         with _array_stream(self.file) as stream:
             _read_header(stream)
             self._pass_over(channel, stream)
-            found = np.stack(list(self._slices(stream)))
+            found = np.empty(self.shape, self.dtype)
+            for z, in_slice in enumerate(self._slices(stream)):
+                found[z] = in_slice
             self._pass_over(self.n_channels - channel - 1, stream)
             return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,8 +18,9 @@ from nnunetv2_raemd.nnunet_files.whole_image import check_is_whole
 from nnunetv2_raemd.prediction.input_cases import InputCase
 from nnunetv2_raemd.prediction.lean_preprocessing import LUNGS_REMARK, VALUES_REMARK, LeanPreprocessing
 from nnunetv2_raemd.prediction.lesion_lists import SUFFIX, LesionLister
-from nnunetv2_raemd.prediction.pass_spread import KINDS
+from nnunetv2_raemd.prediction.pass_spread import SpreadMap
 from nnunetv2_raemd.prediction.scan_orientation import turn_back, turn_file
+from nnunetv2_raemd.prediction.scan_result import ScanResult
 from nnunetv2_raemd.prediction.segmentation_export import Postprocessor, export_prediction_from_logits
 from nnunetv2_raemd.prediction.uncertainty_maps import FOLDER as UNCERTAINTY
 from nnunetv2_raemd.prediction.uncertainty_maps import write_maps
@@ -38,7 +39,7 @@ class CaseWork:
         previous_stage: predictions of the previous stage of a cascade.
         lungs: whether to predict what lies round the lungs only, of CT.
         lister: lists the lesions of each segmentation; None where none are to be listed.
-        uncertainty: whether maps of it come with the logits.
+        uncertainty: whether maps of it are to come with the logits.
         origins: where the image of a case came from, for those that lie in a temporary folder.
         postprocessor: of the model; None where segmentations are written as the network gives them.
     """
@@ -89,17 +90,14 @@ class CaseWork:
         turn_file(file, turned, case.turn_to)
         return turned
 
-    def export(self, logits: np.ndarray, properties: Properties, case: InputCase) -> None:
+    def export(self, result: ScanResult, properties: Properties, case: InputCase) -> None:
         """Write the segmentation and what else is wanted, whole or not at all.
 
-        The segmentation comes last: where it is, the case is done.
-
-        Args:
-            logits: with `uncertainty`, followed by its maps.
+        The segmentation comes last: where it is, the case is done. The logits are let go of once it is made.
         """
         with whole_files(self.output, last=self._name(case)) as making:
             export_prediction_from_logits(
-                logits[: -len(KINDS)] if self.uncertainty else logits,
+                result.take_logits(),
                 properties,
                 self.configuration_manager,
                 self.plans_manager,
@@ -111,8 +109,8 @@ class CaseWork:
             if case.turn_to is not None:
                 turn_back(making / self._name(case), case.images[0])
             self._list_lesions(making, case)
-            if self.uncertainty:
-                self._write_maps(logits[-len(KINDS) :], properties, making, case)
+            if result.maps:
+                self._write_maps(result.maps, properties, making, case)
 
     def _list_lesions(self, unfinished: Path, case: InputCase) -> None:
         """Beside the unfinished segmentation; the probabilities are removed where they were for this only."""
@@ -134,7 +132,7 @@ class CaseWork:
         return case.images[int(channels[0])] if channels else None
 
     def _write_maps(
-        self, maps: np.ndarray, properties: Properties, unfinished: Path, case: InputCase
+        self, maps: Sequence[SpreadMap], properties: Properties, unfinished: Path, case: InputCase
     ) -> None:
         """The maps of uncertainty, in a folder of their own beside the segmentation."""
         folder = unfinished / UNCERTAINTY

@@ -33,8 +33,10 @@ class Column:
         Args:
             weight: factor for each pixel of the tile as it is, (H, W).
         """
-        unflipped = values.transpose(0, 1).flip(self.flipped_axes)
-        self.scan[:, self._in_scan(start, stop)] += (unflipped * weight).to(self.scan.dtype)
+        added = values.transpose(0, 1).flip(self.flipped_axes) * weight
+        if not self.scan.is_floating_point():
+            added.round_()
+        self.scan[:, self._in_scan(start, stop)] += added.to(self.scan.dtype)
 
     def _in_scan(self, start: int, stop: int) -> slice:
         n_slices = self.scan.shape[SLICE_AXIS]

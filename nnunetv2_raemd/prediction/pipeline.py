@@ -8,7 +8,7 @@ from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -19,8 +19,9 @@ from nnunetv2_raemd.execution.local_processes import submit, worker_pool
 if TYPE_CHECKING:
     from nnunetv2_raemd.prediction.case_work import CaseWork
     from nnunetv2_raemd.prediction.input_cases import InputCase
+    from nnunetv2_raemd.prediction.scan_result import ScanResult
 
-Network = Callable[[np.ndarray], np.ndarray]
+Network: TypeAlias = "Callable[[np.ndarray], ScanResult]"
 """From a preprocessed image (C, Z, Y, X) to logits (classes, Z, Y, X)."""
 Preprocessed = Future[tuple[np.ndarray, dict[str, Any]]]
 
@@ -76,9 +77,10 @@ class Pipeline:
             print(f"Predicting {case.case_id} ({number} of {len(cases)})")
             with self._left_out_if_it_fails(case):
                 image, properties = preprocessed.result()
-                logits = self.network(image)
+                result = self.network(image)
                 del image, preprocessed  # as large as the scan, while it is exported in this process
-                exports.append((case, submit(writers, self.work.export, logits, properties, case)))
+                exports.append((case, submit(writers, self.work.export, result, properties, case)))
+                del result
             self._finish(exports, leave=self.processes.export + WAITING_EXPORTS)
         self._finish(exports, leave=0)
 

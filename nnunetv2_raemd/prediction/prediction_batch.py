@@ -21,6 +21,7 @@ from nnunetv2_raemd.prediction.lesion_lists import LesionLister, list_all, liste
 from nnunetv2_raemd.prediction.pass_spread import PassSpread
 from nnunetv2_raemd.prediction.pipeline import Pipeline, Processes
 from nnunetv2_raemd.prediction.predictor import WholeScanPredictor, uncompiled
+from nnunetv2_raemd.prediction.scan_result import ScanResult
 from nnunetv2_raemd.prediction.sliced_network import SlicedNetwork
 from nnunetv2_raemd.whole_files import write_json
 
@@ -139,24 +140,15 @@ def case_work(predictor: WholeScanPredictor, batch: Batch) -> CaseWork:
     )
 
 
-def result_of(predictor: WholeScanPredictor, work: CaseWork, image: np.ndarray) -> np.ndarray:
-    """From a preprocessed image (C, Z, Y, X) to what `work` exports: logits (classes, Z, Y, X), then maps."""
+def result_of(predictor: WholeScanPredictor, work: CaseWork, image: np.ndarray) -> ScanResult:
+    """From a preprocessed image (C, Z, Y, X) to what `work` exports."""
     if work.lungs:
         predictor = predictor.with_fitting_tiles()
-    return (_logits_and_spread if work.uncertainty else _logits)(predictor, image)
-
-
-def _logits(predictor: WholeScanPredictor, image: np.ndarray) -> np.ndarray:
+    if work.uncertainty:
+        predictor.spread = PassSpread(regions=predictor.label_manager.has_regions)
     logits: torch.Tensor = predictor.predict_logits_from_preprocessed_data(torch.from_numpy(image))
-    return logits.numpy()
-
-
-def _logits_and_spread(predictor: WholeScanPredictor, image: np.ndarray) -> np.ndarray:
-    """The logits, and after them, in the same array, the maps of uncertainty."""
-    predictor.spread = PassSpread(regions=predictor.label_manager.has_regions)
-    logits = _logits(predictor, image)
-    maps: torch.Tensor = predictor.spread.maps()
-    return np.concatenate([logits, maps.to(torch.half).numpy()])
+    maps, predictor.spread = predictor.spread.maps() if predictor.spread else (), None
+    return ScanResult(logits.numpy(), maps)
 
 
 def _check_maps_can_be_made(predictor: WholeScanPredictor) -> None:

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from nnunetv2.preprocessing.resampling.default_resampling import determine_do_sep_z_and_axis
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from skimage.transform import resize
-
-from nnunetv2_raemd.prediction.scan_part import PartialLogits
 
 SLICES_AT_A_TIME = 8
 NNUNETS_OWN = "resample_data_or_seg_to_shape"
@@ -25,8 +23,26 @@ Weights = tuple[int, int, float]
 """Two source slices, and the share of the second."""
 
 
+class MadeInSlices(Protocol):
+    """Values (C, Z, Y, X) of which a slice is made when it is asked for."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(C, Z, Y, X)."""
+
+    @property
+    def dtype(self) -> Any:
+        """Of the slices."""
+
+    def __getitem__(self, index: tuple[slice, int], /) -> np.ndarray:
+        """`[:, k]` alone: slice k, (C, Y, X)."""
+
+    def filled(self) -> np.ndarray:
+        """All of it at once."""
+
+
 def resampled_in_slices(
-    values: np.ndarray | PartialLogits,
+    values: np.ndarray | MadeInSlices,
     shape: Sequence[int],
     configuration: ConfigurationManager,
     spacing_mm: Sequence[float],
@@ -45,7 +61,7 @@ def resampled_in_slices(
         mapping = _mapping(values.shape[1], shape[0], configuration, spacing_mm, target_spacing_mm)
     if mapping is None:
         function = configuration.resampling_fn_probabilities
-        source = values.filled() if isinstance(values, PartialLogits) else values
+        source = values if isinstance(values, np.ndarray) else values.filled()
         whole = np.asarray(function(source, shape, spacing_mm, target_spacing_mm))
         yield slice(0, shape[0]), whole
         return
@@ -92,7 +108,7 @@ def _along_z(k: int, n_source: int, n_target: int, *, nearest: bool) -> Weights:
     return first, min(first + 1, n_source - 1), place - first
 
 
-def _slice(values: np.ndarray | PartialLogits, weights: Weights, shape: tuple[int, int]) -> np.ndarray:
+def _slice(values: np.ndarray | MadeInSlices, weights: Weights, shape: tuple[int, int]) -> np.ndarray:
     """One slice (C, Y, X) of the result, of the type of `values` as nnU-Net's."""
     first, second, share = weights
     if share == 0 and values.shape[2:] == shape:

@@ -32,3 +32,11 @@ def test_weights_are_of_the_tile_as_it_is(axes: tuple[int, ...]) -> None:
     weight, result = torch.rand(4, 5), torch.zeros(1, 2, 4, 5)
     Column(result, axes).add(0, 2, torch.ones(2, 1, 4, 5), weight)
     torch.testing.assert_close(result, weight.expand(1, 2, 4, 5))
+
+
+def test_integers_are_rounded_and_not_cut_off() -> None:
+    """Twenty times 0.6 of a step is 20 steps, not none."""
+    result = torch.zeros(1, 1, 1, 1, dtype=torch.int16)
+    for _ in range(20):
+        Column(result).add(0, 1, torch.tensor(0.6).reshape(1, 1, 1, 1), torch.ones(1, 1))
+    assert result.item() == 20

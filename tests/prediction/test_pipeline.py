@@ -17,6 +17,7 @@ from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.prediction.case_work import CaseWork
 from nnunetv2_raemd.prediction.input_cases import InputCase
 from nnunetv2_raemd.prediction.pipeline import WAITING_EXPORTS, Pipeline, Processes
+from nnunetv2_raemd.prediction.scan_result import ScanResult
 
 IN_PARALLEL, ONE_BY_ONE = Processes(2, 1), Processes(0, 0)
 BOTH = pytest.mark.parametrize("processes", [IN_PARALLEL, ONE_BY_ONE], ids=["parallel", "one_by_one"])
@@ -37,22 +38,22 @@ class Work:
         (self.output / f"preprocessed {case.case_id}").touch()
         return np.array([float(case.case_id)]), {"of": case.case_id}
 
-    def export(self, logits: np.ndarray, properties: dict[str, Any], case: InputCase) -> None:
+    def export(self, result: ScanResult, properties: dict[str, Any], case: InputCase) -> None:
         assert properties == {"of": case.case_id}
         if case.case_id == "3":
             raise OSError("no space left on device")
         time.sleep(self.export_s)
-        (self.output / case.case_id).write_text(str(logits.item()))
+        (self.output / case.case_id).write_text(str(result.take_logits().item()))
 
 
 def work(output: Path, export_s: float = 0.0) -> CaseWork:
     return cast(CaseWork, Work(output, export_s))
 
 
-def twice(image: np.ndarray) -> np.ndarray:
+def twice(image: np.ndarray) -> ScanResult:
     if image.item() == 2:
         raise UserError("the image contains NaN")
-    return 2 * image
+    return ScanResult(2 * image)
 
 
 def cases(*names: str) -> list[InputCase]:
@@ -92,10 +93,10 @@ def test_a_worker_that_dies_ends_the_work_with_advice_and_what_is_done_stays(tmp
 def test_few_cases_are_held_at_a_time(tmp_path: Path) -> None:
     held: list[int] = []
 
-    def network(image: np.ndarray) -> np.ndarray:
+    def network(image: np.ndarray) -> ScanResult:
         held.append(len(list(tmp_path.glob("preprocessed *"))) - len(held))
         time.sleep(0.05)  # the readers would be far ahead if they might
-        return image
+        return ScanResult(image)
 
     pipeline = Pipeline(work(tmp_path), network, Processes(1, 1))
     pipeline.run(cases(*(str(number) for number in range(10, 30))))
@@ -108,10 +109,10 @@ def test_few_results_wait_for_export(tmp_path: Path) -> None:
     predicted: set[str] = set()
     unwritten: list[int] = []
 
-    def network(image: np.ndarray) -> np.ndarray:
+    def network(image: np.ndarray) -> ScanResult:
         unwritten.append(len(predicted - written(tmp_path).keys()))
         predicted.add(str(int(image.item())))
-        return image
+        return ScanResult(image)
 
     pipeline = Pipeline(work(tmp_path, export_s=0.05), network, Processes(0, 1))
     pipeline.run(cases(*(str(number) for number in range(10, 30))))
@@ -125,12 +126,12 @@ def test_an_interrupt_leaves_no_export_half_done(tmp_path: Path) -> None:
     if threading.current_thread() is not threading.main_thread():
         pytest.skip("interrupts come to the main thread")
 
-    def network(image: np.ndarray) -> np.ndarray:
+    def network(image: np.ndarray) -> ScanResult:
         if image.item() == 12:
             while not (tmp_path / "10").exists():  # the worker has started
                 time.sleep(0.01)
             signal.raise_signal(signal.SIGINT)
-        return image
+        return ScanResult(image)
 
     with pytest.raises(KeyboardInterrupt):
         Pipeline(work(tmp_path), network, Processes(1, 1)).run(cases("10", "11", "12", "13"))

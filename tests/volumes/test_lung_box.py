@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pydicom
@@ -124,12 +126,63 @@ def _contour_points(folder: Path, name: str) -> np.ndarray:
     raise FileNotFoundError(folder)
 
 
+def test_the_tumor_of_a_scan_of_thick_slices_lies_within(real_data: Path) -> None:
+    """The archive's own boxes round the tumor, of the slices of either kernel that it names."""
+    folder = real_data / "lung-pet-ct-dx"
+    tumor = {file.stem: _tumor_box(file) for file in (folder / "annotation-A0002").glob("*.xml")}
+    n_slices = 0
+    for files in _series_below(folder):
+        image = sitk.ReadImage(files)
+        z, y, x = box_of(
+            sitk.GetArrayFromImage(image), image.GetSpacing()[::-1], anatomy_of(image.GetDirection())
+        )
+        uids = [str(pydicom.dcmread(file, stop_before_pixels=True).SOPInstanceUID) for file in files]
+        for k, uid in enumerate(uids):
+            if uid in tumor:
+                left, top, right, bottom = tumor[uid]
+                assert z.start <= k < z.stop
+                assert x.start <= left < right < x.stop
+                assert y.start <= top < bottom < y.stop
+                n_slices += 1
+    assert n_slices > 5
+
+
+def _tumor_box(file: Path) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom in pixels."""
+    box = ElementTree.parse(file).getroot().find(".//bndbox")
+    assert box is not None
+    left, top, right, bottom = (int(box.findtext(side, "")) for side in ("xmin", "ymin", "xmax", "ymax"))
+    return left, top, right, bottom
+
+
+def test_the_nodules_of_a_slab_lie_within_as_all_readers_drew_them(real_data: Path) -> None:
+    """16 slices of LIDC-IDRI-0001: lungs are cut off at both ends."""
+    image = _ct_series(sorted((real_data / "lidc" / "dicom").rglob("*.dcm")))
+    (file,) = (real_data / "lidc" / "xml").rglob("*.xml")
+    points = list(_lidc_points(file))
+    assert len(points) > 100
+    spacing_mm, anatomy = image.GetSpacing()[::-1], anatomy_of(image.GetDirection())
+    box = box_of(sitk.GetArrayFromImage(image), spacing_mm, anatomy)
+    n_shown = 0
+    for x, y, z_mm in points:
+        place = (round((z_mm - image.GetOrigin()[2]) / spacing_mm[0]), y, x)
+        if not 0 <= place[0] < image.GetSize()[2]:
+            continue
+        n_shown += 1
+        assert all(side.start <= index < side.stop for side, index in zip(box, place, strict=True))
+    assert n_shown > 100
+
+
+def _lidc_points(file: Path) -> Iterator[tuple[int, int, float]]:
+    """Column, row and height in mm of the contours of nodules."""
+    for roi in ElementTree.parse(file).getroot().iterfind(".//{*}roi"):
+        z_mm = float(roi.findtext("{*}imageZposition", ""))
+        for edge in roi.iterfind("{*}edgeMap"):
+            yield int(edge.findtext("{*}xCoord", "")), int(edge.findtext("{*}yCoord", "")), z_mm
+
+
 def test_both_kernels_of_a_real_scan_give_nearly_the_same_box(real_data: Path) -> None:
-    series = [
-        _ct_series(sorted(folder.glob("*.dcm")))
-        for folder in sorted((real_data / "lung-pet-ct-dx").rglob("*"))
-        if folder.is_dir() and len(list(folder.glob("*.dcm"))) > 20
-    ]
+    series = [sitk.ReadImage(files) for files in _series_below(real_data / "lung-pet-ct-dx")]
     assert len(series) == 2
     boxes = [
         box_of(sitk.GetArrayFromImage(image), image.GetSpacing()[::-1], anatomy_of(image.GetDirection()))
@@ -138,6 +191,17 @@ def test_both_kernels_of_a_real_scan_give_nearly_the_same_box(real_data: Path) -
     for one, other in zip(*boxes, strict=True):
         assert abs(one.start - other.start) <= 8
         assert abs(one.stop - other.stop) <= 8
+
+
+def _series_below(folder: Path) -> list[tuple[str, ...]]:
+    """The files of each series in folders of more than 20, from the feet up."""
+    reader = sitk.ImageSeriesReader()
+    folders = (one for one in sorted(folder.rglob("*")) if len(list(one.glob("*.dcm"))) > 20)
+    return [
+        reader.GetGDCMSeriesFileNames(str(one), uid)
+        for one in folders
+        for uid in reader.GetGDCMSeriesIDs(str(one))
+    ]
 
 
 def _ct_series(files: list[Path]) -> sitk.Image:
