@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import SimpleITK as sitk
@@ -33,7 +34,7 @@ from nnunetv2_raemd.explanation.preprocessed_space import PreprocessedSpace
 from nnunetv2_raemd.extras import require
 from nnunetv2_raemd.lesions.lesion_list import load_scan
 from nnunetv2_raemd.lesions.measured_lesion import MeasuredLesion, ScanLesions
-from nnunetv2_raemd.lesions.measurement import lesion_masks
+from nnunetv2_raemd.lesions.measurement import LesionMask, lesion_masks
 from nnunetv2_raemd.nnunet_files.label_set import LabelSet, labels_of
 from nnunetv2_raemd.prediction.case_work import CaseWork
 from nnunetv2_raemd.prediction.input_cases import InputCase
@@ -147,16 +148,21 @@ class _Subject:
             raise UserError("explanations are for RAEMD-Net, which sees several slices at once")
         return self.patch_size
 
+    @cached_property
+    def _masks(self) -> dict[str, list[LesionMask]]:
+        """The lesions of each label: the same components, in the same order, that were measured."""
+        labels = sitk.GetArrayViewFromImage(self.segmentation)
+        return {target.name: lesion_masks(np.isin(labels, target.values)) for target in self.labels.targets}
+
     def _mask(self, lesion: MeasuredLesion, scan: ScanLesions) -> sitk.Image:
-        """The voxels of a lesion: the same component that was measured."""
-        target = next(target for target in self.labels.targets if target.name == lesion.label)
-        labels = sitk.GetArrayFromImage(self.segmentation)
+        """The voxels of a lesion, as an image of its box."""
         first = min(one.number for one in scan.lesions if one.label == lesion.label)
-        component = lesion_masks(np.isin(labels, target.values))[lesion.number - first]
-        mask = np.zeros(labels.shape, np.uint8)
-        mask[component.box][component.mask] = 1
-        image = sitk.GetImageFromArray(mask)
-        image.CopyInformation(self.segmentation)
+        component = self._masks[lesion.label][lesion.number - first]
+        image = sitk.GetImageFromArray(component.mask.astype(np.uint8))
+        image.SetSpacing(self.segmentation.GetSpacing())
+        image.SetDirection(self.segmentation.GetDirection())
+        start = [side.start for side in reversed(component.box)]
+        image.SetOrigin(self.segmentation.TransformIndexToPhysicalPoint(start))
         return image
 
 

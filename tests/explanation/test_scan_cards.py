@@ -16,8 +16,8 @@ from torch import nn
 
 from nnunetv2_raemd.architecture.raemd_net import RAEMDNet
 from nnunetv2_raemd.explanation.lesion_explanation import ATTENTION, GRAD_CAM, INTEGRATED
-from nnunetv2_raemd.explanation.scan_cards import ENDING, NOT_SHOWN, scan_explainer
-from nnunetv2_raemd.lesions.lesion_list import save_scan
+from nnunetv2_raemd.explanation.scan_cards import ENDING, NOT_SHOWN, _Subject, scan_explainer
+from nnunetv2_raemd.lesions.lesion_list import load_scan, save_scan
 from nnunetv2_raemd.lesions.scan_files import ScanFiles
 from nnunetv2_raemd.lesions.scan_measurement import measure_scan
 from nnunetv2_raemd.nnunet_files.label_set import LabelSet, Target
@@ -158,3 +158,25 @@ def test_the_network_is_explained_without_gradients_of_its_weights(predicted: tu
     assert all(torch.equal(before[name], values) for name, values in made.network.state_dict().items())
     assert not made.network.training
     assert isinstance(made.network, nn.Module)
+
+
+def test_each_lesion_lies_in_the_patient_where_the_segmentation_has_it(
+    predicted: tuple[Any, InputCase],
+) -> None:
+    """Back on the grid of an oblique segmentation, the lesions are all there is, each its own voxels."""
+    work, _ = predicted
+    segmentation = sitk.ReadImage(str(work.output / f"{CASE}.nii.gz"))
+    segmentation.SetOrigin((-30.0, 12.5, 100.0))
+    segmentation.SetDirection((0.8, -0.6, 0, 0.6, 0.8, 0, 0, 0, 1.0))
+    scan = load_scan(work.output / f"{CASE}{SUFFIX}")
+    nothing: Any = None
+    labels = LabelSet((Target("nodule", (1,)),))
+    subject = _Subject(nothing, nothing, nothing, nothing, segmentation, labels, False, (4, 16, 16))
+    placed = [
+        sitk.GetArrayFromImage(
+            sitk.Resample(subject._mask(one, scan), segmentation, sitk.Transform(), sitk.sitkNearestNeighbor)
+        )
+        for one in scan.lesions
+    ]
+    assert [np.count_nonzero(mask) for mask in placed] == [one.n_voxels for one in scan.lesions] == [60, 48]
+    np.testing.assert_array_equal(sum(placed), sitk.GetArrayFromImage(segmentation))
