@@ -102,13 +102,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--backend")
+    parser.add_argument("--folds", nargs="+", default=[], help="by default all")
     parser.add_argument("--scan", type=Path, nargs="*", default=[])
     parser.add_argument("--phantoms", type=int, default=0)
     parser.add_argument("--step-size", type=float, default=0.5)
     options = parser.parse_args()
     torch.set_num_threads(1)
     model = load_model(
-        options.model, backend=options.backend, mirroring=False, step_size=options.step_size, threads=1
+        options.model,
+        backend=options.backend,
+        folds=options.folds,
+        mirroring=False,
+        step_size=options.step_size,
+        threads=1,
     )
     print("| scan | lesions in the lungs | found again | outside | new | Dice in the lungs | time |")
     print("|---|---|---|---|---|---|---|")

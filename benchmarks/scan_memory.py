@@ -69,7 +69,9 @@ def untrained(size: int, features: int) -> SourceModel:
     (peer,) = make_peers(["raemd"], Sizes(size, SEQUENCE, SEQUENCE, features))
     plans = PlansManager(plan_for_files(peer, SPACING_MM))
     network = without_lesions(peer.build(deep_supervision=False))
-    predictor = AnyNetworkPredictor(device=torch.device("cpu"), allow_tqdm=False)
+    predictor = AnyNetworkPredictor(
+        device=torch.device("cpu"), perform_everything_on_device=False, allow_tqdm=False
+    )
     configuration = plans.get_configuration("2d")
     weights, axes = [network.state_dict()], peer.mirror_axes
     predictor.manual_initialization(
