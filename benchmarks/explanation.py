@@ -122,7 +122,7 @@ class Rating:
 
     def rate(self, network: RAEMDNet, case: Case) -> None:
         image, numbers = case
-        for number in numbers.unique()[1:].tolist():
+        for number in numbers[numbers > 0].unique().tolist():
             lesion = numbers == number
             window = lesion_window(
                 network, image, lesion.nonzero().float().mean(0).tolist(), self.patch, head=1, regions=False
