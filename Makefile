@@ -12,20 +12,24 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint lint-types docs clean build/installed build/conftests
+.PHONY: demo test lint lint-style lint-types docs clean build/installed build/conftests
 
 demo: $(VENV)/.installed
 	$(BIN)/raemd demo
 
 # A worker per core, each with one thread: torch's threads wait busily and would only be in each other's way.
 # A worker that dies ends the run and is named; pytest-xdist, which starts another, was seen to wait for ever.
-test: lint docs
+# mypy and the documentation take a core each, and the same copy of the package, which is therefore made once.
+test: $(VENV)/.installed-dev
+	$(MAKE) --no-print-directory --jobs 2 lint-style lint-types docs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --max-worker-restart 0 --no-loadscope-reorder --cov
 
-lint: $(VENV)/.installed-dev
+lint: lint-style
+	$(MAKE) --no-print-directory lint-types
+
+lint-style: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(MAKE) --no-print-directory lint-types
 
 # Needs no stamp, and can be run in any environment. What mypy says names the files of the checkout.
 lint-types: build/installed build/conftests

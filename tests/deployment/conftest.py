@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,10 @@ import torch
 from small_plans import plan, raemd_arguments
 from tiny_models import random_weights, source_model, trained_weights
 
+from nnunetv2_raemd.deployment import model_export
 from nnunetv2_raemd.deployment.export_choices import ExportOptions
 from nnunetv2_raemd.deployment.model_export import export_model
+from nnunetv2_raemd.deployment.model_graphs import ModelGraphs, export_graphs
 from nnunetv2_raemd.deployment.source_model import SourceModel
 
 
@@ -31,11 +35,22 @@ def trained() -> SourceModel:
 
 
 @pytest.fixture(scope="session")
-def exported(trained: SourceModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that `raemd export` writes for it, in ONNX. Not to be changed."""
+def traced(trained: SourceModel) -> Callable[..., ModelGraphs]:
+    """In the place of `export_graphs`: a copy of its graphs, which take seconds to trace."""
     pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
+    graphs = export_graphs(trained)
+    return lambda _: copy.deepcopy(graphs)
+
+
+@pytest.fixture(scope="session")
+def exported(
+    trained: SourceModel, traced: Callable[..., ModelGraphs], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The folder that `raemd export` writes for it, in ONNX. Not to be changed."""
     folder = tmp_path_factory.mktemp("exported") / "model"
-    export_model(trained, folder, ExportOptions(license="CC BY 4.0"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(model_export, "export_graphs", traced)
+        export_model(trained, folder, ExportOptions(license="CC BY 4.0"))
     return folder
 
 

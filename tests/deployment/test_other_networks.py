@@ -82,10 +82,10 @@ def test_every_backend_predicts_what_nnunets_own_predictor_does(
     image, _ = noisy_spheres(0, (9, 32, 28))
     expected = as_nnunet_predicts(source, image)
     assert np.ptp(expected[1]) > 0.05
-    for graph_format, backends in (
-        (GraphFormat.ONNX, ("torch", "onnxruntime", "openvino")),
-        (GraphFormat.OPENVINO, ("openvino",)),
-    ):
+    formats: dict[GraphFormat, tuple[str, ...]] = {GraphFormat.ONNX: ("torch", "onnxruntime", "openvino")}
+    if trainer == "nnUNetTrainer":  # OpenVINO's own files hold the graph that it makes of ONNX files, too
+        formats[GraphFormat.OPENVINO] = ("openvino",)
+    for graph_format, backends in formats.items():
         folder = tmp_path / graph_format.value
         export_model(source, folder, ExportOptions(graph_format))
         assert read_description(folder).n_slices is None

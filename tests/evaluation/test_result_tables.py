@@ -204,6 +204,16 @@ def test_comparisons() -> None:
     assert table.rows == (("A", "HD95 (mm)", "10", "-0.25", "<0.001", "0.041", "-0.90"),)
 
 
+def test_a_target_has_its_own_comparisons_only() -> None:
+    test = PairedTest(10, 1, 3.0, 0.0004, -0.25, -0.9)
+    both = tuple(
+        Comparison("A_1", "B", target, metric, test, 0.04)
+        for target, metric in (("nodule", "hd95_mm"), ("vessel", "dice"))
+    )
+    *_, comparisons = all_tables(Summary(tuple(SYSTEMS), both, "B"), "nodule")
+    assert [row[:2] for row in comparisons.rows] == [("A_1", "HD95 (mm)")]
+
+
 def test_numbers() -> None:
     assert [number(math.nan), number(math.inf), number(-math.inf), number(1.23456, 2)] == [
         "–",

@@ -84,7 +84,8 @@ class Environment:
         subprocess.run([*command, *arguments], env=_clean_variables(), check=True, capture_output=True)
 
     def install(self, *what: str | Path) -> None:
-        self.pip("install", "--no-index", "--no-deps", "--no-build-isolation", *what)
+        """Without bytecode, which pip would take seconds to make of files that few processes read."""
+        self.pip("install", "--no-index", "--no-deps", "--no-build-isolation", "--no-compile", *what)
 
 
 def _clean_variables() -> dict[str, str]:

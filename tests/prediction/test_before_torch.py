@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,67 +12,75 @@ from pathlib import Path
 import pytest
 from small_plans import dataset_json, plan, raemd_arguments
 
-PROGRAM = """
-import sys
-from nnunetv2_raemd.cli import main
-try:
-    main()
-except SystemExit as ended:
-    print("ended with", ended.code)
-print("torch was imported" if "torch" in sys.modules else "torch was not imported")
+MODEL = ("-d", "601", "-c", "2d", "-f", "0")
+BAD_SCANS = {"broken": r"scan_0000.nii.gz cannot be read", "text": "holds no", "empty": "holds no"}
+# in one process, which ends the attempt to import torch with an error that no command expects
+RUN_ALL = """
+import json, sys
+
+class Torch:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "torch":
+            raise AssertionError("torch was imported")
+
+sys.meta_path.insert(0, Torch())
+from typer.testing import CliRunner
+from nnunetv2_raemd.cli import app
+
+def refusal(command):
+    error = CliRunner().invoke(app, command).exception
+    return f"{type(error).__name__}: {error}"
+
+print(json.dumps([refusal(command) for command in json.loads(sys.argv[1])]))
 """
 
 
-@pytest.fixture
-def results(tmp_path: Path) -> Path:
-    """nnU-Net's folder of results with a model whose checkpoint is never read."""
-    model = tmp_path / "results" / "Dataset601_Tiny" / "nnUNetTrainerRAEMD__nnUNetPlans__2d"
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """nnU-Net's folder of results with a model whose checkpoint is never read, and folders of bad scans."""
+    folder = tmp_path_factory.mktemp("before_torch")
+    model = folder / "results" / "Dataset601_Tiny" / "nnUNetTrainerRAEMD__nnUNetPlans__2d"
     (model / "fold_0").mkdir(parents=True)
     (model / "plans.json").write_text(json.dumps(plan(raemd_arguments())), encoding="utf-8")
     (model / "dataset.json").write_text(json.dumps(dataset_json()), encoding="utf-8")
     (model / "fold_0" / "checkpoint_final.pth").touch()
-    return tmp_path / "results"
+    for name in BAD_SCANS:
+        (folder / name).mkdir()
+    (folder / "broken" / "scan_0000.nii.gz").write_bytes(b"not an image")
+    (folder / "text" / "notes.txt").write_bytes(b"not an image")
+    return folder
 
 
-def predicted(results: Path, source: Path, *options: object) -> str:
-    """What `raemd predict` prints, and whether it imported torch."""
-    command = [sys.executable, "-c", PROGRAM, "predict", "-i", source, "-o", results.parent / "out", *options]
-    environment = os.environ | {"nnUNet_results": str(results), "COLUMNS": "200"}
+@pytest.fixture(scope="module")
+def refusals(root: Path) -> dict[tuple[str, ...], str]:
+    """How `raemd predict` ends for each folder of scans and choice of the model."""
+    model = next((root / "results").glob("*/*"))
+    commands: dict[tuple[str, ...], tuple[str, ...]] = {(name, "-d"): (name, *MODEL) for name in BAD_SCANS}
+    commands |= {(name, "--model"): (name, "--model", str(model)) for name in BAD_SCANS}
+    commands["empty", "another fold"] = ("empty", *MODEL[:-1], "1")
+    arguments = [["predict", "-o", "out", "-i", *command] for command in commands.values()]
     finished = subprocess.run(
-        [str(word) for word in command],
-        env=environment,
-        capture_output=True,
+        [sys.executable, "-c", RUN_ALL, json.dumps(arguments)],
+        cwd=root,
+        env=os.environ | {"nnUNet_results": str(root / "results"), "COLUMNS": "200"},
+        stdout=subprocess.PIPE,
         encoding="utf-8",
-        check=False,
+        check=True,
         timeout=120,
     )
-    return finished.stdout + finished.stderr
+    assert not (root / "out").exists()
+    return dict(zip(commands, json.loads(finished.stdout.splitlines()[-1]), strict=True))
 
 
-@pytest.mark.parametrize(
-    ("file", "expected"),
-    [
-        ("scan_0000.nii.gz", r"scan_0000.nii.gz cannot be read"),
-        ("notes.txt", "holds no"),
-        (None, "holds no"),
-    ],
-)
+@pytest.mark.parametrize("model", ["-d", "--model"])
+@pytest.mark.parametrize("scans", BAD_SCANS)
 def test_bad_input_is_named_without_torch(
-    results: Path, tmp_path: Path, file: str | None, expected: str
+    refusals: dict[tuple[str, ...], str], scans: str, model: str
 ) -> None:
-    source = tmp_path / "in"
-    source.mkdir()
-    if file is not None:
-        (source / file).write_bytes(b"not an image")
-    model = next(results.glob("*/*"))
-    for options in (("-d", 601, "-c", "2d", "-f", 0), ("--model", model)):
-        said = predicted(results, source, *options)
-        assert expected in said
-        assert "ended with 1" in said
-        assert "torch was not imported" in said
+    assert refusals[scans, model].startswith("UserError: ")
+    assert re.search(BAD_SCANS[scans], refusals[scans, model])
 
 
-def test_a_missing_model_is_named_without_torch(results: Path, tmp_path: Path) -> None:
-    said = predicted(results, tmp_path, "-d", 601, "-c", "2d", "-f", 1)
-    assert "fold_1/checkpoint_final.pth is missing" in said
-    assert "torch was not imported" in said
+def test_a_missing_model_is_named_without_torch(refusals: dict[tuple[str, ...], str]) -> None:
+    said = refusals["empty", "another fold"]
+    assert said.startswith("UserError: ") and "fold_1/checkpoint_final.pth is missing" in said

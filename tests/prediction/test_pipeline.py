@@ -8,16 +8,18 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
 
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.prediction.case_work import CaseWork
 from nnunetv2_raemd.prediction.input_cases import InputCase
 from nnunetv2_raemd.prediction.pipeline import WAITING_EXPORTS, Pipeline, Processes
 from nnunetv2_raemd.prediction.scan_result import ScanResult
+
+if TYPE_CHECKING:  # each worker process imports this file, and would import torch with it
+    from nnunetv2_raemd.prediction.case_work import CaseWork
 
 IN_PARALLEL, ONE_BY_ONE = Processes(2, 1), Processes(0, 0)
 BOTH = pytest.mark.parametrize("processes", [IN_PARALLEL, ONE_BY_ONE], ids=["parallel", "one_by_one"])
@@ -47,7 +49,7 @@ class Work:
 
 
 def work(output: Path, export_s: float = 0.0) -> CaseWork:
-    return cast(CaseWork, Work(output, export_s))
+    return cast("CaseWork", Work(output, export_s))
 
 
 def twice(image: np.ndarray) -> ScanResult:

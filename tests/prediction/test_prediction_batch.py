@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -179,3 +180,33 @@ def test_a_promise_of_whole_scans_is_refused_for_the_lungs_alone(batch: Batch) -
     with pytest.raises(UserError, match="calibrated on whole scans"):
         predict(Predictor(), asked, PROCESSES)
     assert not batch.output.exists()
+
+
+IN_THIRDS = SimpleNamespace(encode=len, recur=len, decode=len)  # all that tells it from other networks
+
+
+@pytest.mark.parametrize(
+    ("asked", "network", "reader", "reason"),
+    [
+        ({"uncertainty": True}, object(), "SimpleITKIO", "--uncertainty is for RAEMD-Net"),
+        ({"uncertainty": True}, IN_THIRDS, "NibabelIO", "--uncertainty is for volumes that SimpleITKIO"),
+        ({"uncertainty": True, "lungs": True}, IN_THIRDS, "SimpleITKIO", "leave out --lungs"),
+        ({"promise": Promise(sensitivity=0.9)}, IN_THIRDS, "NibabelIO", "--sensitivity are for volumes that"),
+    ],
+)
+def test_what_a_model_cannot_show_is_refused_before_anything_is_written(
+    batch: Batch, asked: dict[str, Any], network: object, reader: str, reason: str
+) -> None:
+    predictor: Any = Predictor()
+    survey = survey_input(without_broken(batch), predictor.plans, predictor.dataset_json)
+    predictor.network, predictor.plans = network, predictor.plans | {"image_reader_writer": reader}
+    with pytest.raises(UserError, match=reason):
+        predict_batch(predictor, replace(batch, **asked), PROCESSES, survey)
+    assert not batch.output.exists()
+
+
+def test_maps_of_uncertainty_are_made_of_networks_in_thirds(batch: Batch) -> None:
+    predictor: Any = Predictor()
+    predictor.network = IN_THIRDS
+    predict(predictor, replace(without_broken(batch), uncertainty=True), PROCESSES)
+    assert Notes.predicted == ["a", "c"] and Notes.work.uncertainty
