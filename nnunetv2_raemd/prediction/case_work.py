@@ -18,9 +18,9 @@ from nnunetv2_raemd.nnunet_files.whole_image import check_is_whole
 from nnunetv2_raemd.prediction.input_cases import InputCase
 from nnunetv2_raemd.prediction.lean_preprocessing import LUNGS_REMARK, VALUES_REMARK, LeanPreprocessing
 from nnunetv2_raemd.prediction.lesion_lists import SUFFIX, LesionLister
+from nnunetv2_raemd.prediction.network_result import NetworkResult
 from nnunetv2_raemd.prediction.pass_spread import SpreadMap
 from nnunetv2_raemd.prediction.scan_orientation import turn_back, turn_file
-from nnunetv2_raemd.prediction.scan_result import ScanResult
 from nnunetv2_raemd.prediction.segmentation_export import Postprocessor, export_prediction_from_logits
 from nnunetv2_raemd.prediction.uncertainty_maps import FOLDER as UNCERTAINTY
 from nnunetv2_raemd.prediction.uncertainty_maps import write_maps
@@ -90,7 +90,7 @@ class CaseWork:
         turn_file(file, turned, case.turn_to)
         return turned
 
-    def export(self, result: ScanResult, properties: Properties, case: InputCase) -> None:
+    def export(self, result: NetworkResult, properties: Properties, case: InputCase) -> None:
         """Write the segmentation and what else is wanted, whole or not at all.
 
         The segmentation comes last: where it is, the case is done. The logits are let go of once it is made.

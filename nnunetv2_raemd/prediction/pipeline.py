@@ -19,9 +19,9 @@ from nnunetv2_raemd.execution.local_processes import submit, worker_pool
 if TYPE_CHECKING:
     from nnunetv2_raemd.prediction.case_work import CaseWork
     from nnunetv2_raemd.prediction.input_cases import InputCase
-    from nnunetv2_raemd.prediction.scan_result import ScanResult
+    from nnunetv2_raemd.prediction.network_result import NetworkResult
 
-Network: TypeAlias = "Callable[[np.ndarray], ScanResult]"
+Network: TypeAlias = "Callable[[np.ndarray], NetworkResult]"
 """From a preprocessed image (C, Z, Y, X) to logits (classes, Z, Y, X)."""
 Preprocessed = Future[tuple[np.ndarray, dict[str, Any]]]
 

@@ -18,10 +18,10 @@ from nnunetv2_raemd.prediction.case_work import CaseWork
 from nnunetv2_raemd.prediction.input_cases import InputCase
 from nnunetv2_raemd.prediction.input_survey import Survey, check_previous_stage, raise_left_out, survey_input
 from nnunetv2_raemd.prediction.lesion_lists import LesionLister, list_all, lister_for
+from nnunetv2_raemd.prediction.network_result import NetworkResult
 from nnunetv2_raemd.prediction.pass_spread import PassSpread
 from nnunetv2_raemd.prediction.pipeline import Pipeline, Processes
 from nnunetv2_raemd.prediction.predictor import WholeScanPredictor, uncompiled
-from nnunetv2_raemd.prediction.scan_result import ScanResult
 from nnunetv2_raemd.prediction.sliced_network import SlicedNetwork
 from nnunetv2_raemd.whole_files import write_json
 
@@ -140,7 +140,7 @@ def case_work(predictor: WholeScanPredictor, batch: Batch) -> CaseWork:
     )
 
 
-def result_of(predictor: WholeScanPredictor, work: CaseWork, image: np.ndarray) -> ScanResult:
+def result_of(predictor: WholeScanPredictor, work: CaseWork, image: np.ndarray) -> NetworkResult:
     """From a preprocessed image (C, Z, Y, X) to what `work` exports."""
     if work.lungs:
         predictor = predictor.with_fitting_tiles()
@@ -148,7 +148,7 @@ def result_of(predictor: WholeScanPredictor, work: CaseWork, image: np.ndarray) 
         predictor.spread = PassSpread(regions=predictor.label_manager.has_regions)
     logits: torch.Tensor = predictor.predict_logits_from_preprocessed_data(torch.from_numpy(image))
     maps, predictor.spread = predictor.spread.maps() if predictor.spread else (), None
-    return ScanResult(logits.numpy(), maps)
+    return NetworkResult(logits.numpy(), maps)
 
 
 def _check_maps_can_be_made(predictor: WholeScanPredictor) -> None:

@@ -19,7 +19,7 @@ from nnunetv2_raemd.prediction import case_work
 from nnunetv2_raemd.prediction.batch_request import Batch
 from nnunetv2_raemd.prediction.case_work import CaseWork
 from nnunetv2_raemd.prediction.input_cases import InputCase
-from nnunetv2_raemd.prediction.scan_result import ScanResult
+from nnunetv2_raemd.prediction.network_result import NetworkResult
 
 CASE = InputCase("1.2.840.7", ())
 SPACING_MM = (0.5, 0.75, 2.0)
@@ -43,7 +43,7 @@ def _ended_process() -> int:
 
 
 def export(work: CaseWork) -> None:
-    work.export(ScanResult(np.zeros((2, 1, 1, 1))), {}, CASE)
+    work.export(NetworkResult(np.zeros((2, 1, 1, 1))), {}, CASE)
 
 
 def test_nothing_is_left_of_an_export_that_fails(work: CaseWork, monkeypatch: pytest.MonkeyPatch) -> None:

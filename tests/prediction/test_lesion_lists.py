@@ -31,7 +31,7 @@ from nnunetv2_raemd.prediction.lesion_lists import (
     list_all,
     lister_for,
 )
-from nnunetv2_raemd.prediction.scan_result import ScanResult
+from nnunetv2_raemd.prediction.network_result import NetworkResult
 
 NODULE = Target("nodule", (1,))
 LABELS = LabelSet((NODULE,))
@@ -84,7 +84,7 @@ def work_with(lister: LesionLister, output: Path, *, keep: bool = False, **more:
 
 
 def predict(work: CaseWork, case: InputCase) -> list[str]:
-    work.export(ScanResult(np.zeros((2, 1, 1, 1))), {}, case)
+    work.export(NetworkResult(np.zeros((2, 1, 1, 1))), {}, case)
     return sorted(file.name for file in work.output.iterdir())
 
 

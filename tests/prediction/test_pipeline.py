@@ -15,8 +15,8 @@ import pytest
 
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.prediction.input_cases import InputCase
+from nnunetv2_raemd.prediction.network_result import NetworkResult
 from nnunetv2_raemd.prediction.pipeline import WAITING_EXPORTS, Pipeline, Processes
-from nnunetv2_raemd.prediction.scan_result import ScanResult
 
 if TYPE_CHECKING:  # each worker process imports this file, and would import torch with it
     from nnunetv2_raemd.prediction.case_work import CaseWork
@@ -40,7 +40,7 @@ class Work:
         (self.output / f"preprocessed {case.case_id}").touch()
         return np.array([float(case.case_id)]), {"of": case.case_id}
 
-    def export(self, result: ScanResult, properties: dict[str, Any], case: InputCase) -> None:
+    def export(self, result: NetworkResult, properties: dict[str, Any], case: InputCase) -> None:
         assert properties == {"of": case.case_id}
         if case.case_id == "3":
             raise OSError("no space left on device")
@@ -52,10 +52,10 @@ def work(output: Path, export_s: float = 0.0) -> CaseWork:
     return cast("CaseWork", Work(output, export_s))
 
 
-def twice(image: np.ndarray) -> ScanResult:
+def twice(image: np.ndarray) -> NetworkResult:
     if image.item() == 2:
         raise UserError("the image contains NaN")
-    return ScanResult(2 * image)
+    return NetworkResult(2 * image)
 
 
 def cases(*names: str) -> list[InputCase]:
@@ -95,10 +95,10 @@ def test_a_worker_that_dies_ends_the_work_with_advice_and_what_is_done_stays(tmp
 def test_few_cases_are_held_at_a_time(tmp_path: Path) -> None:
     held: list[int] = []
 
-    def network(image: np.ndarray) -> ScanResult:
+    def network(image: np.ndarray) -> NetworkResult:
         held.append(len(list(tmp_path.glob("preprocessed *"))) - len(held))
         time.sleep(0.05)  # the readers would be far ahead if they might
-        return ScanResult(image)
+        return NetworkResult(image)
 
     pipeline = Pipeline(work(tmp_path), network, Processes(1, 1))
     pipeline.run(cases(*(str(number) for number in range(10, 30))))
@@ -111,10 +111,10 @@ def test_few_results_wait_for_export(tmp_path: Path) -> None:
     predicted: set[str] = set()
     unwritten: list[int] = []
 
-    def network(image: np.ndarray) -> ScanResult:
+    def network(image: np.ndarray) -> NetworkResult:
         unwritten.append(len(predicted - written(tmp_path).keys()))
         predicted.add(str(int(image.item())))
-        return ScanResult(image)
+        return NetworkResult(image)
 
     pipeline = Pipeline(work(tmp_path, export_s=0.05), network, Processes(0, 1))
     pipeline.run(cases(*(str(number) for number in range(10, 30))))
@@ -128,12 +128,12 @@ def test_an_interrupt_leaves_no_export_half_done(tmp_path: Path) -> None:
     if threading.current_thread() is not threading.main_thread():
         pytest.skip("interrupts come to the main thread")
 
-    def network(image: np.ndarray) -> ScanResult:
+    def network(image: np.ndarray) -> NetworkResult:
         if image.item() == 12:
             while not (tmp_path / "10").exists():  # the worker has started
                 time.sleep(0.01)
             signal.raise_signal(signal.SIGINT)
-        return ScanResult(image)
+        return NetworkResult(image)
 
     with pytest.raises(KeyboardInterrupt):
         Pipeline(work(tmp_path), network, Processes(1, 1)).run(cases("10", "11", "12", "13"))

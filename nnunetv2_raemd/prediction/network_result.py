@@ -10,7 +10,7 @@ from nnunetv2_raemd.prediction.pass_spread import SpreadMap
 
 
 @dataclass
-class ScanResult:
+class NetworkResult:
     """Of one scan.
 
     Attributes:
