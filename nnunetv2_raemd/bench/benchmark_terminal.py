@@ -21,8 +21,11 @@ SMALL_3D_WINDOWS = (
 )
 
 
+_UNLIMITED = 10_000  # columns
+
+
 def show(result: Result, console: Console) -> None:
-    """Print everything, narrow enough for 80 columns."""
+    """Print everything; what is too wide for the terminal is cut, but never in a log."""
     console.print(_heading(result), highlight=False, markup=False)
     for table in (_speed(result), _scans(result), _means(result), *_parts(result), *_scaling(result)):
         _print(table, console)
@@ -68,6 +71,8 @@ def _table(title: str, *headings: str, caption: str = "") -> Table:
 
 def _print(table: Table, console: Console) -> None:
     """Title and caption outside the table, since rich wraps them to its width."""
+    if not console.is_terminal:
+        console.width = _UNLIMITED
     title, caption = table.title, table.caption
     table.title = table.caption = None
     console.print(f"\n[bold]{title}[/]", highlight=False)

@@ -37,7 +37,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], 
     files = ("--json", str(folder / "r.json"), "--plot", str(folder / "r.png"))
     sweeps = ("--scaling", "sequence:2,4", "threads:1")
     arguments = ["bench", *TINY, "--threads", "1", "--peers", *PEERS, *sweeps, *files]
-    result = CliRunner().invoke(app, arguments, env={"COLUMNS": "100"})
+    result = CliRunner().invoke(app, arguments, env={"COLUMNS": "40"})  # a log, not a terminal
     torch.set_num_threads(threads)
     assert result.exit_code == 0, result.output
     assert sorted(file.name for file in folder.iterdir()) == ["r.json", "r.png"]
@@ -58,6 +58,13 @@ def failing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         return " ".join(message.split())
 
     return run
+
+
+def test_a_log_holds_every_figure_however_narrow(finished: tuple[dict[str, Any], str, Path]) -> None:
+    content, printed, _ = finished
+    assert "…" not in printed
+    for peer in content["peers"]:
+        assert f"{peer['training']['ratio']['median']:.2f} (" in printed
 
 
 def test_json_says_what_was_measured_on_what(finished: tuple[dict[str, Any], str, Path]) -> None:
