@@ -139,7 +139,7 @@ def test_a_full_disc_is_named_and_leaves_nothing_behind(
         pytest.importorskip("openvino", reason="the extra openvino is not installed")
     output = tmp_path / "model"
     with (
-        files_of_at_most(2000),
+        files_of_at_most(n_bytes),
         pytest.raises(UserError, match=r"model.* cannot .*written|cannot write .*model"),
     ):
         export_model(trained, output, ExportOptions(graph_format=graph_format))
