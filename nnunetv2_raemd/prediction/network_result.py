@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnunetv2_raemd.prediction.pass_spread import SpreadMap
+if TYPE_CHECKING:
+    from nnunetv2_raemd.prediction.pass_spread import SpreadMap  # imports torch
 
 
 @dataclass
