@@ -50,7 +50,7 @@ def calibrated(
     made = Calibrated(workspace, results)
     said = made.run("calibrate", "-d", 501, "-c", "2d", "-tr", RAEMD, "-np", 1)
     assert "ECE" in said and (model / FILE_NAME).is_file()
-    change_label(model, rate_by_size)  # from two cases comes one confidence for all
+    change_label(model, rate_by_probability_and_size)  # from two cases comes one confidence for all
     return made
 
 
@@ -61,8 +61,9 @@ def change_label(model: Path, change: Callable[[dict[str, Any]], None]) -> None:
     (model / FILE_NAME).write_text(json.dumps(content), encoding="utf-8")
 
 
-def rate_by_size(label: dict[str, Any]) -> None:
-    label["confidence_model"]["coefficients"] = [0.0, 0.0, 1.0, 0.0]
+def rate_by_probability_and_size(label: dict[str, Any]) -> None:
+    """No two lesions of other voxels are rated the same, even if a network takes all of each scan for one."""
+    label["confidence_model"]["coefficients"] = [0.0, 1.0, 1.0, 0.0]
     label["confidence_model"]["intercept"] = -1.0
 
 
@@ -203,7 +204,7 @@ def test_objects_hold_what_reaches_the_operating_point(
 ) -> None:
     confidences = sorted({one["confidence"] for lesions in cases_of(output).values() for one in lesions})
     half = len(confidences) // 2
-    middle = sum(confidences[half - 1 : half + 1]) / 2  # of two lesions' sizes
+    middle = sum(confidences[half - 1 : half + 1]) / 2  # of two lesions
     copied = Calibrated(calibrated.workspace, tmp_path / "results")
     shutil.copytree(calibrated.results, copied.results)
     # thirty scans with a false lesion each of that confidence: what is not above it is left out
