@@ -1,6 +1,6 @@
 """Peak memory of `raemd predict` by what is asked for, beside that of a segmentation alone.
 
-    python benchmarks/option_memory.py --size 512 --slices 300 [--features 4] [--only "--uncertainty"]
+    python benchmarks/option_memory.py --size 512 --slices 300 [--features 8] [--only uncertainty]
 
 A narrow RAEMD-Net with random weights, which finds a little along three vessels, predicts a scan without
 mirroring, by torch in one thread, each time in a process of its own. The segmentation alone is what
@@ -39,11 +39,11 @@ ALONE = "segmentation alone"
 OPTIONS: dict[str, tuple[str, ...]] = {
     "lesion list": (),
     "lesion list, calibrated": (),
-    "--uncertainty": ("--uncertainty",),
-    "--explain": ("--explain",),
-    "--dicom seg rtstruct sr": ("--dicom", "seg", "rtstruct", "sr"),
-    "--dicom seg probability": ("--dicom", "seg", "probability"),
-    "--dicom seg --uncertainty": ("--dicom", "seg", "--uncertainty"),
+    "uncertainty": ("--uncertainty",),
+    "explain": ("--explain",),
+    "dicom seg rtstruct sr": ("--dicom", "seg", "rtstruct", "sr"),
+    "dicom seg probability": ("--dicom", "seg", "probability"),
+    "dicom seg, uncertainty": ("--dicom", "seg", "--uncertainty"),
 }
 WITHOUT_LIST = """
 from nnunetv2_raemd import cli
@@ -103,7 +103,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--slices", type=int, default=300)
-    parser.add_argument("--features", type=int, default=4)
+    parser.add_argument("--features", type=int, default=8)
     parser.add_argument("--only", nargs="+", default=list(OPTIONS), choices=list(OPTIONS))
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -125,7 +125,7 @@ def main() -> None:
         for kind in options.only:
             shutil.rmtree(output)
             model = folder / ("modelcalibrated" if kind.endswith("calibrated") else "model")
-            images = folder / ("dicom" if "--dicom" in kind else "nnunet")
+            images = folder / ("dicom" if "dicom" in kind else "nnunet")
             command = predict_command(model, images, output, *OPTIONS[kind])
             peak = peak_mb_of([sys.executable, "-m", "nnunetv2_raemd.cli", *command])
             print(f"| {kind} | {peak:.0f} | {peak / alone:.2f} |", flush=True)
