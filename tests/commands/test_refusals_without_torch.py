@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 
 import pytest
+from before_torch import refusals_before_torch
 
 # each with what the refusal says
 REFUSED = {
@@ -48,25 +46,6 @@ REFUSED = {
     "convert luna16 -i FOLDER -d 501": "nnUNet_raw is not set",
     "phantom luna16 -o OUT --diameter 20 3": "phantom lesion diameter must be a range",
 }
-# in one process, which ends the attempt to import torch with an error that no command expects
-RUN_ALL = """
-import json, sys
-
-class Torch:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] == "torch":
-            raise AssertionError("torch was imported")
-
-sys.meta_path.insert(0, Torch())
-from typer.testing import CliRunner
-from nnunetv2_raemd.cli import app
-
-def refusal(command):
-    error = CliRunner().invoke(app, command.split()).exception
-    return f"{type(error).__name__}: {error}"
-
-print(json.dumps({command: refusal(command) for command in json.loads(sys.argv[1])}))
-"""
 
 
 @pytest.fixture(scope="module")
@@ -76,18 +55,9 @@ def refusals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     (folder / "FOLDER").mkdir()
     (folder / "FILE").write_text("{}", encoding="utf-8")
     variables = {name: value for name, value in os.environ.items() if not name.startswith("nnUNet_")}
-    finished = subprocess.run(
-        [sys.executable, "-c", RUN_ALL, json.dumps(list(REFUSED))],
-        cwd=folder,
-        env=variables,
-        stdout=subprocess.PIPE,
-        encoding="utf-8",
-        check=True,
-        timeout=300,
-    )
+    found = refusals_before_torch([command.split() for command in REFUSED], folder, variables)
     assert {path.name for path in folder.iterdir()} == {"FOLDER", "FILE"}
-    found: dict[str, str] = json.loads(finished.stdout.splitlines()[-1])
-    return found
+    return dict(zip(REFUSED, found, strict=True))
 
 
 @pytest.mark.parametrize("command", REFUSED)

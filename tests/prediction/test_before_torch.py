@@ -5,34 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from before_torch import refusals_before_torch
 from small_plans import dataset_json, plan, raemd_arguments
 
 MODEL = ("-d", "601", "-c", "2d", "-f", "0")
 BAD_SCANS = {"broken": r"scan_0000.nii.gz cannot be read", "text": "holds no", "empty": "holds no"}
-# in one process, which ends the attempt to import torch with an error that no command expects
-RUN_ALL = """
-import json, sys
-
-class Torch:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] == "torch":
-            raise AssertionError("torch was imported")
-
-sys.meta_path.insert(0, Torch())
-from typer.testing import CliRunner
-from nnunetv2_raemd.cli import app
-
-def refusal(command):
-    error = CliRunner().invoke(app, command).exception
-    return f"{type(error).__name__}: {error}"
-
-print(json.dumps([refusal(command) for command in json.loads(sys.argv[1])]))
-"""
 
 
 @pytest.fixture(scope="module")
@@ -59,17 +39,10 @@ def refusals(root: Path) -> dict[tuple[str, ...], str]:
     commands |= {(name, "--model"): (name, "--model", str(model)) for name in BAD_SCANS}
     commands["empty", "another fold"] = ("empty", *MODEL[:-1], "1")
     arguments = [["predict", "-o", "out", "-i", *command] for command in commands.values()]
-    finished = subprocess.run(
-        [sys.executable, "-c", RUN_ALL, json.dumps(arguments)],
-        cwd=root,
-        env=os.environ | {"nnUNet_results": str(root / "results"), "COLUMNS": "200"},
-        stdout=subprocess.PIPE,
-        encoding="utf-8",
-        check=True,
-        timeout=120,
-    )
+    environment = os.environ | {"nnUNet_results": str(root / "results"), "COLUMNS": "200"}
+    found = refusals_before_torch(arguments, root, environment)
     assert not (root / "out").exists()
-    return dict(zip(commands, json.loads(finished.stdout.splitlines()[-1]), strict=True))
+    return dict(zip(commands, found, strict=True))
 
 
 @pytest.mark.parametrize("model", ["-d", "--model"])
