@@ -36,7 +36,8 @@ from nnunetv2_raemd.phantom.configuration import PhantomConfiguration
 from nnunetv2_raemd.phantom.thorax import make_thorax
 from nnunetv2_raemd.volumes.components import find_components
 
-Attribution = Callable[[nn.Module, LesionWindow], Tensor]
+Attribution = Callable[[nn.Module, LesionWindow], Tensor | None]
+"""None for networks that have no such map."""
 Case = tuple[Tensor, Tensor]
 """Image (C, Z, Y, X) and the numbers of the lesions (Z, Y, X), 0 elsewhere."""
 CHANCE, UNTRAINED = "chance", ", untrained"
@@ -138,8 +139,10 @@ class Rating:
     def _rate_lesion(self, network: RAEMDNet, window: LesionWindow, lesion: Tensor) -> None:
         attributions = {CHANCE: random_attribution(window, len(self.reliances))}
         for name, kind in KINDS.items():
-            attributions[name] = kind(network, window)
-            attributions[f"{name}{UNTRAINED}"] = kind(self.untrained, window)
+            for of, suffix in ((network, ""), (self.untrained, UNTRAINED)):
+                attribution = kind(of, window)
+                if attribution is not None:
+                    attributions[f"{name}{suffix}"] = attribution
         for name, attribution in attributions.items():
             rated = faithfulness(network, window, attribution.detach(), lesion)
             self.found.setdefault(name, []).append(rated)
@@ -181,10 +184,9 @@ def _last_stage(network: nn.Module) -> nn.Module:
     return last
 
 
-def _attention(network: nn.Module, window: LesionWindow) -> Tensor:
+def _attention(network: nn.Module, window: LesionWindow) -> Tensor | None:
     masks = attention_masks(network, window)
-    assert masks is not None
-    return masks.spatial
+    return None if masks is None else masks.spatial
 
 
 KINDS: dict[str, Attribution] = {

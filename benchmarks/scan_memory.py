@@ -90,6 +90,15 @@ def write_scan(n_slices: int, size: int, folder: Path) -> None:
     sitk.WriteImage(image, str(folder / "scan_0000.nii.gz"), True)
 
 
+def exported(source: SourceModel, way: str, folder: Path) -> Path:
+    """The model as that way of `WAYS` predicts with it, exported into the folder unless it is there."""
+    graph_format, precision, _ = WAYS[way]
+    model = folder / f"{graph_format.value}_{precision.value}"
+    if not model.exists():
+        export_model(source, model, ExportOptions(graph_format, precision))
+    return model
+
+
 def predict_command(model: Path, images: Path, output: Path, *options: str) -> list[str]:
     """`raemd predict` by an exported model, without its first word."""
     quietly = ["--disable_tta", "-device", "cpu", "--disable_progress_bar"]
@@ -126,13 +135,10 @@ def main() -> None:
         print("| backend | " + " | ".join(f"{n} slices, MB" for n in options.slices), end=" | ")
         print("bytes for each voxel | 1000 x 512 x 512, GB |")
         for way in options.backends:
-            graph_format, precision, chosen = WAYS[way]
-            model = folder / f"{graph_format.value}_{precision.value}"
-            if not model.exists():
-                export_model(source, model, ExportOptions(graph_format, precision))
+            model = exported(source, way, folder)
             peaks = []
             for n in options.slices:
-                command = predict_command(model, folder / str(n), folder / "out", *chosen)
+                command = predict_command(model, folder / str(n), folder / "out", *WAYS[way][-1])
                 peaks.append(peak_mb_of([sys.executable, "-m", "nnunetv2_raemd.cli", *command]))
             print(f"| {way} | " + " | ".join(f"{peak:.0f}" for peak in peaks), end=" | ")
             voxels = [n * options.size**2 for n in options.slices]

@@ -19,10 +19,7 @@ import tempfile
 from pathlib import Path
 
 import torch
-from scan_memory import WAYS, predict_command, untrained, write_scan
-
-from nnunetv2_raemd.deployment.export_choices import ExportOptions
-from nnunetv2_raemd.deployment.model_export import export_model
+from scan_memory import WAYS, exported, predict_command, untrained, write_scan
 
 N_SLICES = 4
 ENDS_WITH_FIRST_SLICES = """
@@ -71,11 +68,8 @@ def main() -> None:
         write_scan(N_SLICES, options.size, folder / "images")
         print("| backend | start-up, s | network, s |\n|---|---|---|")
         for way in options.backends:
-            graph_format, precision, chosen = WAYS[way]
-            model = folder / f"{graph_format.value}_{precision.value}"
-            if not model.exists():
-                export_model(source, model, ExportOptions(graph_format, precision))
-            command = predict_command(model, folder / "images", folder / "out", *chosen)
+            model = exported(source, way, folder)
+            command = predict_command(model, folder / "images", folder / "out", *WAYS[way][-1])
             times = [start_up(command) for _ in range(options.rounds)]
             cells = [", ".join(f"{seconds:.2f}" for seconds in kind) for kind in zip(*times, strict=True)]
             print(f"| {way} | {' | '.join(cells)} |", flush=True)
