@@ -13,15 +13,13 @@ from nnunetv2_raemd.bench.benchmark_result import PeerResult, Result, ScanTiming
 from nnunetv2_raemd.bench.clock import Spread, spread
 from nnunetv2_raemd.bench.roofline import Roofline
 from nnunetv2_raemd.bench.scan_times import STOCK
+from nnunetv2_raemd.log_width import unlimited_in_a_log
 
 FEWEST_VALUES_FOR_ONEDNN = 20480
 """channels x slices x rows of a single input up to which torch convolves in 3D without oneDNN"""
 SMALL_3D_WINDOWS = (
     "Too high for 3d: torch convolves single windows this small several times slower on the CPU."
 )
-
-
-_UNLIMITED = 10_000  # columns
 
 
 def show(result: Result, console: Console) -> None:
@@ -71,8 +69,7 @@ def _table(title: str, *headings: str, caption: str = "") -> Table:
 
 def _print(table: Table, console: Console) -> None:
     """Title and caption outside the table, since rich wraps them to its width."""
-    if not console.is_terminal:
-        console.width = _UNLIMITED
+    unlimited_in_a_log(console)
     title, caption = table.title, table.caption
     table.title = table.caption = None
     console.print(f"\n[bold]{title}[/]", highlight=False)

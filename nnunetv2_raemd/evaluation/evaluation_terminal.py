@@ -16,9 +16,9 @@ from nnunetv2_raemd.evaluation.result_tables import Table, lesions_table, means_
 from nnunetv2_raemd.evaluation.summary import Summary, check_against, summarize
 from nnunetv2_raemd.evaluation.systems import Material, evaluate_folders
 from nnunetv2_raemd.evaluation.table_width import fitted, renamed, short_names
+from nnunetv2_raemd.log_width import unlimited_in_a_log
 
 WITHOUT_MONAI = 'HD95 and ASSD were not measured. They need MONAI: pip install "nnunetv2-raemd[evaluation]"'
-_UNLIMITED = 10_000  # columns
 _SHOWN = 20  # longer lists are in the JSON
 
 
@@ -73,8 +73,7 @@ def report(evaluation: Evaluation, summary: Summary, folder: Path) -> int:
 
 def print_table(console: Console, table: Table, title: str) -> None:
     """In parts that fit the terminal, or whole where the output is none, as in a log."""
-    if not console.is_terminal:
-        console.width = _UNLIMITED
+    unlimited_in_a_log(console)
     console.print(f"[italic]{escape(title)}[/]", soft_wrap=True)
     short = renamed(table, short_names([row[0] for row in table.rows]))
     for part in fitted(short, console.width):

@@ -23,7 +23,7 @@ class nnUNetTrainerRAEMDPaper(nnUNetTrainerRAEMDSequences):
 
 
 class nnUNetTrainerRAEMDDense(nnUNetTrainerRAEMD):
-    """Dense blocks (equation 3.3) in the place of plain convolutions: half the arithmetic, lower Dice."""
+    """The paper's dense blocks and attention: half the arithmetic of plain convolutions, lower Dice."""
 
     preset = "dense"
 
