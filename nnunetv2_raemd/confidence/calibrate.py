@@ -10,7 +10,7 @@ from nnunetv2_raemd.confidence.calibration import Calibration, calibrate_label
 from nnunetv2_raemd.confidence.case_evidence import EvidenceJob, GatheredCase, ValidatedCase
 from nnunetv2_raemd.confidence.unlike_scans import training_scans
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.evaluation.systems import Material, case_files
+from nnunetv2_raemd.evaluation.systems import Material, case_files, check_none_trained_on
 from nnunetv2_raemd.execution.backend import Backend
 from nnunetv2_raemd.execution.case_batch import Failed, failures, run_cases
 from nnunetv2_raemd.execution.local_processes import LocalProcesses
@@ -37,8 +37,9 @@ def calibrate(material: Material, raw: Path, *, backend: Backend = HERE) -> Cali
         backend: where the cases are read.
 
     Raises:
-        UserError: if fewer than `FEWEST_CASES` cases can be read.
+        UserError: if fewer than `FEWEST_CASES` cases can be read, or one of them was trained on.
     """
+    check_none_trained_on(material.systems[0])
     files = case_files(material.systems[0], material.reference)
     images = find_images(raw, [case.case_id for case in files], material.reference.file_ending)
     validated = [ValidatedCase(case, _ct(images[case.case_id])) for case in files]

@@ -88,8 +88,8 @@ def gather(case: ValidatedCase, labels: LabelSet) -> GatheredCase:
     """Read a case; voxels of the ignore label are left out.
 
     Raises:
-        UserError: if a file is absent, unreadable or of another grid, or does not say where it lies in the
-            patient.
+        UserError: if a file is absent, unreadable or of another grid, holds values that are no label, or does
+            not say where it lies in the patient.
     """
     files = case.files
     if files.reader != SIMPLE_ITK:
@@ -99,6 +99,8 @@ def gather(case: ValidatedCase, labels: LabelSet) -> GatheredCase:
         )
     reference, prediction = read_segmentation(files.reference), read_segmentation(files.prediction)
     check_same_grid(files.reference, files.prediction, reference.geometry, prediction.geometry)
+    labels.check_known(reference.labels, files.reference)
+    labels.check_known(prediction.labels, files.prediction)
     maps = read_probabilities(files.probabilities, reference.geometry.shape)
     counted = reference.labels != labels.ignore_label  # without an ignore label, all of them
     lesions, voxels = {}, {}

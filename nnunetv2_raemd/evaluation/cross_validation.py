@@ -15,6 +15,9 @@ from nnunetv2_raemd.nnunet_files.json_file import read_json
 from nnunetv2_raemd.nnunet_files.label_set import labels_of
 from nnunetv2_raemd.nnunet_files.segmentation_folder import ReferenceFolder, find_references, list_cases
 
+ALL = "all"
+"""nnU-Net's name of the fold that is trained and validated on every case."""
+
 
 class _Split(TypedDict):
     train: list[str]
@@ -33,7 +36,8 @@ def find_cross_validation(
         folds: such as "0" or "all"; by default those of 0, 1, 2, ... that each model has.
 
     Raises:
-        UserError: if a model, a fold or the references are not there; the message says what to run.
+        UserError: if a model, a fold or the references are not there, where the message says what to run, or
+            a case is validated in several folds.
     """
     description = _description(dataset, models)
     reference = find_references(_reference_folder(dataset), description)
@@ -43,6 +47,8 @@ def find_cross_validation(
         System(short[model], _validation_folders(dataset, model, folds, splits, reference))
         for model in models
     )
+    for system in systems:
+        _check_validated_once(system)
     output = dataset.results / f"evaluation__{models[0].split('__')[-1]}"
     return Material(systems, reference, labels_of(description), output)
 
@@ -69,20 +75,31 @@ def _reference_folder(dataset: NnunetDataset) -> Path:
     raise UserError(f"no reference segmentations: neither {places[0]} nor {places[1]} exists")
 
 
-def _splits(dataset: NnunetDataset) -> list[frozenset[str]]:
-    """The validation cases of each fold; empty without splits_final.json."""
+def _splits(dataset: NnunetDataset) -> list[_Split]:
+    """The cases of each fold; empty without splits_final.json."""
     file = dataset.preprocessed / "splits_final.json"
     if not file.exists():
         return []
-    splits = read_json(file, list[_Split], "nnU-Net writes it again where it is missing")
-    return [frozenset(split["val"]) for split in splits]
+    return read_json(file, list[_Split], "nnU-Net writes it again where it is missing")
+
+
+def _check_validated_once(system: System) -> None:
+    folds: dict[str, str | None] = {}
+    for folder in system.folders:
+        for case_id in sorted(folder.expected):
+            if case_id in folds:
+                raise UserError(
+                    f"{case_id} is validated in fold {folds[case_id]} and in fold {folder.fold}: it would "
+                    "count twice. Choose folds with -f, or correct splits_final.json and train again"
+                )
+            folds[case_id] = folder.fold
 
 
 def _validation_folders(
     dataset: NnunetDataset,
     model: str,
     folds: Sequence[str] | None,
-    splits: list[frozenset[str]],
+    splits: list[_Split],
     reference: ReferenceFolder,
 ) -> tuple[PredictionFolder, ...]:
     folder = dataset.results / model
@@ -96,7 +113,7 @@ def _validation_folders(
 
 
 def _validation_folder(
-    model: Path, fold: str, splits: list[frozenset[str]], reference: ReferenceFolder
+    model: Path, fold: str, splits: list[_Split], reference: ReferenceFolder
 ) -> PredictionFolder:
     path = model / f"fold_{fold}" / "validation"
     if not path.is_dir():
@@ -104,10 +121,10 @@ def _validation_folder(
             f"{path} does not exist: train fold {fold} to its end, or validate it by nnUNetv2_train ... --val"
         )
     if fold.isdecimal() and int(fold) < len(splits):
-        expected = splits[int(fold)]
-    else:
-        expected = frozenset(list_cases(path, reference.file_ending))
-    return PredictionFolder(path, expected, fold)
+        expected = frozenset(splits[int(fold)]["val"])
+        return PredictionFolder(path, expected, fold, expected.intersection(splits[int(fold)]["train"]))
+    expected = frozenset(list_cases(path, reference.file_ending))
+    return PredictionFolder(path, expected, fold, expected if fold == ALL else frozenset())
 
 
 def _short_names(models: Sequence[str]) -> dict[str, str]:

@@ -23,11 +23,22 @@ class PredictionFolder:
     Attributes:
         expected: cases that should be there, and no others.
         fold: of nnU-Net's cross-validation; None outside.
+        trained_on: cases among them that the same model was trained on, too.
     """
 
     path: Path
     expected: frozenset[str]
     fold: str | None = None
+    trained_on: frozenset[str] = frozenset()
+
+    def about_trained_on(self) -> str | None:
+        """A sentence on the cases that were trained on; None where there are none."""
+        if not self.trained_on:
+            return None
+        return (
+            f"fold {self.fold} was trained on {len(self.trained_on)} of the {len(self.expected)} cases that "
+            f"it is validated on, such as {min(self.trained_on)}"
+        )
 
 
 @dataclass(frozen=True)
@@ -80,7 +91,7 @@ def evaluate_folders(
         problems += [
             Problem(case.case_id, case.fold, remark) for case in evaluated for remark in case.remarks
         ]
-        problems += _surplus(system, reference, present)
+        problems += [*_trained_on(system), *_surplus(system, reference, present)]
         results.append(SystemResult(system.name, evaluated, tuple(problems)))
     return Evaluation(labels, tuple(results), options.described())
 
@@ -99,6 +110,21 @@ def case_files(system: System, reference: ReferenceFolder) -> list[CaseFiles]:
         )
         for folder in system.folders
         for case_id in sorted(folder.expected)
+    ]
+
+
+def check_none_trained_on(system: System) -> None:
+    """Raise a `UserError` if a case was trained on: what is learned from it would be too confident."""
+    for folder in system.folders:
+        if (about := folder.about_trained_on()) is not None:
+            raise UserError(f"{about}: only cases that the model has not seen tell how good it is")
+
+
+def _trained_on(system: System) -> list[Problem]:
+    return [
+        Problem(min(folder.trained_on), folder.fold, f"{about}: their figures say nothing about other scans")
+        for folder in system.folders
+        if (about := folder.about_trained_on()) is not None
     ]
 
 

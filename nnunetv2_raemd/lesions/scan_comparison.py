@@ -15,10 +15,12 @@ from nnunetv2_raemd.lesions.ct_registration import (
     aligned_already,
     register,
 )
+from nnunetv2_raemd.lesions.hu_image import grid_of, read_ct
 from nnunetv2_raemd.lesions.lesion_pairing import LesionChange, mergers, pair_lesions
 from nnunetv2_raemd.lesions.measured_lesion import ScanLesions
 from nnunetv2_raemd.lesions.scan_files import LesionMaterial, find_material, image_of
 from nnunetv2_raemd.lesions.scan_measurement import measure_scan
+from nnunetv2_raemd.nnunet_files.segmentation_file import check_same_grid, read_segmentation
 
 _SPACING_RATIO = 1.5
 
@@ -57,13 +59,15 @@ def compare(
         days: from the first scan to the second.
 
     Raises:
-        UserError: if a file is absent, cannot be read, or the scans cannot be aligned.
+        UserError: if a file is absent, cannot be read, an image does not lie on the grid of its segmentation,
+            or the scans cannot be aligned.
     """
+    cts = [] if aligned or images is None else list(map(_ct_of, segmentations, images))
     before, after = (
         _measured(file, image, labels)
         for file, image in zip(segmentations, images or (None, None), strict=True)
     )
-    registration = aligned_already() if aligned or images is None else register(*map(_read_ct, images))
+    registration = register(*cts) if cts else aligned_already()
     changes = pair_lesions(before.lesions, after.lesions, registration, days=days)
     remarks = [
         *before.remarks,
@@ -118,11 +122,12 @@ def _scan(file: Path, image: Path | None, labels: list[int] | None = None) -> Le
     return find_material(file, images=image, labels=labels)
 
 
-def _read_ct(file: Path) -> sitk.Image:
-    """The image, which `measure_scan` has found to be readable."""
-    if not file.is_file():
-        raise UserError(f"{file} does not exist")
-    return sitk.ReadImage(str(file))
+def _ct_of(segmentation: Path, image: Path) -> sitk.Image:
+    """The CT that a scan is aligned by: elsewhere than the segmentation, it would tell nothing about it."""
+    ct = read_ct(image)
+    expected = read_segmentation(segmentation).geometry
+    check_same_grid(segmentation, image, expected, grid_of(ct))
+    return ct
 
 
 def _about(

@@ -58,7 +58,7 @@ def measure_scan(scan: ScanFiles, labels: LabelSet | None) -> ScanLesions:
     """
     segmentation = read_segmentation(scan.segmentation)
     _check_labels(segmentation, scan)
-    remarks: list[str] = []
+    remarks = _about_unknown(segmentation, scan, labels)
     hu = _hu(scan, segmentation.geometry, remarks)
     wanted = labels or _labels_within(segmentation.labels)
     maps = _probabilities(scan, segmentation.geometry, wanted, remarks) if labels else None
@@ -92,6 +92,11 @@ def _check_labels(segmentation: Segmentation, scan: ScanFiles) -> None:
             f"{scan.segmentation} is not a segmentation: it holds negative or broken numbers, as an image or "
             "a probability map does. Give the file of labels"
         )
+
+
+def _about_unknown(segmentation: Segmentation, scan: ScanFiles, labels: LabelSet | None) -> list[str]:
+    about = None if labels is None else labels.about_unknown_values(segmentation.labels, scan.segmentation)
+    return [] if about is None else [f"{about}. They are not measured"]
 
 
 def _labels_within(labels: NDArray[Any]) -> LabelSet:

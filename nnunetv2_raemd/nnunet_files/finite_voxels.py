@@ -7,6 +7,7 @@ from typing import Any
 
 import nibabel
 import numpy as np
+from numpy.typing import NDArray
 
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.nnunet_files.nifti_length import read_header
@@ -18,7 +19,10 @@ def check_nifti_is_finite(file: Path) -> None:
         return
     opened: Any = nibabel.load(file)
     for i in range(opened.shape[-1]):
-        if not np.isfinite(np.asanyarray(opened.dataobj[..., i])).all():
-            raise UserError(
-                f"{file} contains NaN or infinity: replace such voxels (in CT, by air at -1024 HU)"
-            )
+        check_is_finite(np.asanyarray(opened.dataobj[..., i]), file)
+
+
+def check_is_finite(voxels: NDArray[Any], file: Path) -> None:
+    """Raise a `UserError` if voxels of a file are NaN or infinite."""
+    if voxels.dtype.kind == "f" and not all(np.isfinite(some).all() for some in voxels):
+        raise UserError(f"{file} contains NaN or infinity: replace such voxels (in CT, by air at -1024 HU)")

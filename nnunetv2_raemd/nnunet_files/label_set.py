@@ -49,6 +49,11 @@ class LabelSet:
         more = " ..." if len(values) > _SHOWN else ""
         return f"{file} holds values that are no label: {shown}{more}"
 
+    def check_known(self, labels: NDArray[Any], file: Path) -> None:
+        """Raise a `UserError` if the file holds values that are no label."""
+        if (about := self.about_unknown_values(labels, file)) is not None:
+            raise UserError(about)
+
     def unknown_values(self, labels: NDArray[Any]) -> list[float]:
         """The values of a segmentation that are no label, in order.
 

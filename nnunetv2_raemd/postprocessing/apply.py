@@ -90,8 +90,7 @@ def _apply(case_id: str, job: PostprocessingJob) -> None:
     name = f"{case_id}{job.file_ending}"
     writer = recursive_find_reader_writer_by_name(job.reader)()
     found = read_segmentation(job.source / name, job.reader).labels
-    if (about := job.postprocessor.labels.about_unknown_values(found, job.source / name)) is not None:
-        raise UserError(about)
+    job.postprocessor.labels.check_known(found, job.source / name)
     _, properties = writer.read_seg(str(job.source / name))
     segmentation: Labels = found.astype(np.uint16 if found.max() > 255 else np.uint8)
     file = job.source / f"{case_id}.npz"

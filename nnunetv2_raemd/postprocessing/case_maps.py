@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.evaluation.case_evaluation import CaseFiles
 from nnunetv2_raemd.nnunet_files.label_set import LabelSet, Target
 from nnunetv2_raemd.nnunet_files.probability_map import channel_of, read_probabilities
@@ -60,8 +59,7 @@ def read_case_maps(files: CaseFiles, labels: LabelSet, *, with_probabilities: bo
     prediction = read_segmentation(files.prediction, files.reader)
     check_same_grid(files.reference, files.prediction, reference.geometry, prediction.geometry)
     for file, found in ((files.reference, reference), (files.prediction, prediction)):
-        if (about := labels.about_unknown_values(found.labels, file)) is not None:
-            raise UserError(about)
+        labels.check_known(found.labels, file)
     geometry = reference.geometry
     maps = read_probabilities(files.probabilities, geometry.shape) if with_probabilities else None
     ignored = None if labels.ignore_label is None else reference.labels == labels.ignore_label

@@ -15,7 +15,7 @@ from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.evaluation.case_evaluation import CaseFiles
 from nnunetv2_raemd.evaluation.lesion_matching import lesion_metrics, match_lesions
 from nnunetv2_raemd.evaluation.overlap import count_overlap, overlap_metrics
-from nnunetv2_raemd.evaluation.systems import Material, case_files
+from nnunetv2_raemd.evaluation.systems import Material, case_files, check_none_trained_on
 from nnunetv2_raemd.execution.backend import Backend
 from nnunetv2_raemd.execution.backend_choice import ordered_map
 from nnunetv2_raemd.execution.case_batch import Failed, failures, run_cases
@@ -54,8 +54,9 @@ def determine(
         scratch: folder that exists, in which the temporary one is made; the backend's workers must see it.
 
     Raises:
-        UserError: if no case can be read.
+        UserError: if no case can be read, or one of them was trained on.
     """
+    check_none_trained_on(material.systems[0])
     cases = case_files(material.systems[0], material.reference)
     with_probabilities = all(case.probabilities.is_file() for case in cases)
     with folder_in_the_making(scratch) as folder, ordered_map(backend) as run:

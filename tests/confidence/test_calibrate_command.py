@@ -157,13 +157,16 @@ def test_bad_cases_are_named_and_left_out(
     validation = copied.model / "fold_0" / "validation"
     (validation / "case_00.npz").unlink()
     (validation / "case_03.npz").write_bytes(b"PK")
+    mask = sitk.ReadImage(str(validation / "case_06.nii.gz"))
+    sitk.WriteImage(mask * 255, str(validation / "case_06.nii.gz"))
     result = raemd("calibrate", "-d", 701, "-np", 1)
     assert result.exit_code == 1
     assert "case_00: " in result.output
     assert "case_03: " in result.output
+    assert "holds values that are no label: 255" in result.output
     assert "images could not be read" in result.output
     found = load_calibration(copied.model / FILE_NAME)
-    assert len(found.case_ids) == 22
+    assert len(found.case_ids) == 21
     assert found.training is None
     for file in copied.model.glob("fold_*/validation/*.npz"):
         file.unlink()

@@ -136,11 +136,39 @@ def test_fold_all_and_references_in_labelstr(trained: NnunetFolders) -> None:
     shutil.copytree(trained.validation("TrainerA", 0), trained.validation("TrainerA", "all"))
     trained.references.rename(trained.root / "raw" / trained.name / "labelsTr")
     file = trained.results / "evaluation__2d" / "evaluation.json"
-    raemd("evaluate", "-d", 701, "-tr", "TrainerA", "-np", 1, "-f", "all")
+    result = raemd("evaluate", "-d", 701, "-tr", "TrainerA", "-np", 1, "-f", "all")
     assert [case.fold for case in load_results(file).systems[0].cases] == ["all", "all"]
+    assert "fold all was trained on 2 of the 2 cases that it is validated on" in result.output
     raemd("evaluate", "-d", 701, "-tr", "TrainerA", "-np", 1)
     assert load_results(file).systems[0].folds == ("0", "1")
     assert load_results(file).systems[0].cases[0].reference.parent.name == "labelsTr"
+
+
+def test_cases_that_were_trained_on_are_named(trained: NnunetFolders) -> None:
+    splits_file = trained.root / "preprocessed" / trained.name / "splits_final.json"
+    splits = json.loads(splits_file.read_text(encoding="utf-8"))
+    splits[1]["train"] = ["case_0", "case_3"]
+    splits_file.write_text(json.dumps(splits), encoding="utf-8")
+    result = raemd("evaluate", "-d", 701, "-tr", "TrainerA", "-np", 1)
+    assert result.exit_code == 1
+    found = load_results(trained.results / "evaluation__2d" / "evaluation.json").systems[0]
+    (problem,) = found.problems
+    assert (problem.case_id, problem.fold) == ("case_3", "1")
+    assert "fold 1 was trained on 1 of the 2 cases that it is validated on" in problem.reason
+    for command in (("calibrate", "-tr", "TrainerA"), ("postprocess", "determine", "-tr", "TrainerA")):
+        with pytest.raises(UserError, match="fold 1 was trained on 1 of the 2 cases"):
+            raemd(*command, "-d", 701, "-np", 1)
+
+
+def test_no_case_counts_twice(trained: NnunetFolders) -> None:
+    splits_file = trained.root / "preprocessed" / trained.name / "splits_final.json"
+    splits = json.loads(splits_file.read_text(encoding="utf-8"))
+    splits[1]["val"].append("case_0")
+    splits_file.write_text(json.dumps(splits), encoding="utf-8")
+    shutil.copy(trained.validation("TrainerA", 0) / "case_0.nii.gz", trained.validation("TrainerA", 1))
+    with pytest.raises(UserError, match="case_0 is validated in fold 0 and in fold 1"):
+        raemd("evaluate", "-d", 701, "-tr", "TrainerA", "-np", 1)
+    assert raemd("evaluate", "-d", 701, "-tr", "TrainerA", "-np", 1, "-f", 1).exit_code == 0
 
 
 def test_missing_cases_are_reported_with_status_1(trained: NnunetFolders) -> None:

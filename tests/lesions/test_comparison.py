@@ -209,6 +209,29 @@ def test_what_compare_refuses(patient: Patient, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("wrong", ["cut", "broken", "elsewhere"])
+def test_scans_are_aligned_by_whole_images_of_their_own_grid_only(
+    patient: Patient, tmp_path: Path, wrong: str
+) -> None:
+    """SimpleITK reads zeros for what is cut off; an image that lies elsewhere tells nothing of the masks."""
+    image = tmp_path / "wrong.nii.gz"
+    whole = patient.images[1].read_bytes()
+    if wrong == "cut":
+        image.write_bytes(whole[: len(whole) // 2])
+    elif wrong == "broken":
+        image.write_bytes(b"hello")
+    else:
+        moved = sitk.ReadImage(str(patient.images[1]))
+        moved.SetOrigin(np.add(moved.GetOrigin(), (200.0, 0.0, 0.0)))
+        sitk.WriteImage(moved, str(image))
+    with pytest.raises(UserError, match=r"wrong\.nii\.gz"):
+        raemd(
+            *("lesions", "--compare", *patient.files, "-o", tmp_path / "out"),
+            *("--images", patient.images[0], "--images", image),
+        )
+    assert not (tmp_path / "out").exists()
+
+
 def lesion(number: int, centre_mm: tuple[float, float, float], diameter_mm: float = 6.0) -> MeasuredLesion:
     volume = math.pi / 6 * diameter_mm**3
     sizes = (volume, diameter_mm, diameter_mm, diameter_mm)

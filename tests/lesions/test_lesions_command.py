@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -111,13 +112,37 @@ def test_bad_files_cost_no_other(predictions: Path, tmp_path: Path) -> None:
     assert "cut: " in result.output
 
 
-@pytest.mark.parametrize("wrong", ["absent", "grid", "broken"])
+def test_values_that_are_no_label_are_named(predictions: Path, tmp_path: Path) -> None:
+    """As other programs write masks (255), and as a map of two classes is (2)."""
+    write(draw(EMPTY, LARGE, SMALL) * 255, predictions / "case_b.nii.gz")
+    write(draw(EMPTY, LARGE) + draw(EMPTY, SMALL) * 2, predictions / "case_a.nii.gz")
+    result = raemd("lesions", "-i", predictions, "-o", tmp_path / "out", "-np", 1)
+    assert result.exit_code == 1
+    assert [row["case"] for row in rows_of(tmp_path / "out")] == ["case_a"]
+    remarks = [scan["remarks"] for scan in json_of(tmp_path / "out")["scans"]]
+    assert [remark for (remark,) in remarks] == [
+        f"{file} holds values that are no label: {value}. They are not measured"
+        for file, value in ((predictions / "case_a.nii.gz", 2), (predictions / "case_b.nii.gz", 255))
+    ]
+
+
+@pytest.mark.parametrize("wrong", ["absent", "grid", "broken", "nan", "no spacing"])
 def test_a_bad_image_costs_the_hu_only(predictions: Path, tmp_path: Path, wrong: str) -> None:
     image = tmp_path / "images" / "case_a_0000.nii.gz"
     if wrong == "grid":
         write(sitk.Image([30, 28, 20], sitk.sitkInt16), image)
     elif wrong == "broken":
         image.write_bytes(b"")
+    elif wrong == "nan":
+        hu = sitk.GetArrayFromImage(sitk.ReadImage(str(image))).astype(np.float32)
+        hu[hu > 0] = np.nan
+        broken = sitk.GetImageFromArray(hu)
+        broken.CopyInformation(EMPTY)
+        write(broken, image)
+    elif wrong == "no spacing":
+        nifti = bytearray(gzip.decompress(image.read_bytes()))
+        nifti[80:92] = bytes(12)  # pixdim[1:4]
+        image.write_bytes(gzip.compress(bytes(nifti)))
     else:
         image.unlink()
     result = raemd("lesions", "-i", predictions, "--images", image.parent, "-o", tmp_path / "out", "-np", 1)
