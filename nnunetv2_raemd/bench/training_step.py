@@ -39,7 +39,7 @@ class TrainingStep:
         self.optimizer = _optimizer(self.network, peer)
         self.images = torch.randn(peer.batch_shape, device=device)
         self.targets = _targets(peer, device)
-        self.precision = partial(_precision, peer, device)
+        self.precision = partial(_precision, peer, self.network, device)
         self.scaler = torch.GradScaler("cuda") if device.type == "cuda" else None
         compiled = nnunet_compiles(device)
         self.forward = torch.compile(self.network) if compiled else self.network
@@ -73,11 +73,11 @@ class TrainingStep:
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), MAX_GRADIENT_NORM)
 
 
-def _precision(peer: Peer, device: torch.device) -> AbstractContextManager[Any]:
+def _precision(peer: Peer, network: nn.Module, device: torch.device) -> AbstractContextManager[Any]:
     """nnU-Net's mixed precision on CUDA; on the CPU only our recipe has one."""
     if device.type == "cuda":
         return torch.autocast("cuda")
-    return nullcontext() if peer.recipe is None else mixed_precision(device)
+    return nullcontext() if peer.recipe is None else mixed_precision(network, device)
 
 
 def _optimizer(network: nn.Module, peer: Peer) -> torch.optim.Optimizer:

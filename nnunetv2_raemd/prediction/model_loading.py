@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
+import joblib
 import torch
 
 from nnunetv2_raemd.errors import UserError
@@ -25,7 +25,7 @@ def load_model(model: AnyModel, *, trust_checkpoint: bool = False, **settings: A
 
 
 def torch_device(name: str) -> torch.device:
-    """The device, with torch's threads as nnU-Net sets them.
+    """The device, with a thread for each core that this process may use (nnU-Net: for each of the machine).
 
     Raises:
         UserError: if there is none.
@@ -35,7 +35,7 @@ def torch_device(name: str) -> torch.device:
     if name == "mps" and not torch.backends.mps.is_available():
         raise UserError("torch finds no MPS device; give -device cpu")
     if name == "cpu":
-        torch.set_num_threads(os.cpu_count() or 1)
+        torch.set_num_threads(joblib.cpu_count())
     elif name == "cuda":
         torch.set_num_threads(1)
         torch.set_num_interop_threads(1)

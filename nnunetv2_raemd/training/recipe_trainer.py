@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+import joblib
 import numpy as np
 import torch
 from nnunetv2.training.loss.deep_supervision import DeepSupervisionWrapper
@@ -60,6 +61,8 @@ class nnUNetTrainerRecipe(nnUNetTrainer):
             # if they are started afterwards, which the first large operation does.
             torch.set_flush_denormal(True)
             keep_freed_memory()
+            # nnU-Net takes a thread for each core of the machine; a job on a cluster may use a few of them
+            torch.set_num_threads(min(torch.get_num_threads(), joblib.cpu_count()))
         super().__init__(self.convert_plan(plans, configuration), configuration, fold, dataset_json, device)
         self.num_epochs = self.recipe.num_epochs
         self.num_iterations_per_epoch = self.recipe.iterations_per_epoch
@@ -151,13 +154,13 @@ class nnUNetTrainerRecipe(nnUNetTrainer):
         """Also lets the learning rate follow within the epoch."""
         self.lr_scheduler.step(self.epochs_done())
         self.iterations_of_epoch += 1
-        with mixed_precision(self.device):
+        with mixed_precision(self.network, self.device):
             step: dict[str, Any] = super().train_step(batch)
         return step
 
     def validation_step(self, batch: dict[str, Any]) -> dict[str, Any]:
         """In the precision of the training steps, as nnU-Net does on GPUs."""
-        with mixed_precision(self.device):
+        with mixed_precision(self.network, self.device):
             step: dict[str, Any] = super().validation_step(batch)
         return step
 

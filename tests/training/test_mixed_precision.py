@@ -9,6 +9,7 @@ import pytest
 import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from tiny_trainers import MakeTrainer
+from torch import nn
 
 from nnunetv2_raemd.training import mixed_precision
 from nnunetv2_raemd.training.averaged_adamw import AveragedAdamW
@@ -28,8 +29,8 @@ def processor(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     return have
 
 
-def product_type(device: torch.device) -> torch.dtype:
-    with mixed_precision.mixed_precision(device):
+def product_type(device: torch.device, network: nn.Module | None = None) -> torch.dtype:
+    with mixed_precision.mixed_precision(network or nn.Conv2d(1, 1, 1), device):
         return (torch.ones(2, 2) @ torch.ones(2, 2)).dtype
 
 
@@ -40,6 +41,15 @@ def test_with_instructions_for_it_only(processor: Callable[..., None], instructi
     assert product_type(torch.device("cuda")) == torch.float32, "nnU-Net chooses there"
     processor()
     assert product_type(CPU) == torch.float32
+
+
+@pytest.mark.parametrize("layer", [nn.Conv3d(1, 1, 1), nn.ConvTranspose3d(1, 1, 1)])
+def test_networks_with_3d_convolutions_stay_in_single_precision(
+    processor: Callable[..., None], layer: nn.Module
+) -> None:
+    """torch 2.14's gradient of a 3 x 3 x 3 kernel, in bfloat16 on images two voxels deep, is not a number."""
+    processor("_is_avx512_bf16_supported")
+    assert product_type(CPU, nn.Sequential(nn.Conv2d(1, 1, 1), layer)) == torch.float32
 
 
 def test_a_torch_that_cannot_tell_computes_in_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,6 +110,38 @@ def test_a_step_is_that_of_single_precision_but_for_rounding(
     assert 0 < (found - wanted).norm() / wanted.norm() < 0.15
     assert isinstance(mixed.optimizer, AveragedAdamW)
     assert {weight.dtype for weight in mixed.network.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize(
+    "kernel",
+    [
+        {"kernel_size": 1},
+        {"kernel_size": 3, "padding": 1},
+        {"kernel_size": 3, "padding": 1, "stride": 2},
+        {"kernel_size": 3, "padding": 2, "dilation": 2},
+    ],
+)
+@pytest.mark.parametrize("side", [2, 3, 4, 6])
+@pytest.mark.parametrize("channels", [16, 128])
+def test_gradients_of_our_convolutions_are_right_on_the_smallest_of_features(
+    channels: int, side: int, kernel: dict[str, Any]
+) -> None:
+    """As those of 3D convolutions are not, nor of any on a single pixel; the truth is made without oneDNN."""
+    torch.manual_seed(0)
+    layer = nn.Conv2d(channels, channels, **kernel)
+    image = torch.randn(4, channels, side, side)
+    with torch.backends.mkldnn.flags(enabled=False, allow_tf32=None):
+        result = layer(image)
+        outer = torch.randn(result.shape)
+        result.backward(outer)
+    wanted = layer.weight.grad
+    layer.weight.grad = None
+    with torch.autocast("cpu", torch.bfloat16):
+        result = layer(image)
+    result.backward(outer.to(result.dtype))
+    assert wanted is not None
+    assert layer.weight.grad is not None
+    assert (layer.weight.grad - wanted).norm() < 0.01 * wanted.norm()
 
 
 def test_prediction_stays_in_single_precision(

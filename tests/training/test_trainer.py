@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pytest
 import torch
@@ -123,6 +124,17 @@ def test_mirrors_in_plane_only(make_trainer: MakeTrainer) -> None:
     trainer.save_checkpoint(str(Path(trainer.output_folder) / "saved.pth"))
     saved = torch.load(Path(trainer.output_folder) / "saved.pth", weights_only=False)
     assert saved["inference_allowed_mirroring_axes"] == (1, 2)
+
+
+@pytest.mark.parametrize(("usable", "wanted"), [(1, 1), (2, 2), (64, 3)])
+def test_takes_no_more_threads_than_cores_that_it_may_use(
+    make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch, usable: int, wanted: int
+) -> None:
+    """nnU-Net counts those of the machine; threads that share a core wait for one another."""
+    torch.set_num_threads(3)
+    monkeypatch.setattr(joblib, "cpu_count", lambda: usable)
+    make_trainer()
+    assert torch.get_num_threads() == wanted
 
 
 FLUSHES = """
