@@ -14,7 +14,18 @@ from nnunetv2_raemd.rasterize.contours import Contour, SliceStack, rasterize
 PIXEL_MM = 0.9
 SIZE = 96
 HALF_AXES_MM = [(8, 8, 8), (10, 10, 10), (12, 9, 14), (15, 15, 15), (20, 14, 11), (25, 25, 25)]
-PLANES_AND_SLICES_MM = [(1, 3), (1.5, 3), (2, 3), (2.5, 3), (5, 1), (5, 1.25), (5, 2)]
+PLANES_AND_SLICES_MM = [
+    (1, 3),
+    (1.5, 3),
+    (2, 3),
+    (2.5, 3),
+    (3, 3),
+    (3.5, 3),
+    (4, 3),
+    (5, 1),
+    (5, 1.25),
+    (5, 2),
+]
 PLACES = 12
 SEED = 1
 

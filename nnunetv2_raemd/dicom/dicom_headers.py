@@ -27,7 +27,8 @@ from nnunetv2_raemd.dicom.index_entries import (
 )
 from nnunetv2_raemd.dicom.mask_source import MaskSource
 from nnunetv2_raemd.dicom.multi_frame import read_multi_frame
-from nnunetv2_raemd.dicom.tag_values import sequence, text_of, uid_of, unique_texts
+from nnunetv2_raemd.dicom.tag_values import number, sequence, text_of, uid_of, unique_texts
+from nnunetv2_raemd.errors import UserError
 
 # Label maps came into DICOM in 2024; pydicom 3.0 has no name for them yet.
 _LABEL_MAP_STORAGE = "1.2.840.10008.5.1.4.1.1.66.7"
@@ -53,6 +54,7 @@ _TAGS = (
     "PixelSpacing",
     "Rows",
     "Columns",
+    "NumberOfFrames",
     "ReferencedFrameOfReferenceSequence",
     "StructureSetROISequence",
     "RTROIObservationsSequence",
@@ -74,12 +76,20 @@ def read_header(path: Path) -> Entry | None:
 def _entry(path: Path, dataset: Dataset) -> Entry | None:
     kind = dataset.get("SOPClassUID")
     if kind == CTImageStorage:
-        return _ct_instance(path, dataset)
+        return _single_ct(path, dataset)
     if kind == RTStructureSetStorage:
         return _structure_set(path, dataset)
     if kind in _MULTI_FRAME_CT:
         return read_multi_frame(path, _ct_instance(path, dataset))
     return _segmentation(path, dataset) if kind in _SEGMENTATIONS else None
+
+
+def _single_ct(path: Path, dataset: Dataset) -> CtInstance:
+    """CT images have one frame (DICOM PS3.3 A.3); of more, only the first has a place in the patient."""
+    frames = int(number(dataset, "NumberOfFrames") or 1)
+    if frames > 1:
+        raise UserError(f"a CT image of {frames} frames, which only enhanced CT may have")
+    return _ct_instance(path, dataset)
 
 
 def _ct_instance(path: Path, dataset: Dataset) -> CtInstance:
@@ -167,7 +177,9 @@ def _rois(dataset: Dataset) -> tuple[Roi, ...]:
                 item.get("ROIObservationLabel"),
                 item.get("ROIObservationDescription"),
             ]
-    return tuple(Roi(number, unique_texts(names), frames[number]) for number, names in called.items())
+    return tuple(
+        Roi(roi_number, unique_texts(names), frames[roi_number]) for roi_number, names in called.items()
+    )
 
 
 def _segment(item: Dataset) -> Roi:

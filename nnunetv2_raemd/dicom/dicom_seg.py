@@ -7,6 +7,7 @@ evenly spaced slices. Where they apply, all three agree.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +93,17 @@ def _read(path: Path) -> Segmentation:
     check_can_be_opened(path)
     seg = segread(path)
     check_size(seg)
+    _check_numbers(seg)
     return seg
+
+
+def _check_numbers(seg: Segmentation) -> None:
+    """Frames name their segment by its number alone: of one number, those of several would be united."""
+    times = Counter(int(item.SegmentNumber) for item in seg.SegmentSequence)
+    if shared := [number for number, n in times.items() if n > 1]:
+        raise UserError(
+            f"several segments have the number {shared[0]}: nobody can tell whose frames are whose"
+        )
 
 
 def _frames(seg: Segmentation, segments: Sequence[Roi]) -> Iterator[_Frame]:

@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from nnunetv2_raemd.dicom.dicom_files import describe, read_dataset, reading
 from nnunetv2_raemd.dicom.image_attributes import referenced_images
 from nnunetv2_raemd.dicom.index_entries import Roi
-from nnunetv2_raemd.dicom.tag_values import sequence
+from nnunetv2_raemd.dicom.tag_values import number, sequence, text_of
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.rasterize.contours import (
     Contour,
@@ -30,12 +30,14 @@ def draw_rois(path: Path, rois: Sequence[Roi], stack: SliceStack, *, bridge: boo
 
     `bridge` interpolates between contours that are farther apart than slices, see `rasterize`.
 
-    Raises `UserError` where the file cannot be read or coordinates are no triples.
+    Raises `UserError` where the file cannot be read, coordinates are no triples, or another ROI has the same
+    number.
     """
     union = nothing_drawn(stack)
     with reading(path):
         dataset = read_dataset(path)
         for roi in rois:
+            _check_number_is_its_own(dataset, roi)
             union.unite(_draw(_contours(dataset, roi), roi, stack, bridge=bridge))
     return union
 
@@ -60,6 +62,16 @@ def drawn_on(path: Path, rois: Sequence[Roi]) -> set[str]:
         }
 
 
+def _check_number_is_its_own(dataset: Dataset, roi: Roi) -> None:
+    items = sequence(dataset, "StructureSetROISequence")
+    names = {text_of(item.get("ROIName")) for item in items if item.get("ROINumber") == roi.number}
+    if len(names) > 1:
+        raise UserError(
+            f"{' and '.join(sorted(names))} have the same ROI number ({roi.number}): nobody can tell whose "
+            "contours are whose"
+        )
+
+
 def _contours(dataset: Dataset, roi: Roi) -> list[Dataset]:
     items = sequence(dataset, "ROIContourSequence")
     mine = [item for item in items if item.get("ReferencedROINumber") == roi.number]
@@ -70,15 +82,21 @@ def _draw(items: Sequence[Dataset], roi: Roi, stack: SliceStack, *, bridge: bool
     name = roi.names[0] if roi.names else f"ROI {roi.number}"
     contours: dict[str, list[Contour]] = {_INCLUSIVE: [], _EXCLUSIVE: []}
     not_closed: list[str] = []
-    for number, item in enumerate(items, start=1):
-        label, kind = f"{name}, contour {number}", str(item.get("ContourGeometricType"))
-        if kind in contours:
-            contours[kind].append(Contour(_points(item, label), label))
-        else:
+    cut_off: list[str] = []
+    for place, item in enumerate(items, start=1):
+        label, kind = f"{name}, contour {place}", str(item.get("ContourGeometricType"))
+        if kind not in contours:
             not_closed.append(f"{label}: {kind} is not a closed contour")
+            continue
+        points = _points(item, label)
+        if len(points) < (stated := int(number(item, "NumberOfContourPoints") or 0)):
+            cut_off.append(f"{label}: it holds {len(points)} of the {stated} points that it should have")
+        else:
+            contours[kind].append(Contour(points, label))
     result = rasterize(contours[_INCLUSIVE], stack, bridge=bridge)
     result.unite(rasterize(contours[_EXCLUSIVE], stack, exclusive=True, bridge=bridge))
     result.ignored[:0] = not_closed
+    result.lost[:0] = cut_off
     return result
 
 

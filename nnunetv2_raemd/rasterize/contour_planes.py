@@ -13,6 +13,9 @@ import numpy as np
 SAME_PLANE_FRACTION = 0.05
 # Planes are denser or sparser than the slices where their distances differ by more than this.
 _AS_DENSE = (0.95, 1.5)
+# Planes farther off the slices than this part of their distance, as a rule, were drawn on other slices.
+# Writers round both to a tenth of a millimetre, which is off by a twentieth of thin slices.
+_OFF_SLICES = 0.075
 _FEWEST = 3  # of two planes the nearest counts: they do not tell how a shape goes on
 # So far apart, planes are of different lesions rather than of one that was drawn on a coarser image.
 _FARTHEST_MM = 15.0
@@ -55,9 +58,25 @@ def plane_distance_mm(planes: Sequence[ContourPlane]) -> float | None:
 def are_denser(planes: Sequence[ContourPlane], slice_distance_mm: float) -> bool:
     """Whether there are more planes than slices, so that a slice may have several."""
     distance = plane_distance_mm(planes)
-    if distance is None or len(planes) < _FEWEST:
+    if distance is None or not tell_shape(planes):
         return False
     return distance < _AS_DENSE[0] * slice_distance_mm
+
+
+def off_slices_mm(planes: Sequence[ContourPlane], slices_mm: np.ndarray) -> float:
+    """How far planes lie from their slices, of the heights given, as a rule: half lie farther."""
+    off = [abs(plane.height_mm - slices_mm[plane.slice_index]) for plane in planes]
+    return float(np.median(off)) if off else 0.0
+
+
+def are_off_slices(planes: Sequence[ContourPlane], slices_mm: np.ndarray, slice_distance_mm: float) -> bool:
+    """Whether contours were drawn on other slices, so that none of these shows what was drawn."""
+    return off_slices_mm(planes, slices_mm) > _OFF_SLICES * slice_distance_mm
+
+
+def tell_shape(planes: Sequence[ContourPlane]) -> bool:
+    """Whether there are enough planes to tell how a shape goes on between them."""
+    return len(planes) >= _FEWEST
 
 
 def are_sparser(planes: Sequence[ContourPlane], slice_distance_mm: float) -> bool:

@@ -6,9 +6,9 @@ Generic. Conventions, all of them binding for the masks made with it:
   combined with each other, by `combine_contours`;
 - a plane belongs to the nearest slice; farther than half the usual distance of slices from every slice, its
   contours are refused;
-- where planes are denser than slices, what lies in a slice is interpolated between them (`between_planes`);
-  where single slices have several planes, the nearest one counts, and of the others such parts as it does not
-  touch;
+- where planes are denser than slices, or lie between them, what lies in a slice is interpolated between them
+  (`between_planes`); where single slices have several planes, the nearest one counts, and of the others such
+  parts as it does not touch;
 - where planes are sparser than slices, the slices between stay empty unless they are to be bridged, and this
   is told;
 - within the slice, the slice's own position, orientation and spacing turn millimetres into pixels;
@@ -30,10 +30,13 @@ from nnunetv2_raemd.rasterize.contour_planes import (
     SAME_PLANE_FRACTION,
     ContourPlane,
     are_denser,
+    are_off_slices,
     are_sparser,
     into_planes,
+    off_slices_mm,
     plane_distance_mm,
     skipped_slices,
+    tell_shape,
 )
 from nnunetv2_raemd.rasterize.polygons import (
     apart_from,
@@ -173,13 +176,17 @@ def _is_between(
     if are_denser(planes, slices_mm):
         result.notes.append(f"{lie}: interpolated between the planes")
         return True
-    if not are_sparser(planes, slices_mm):
-        return False
-    if bridge:
-        result.notes.append(f"{lie}: slices between are interpolated")
-    else:
-        result.sparse.append(lie)
-    return bridge
+    if are_sparser(planes, slices_mm):
+        if bridge:
+            result.notes.append(f"{lie}: slices between are interpolated")
+        else:
+            result.sparse.append(lie)
+        return bridge
+    if tell_shape(planes) and are_off_slices(planes, stack.heights_mm, slices_mm):
+        off_mm = off_slices_mm(planes, stack.heights_mm)
+        result.notes.append(f"contours lie between slices (median {off_mm:.3g} mm off): interpolated")
+        return True
+    return False
 
 
 def _draw_nearest(
@@ -200,6 +207,9 @@ def _draw_nearest(
         result.notes.append(
             f"{crowded} slices have contours at several heights: of those that overlap, the nearest count"
         )
+    if are_off_slices(planes, stack.heights_mm, stack.usual_distance_mm):
+        off_mm = off_slices_mm(planes, stack.heights_mm)
+        result.notes.append(f"contours lie between slices (median {off_mm:.3g} mm off): drawn in the nearest")
     skipped = 0 if result.sparse else skipped_slices(planes, stack.heights_mm)
     if skipped:
         result.notes.append(f"{skipped} slices between contours have none and stay empty")

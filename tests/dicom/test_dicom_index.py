@@ -52,6 +52,19 @@ def test_nothing_that_identifies_the_patient_is_kept(make_patient: MakePatient) 
         assert "Secret" not in repr(read_header(file)) and "1900" not in repr(read_header(file))
 
 
+def test_a_ct_image_of_several_frames_is_refused_and_named(
+    make_patient: MakePatient, save_dicom: SaveDicom
+) -> None:
+    """Only enhanced CT says where each frame lies: of others, the first alone would be read."""
+    patient = make_patient()
+    file = patient.write_ct()[3]
+    dataset = pydicom.dcmread(file)
+    dataset.NumberOfFrames, dataset.PixelData = 2, dataset.PixelData * 2
+    save_dicom(dataset, file)
+    found = index_folder(patient.folder)
+    assert [(one.path, "2 frames" in one.reason) for one in found.unreadable] == [(file, True)]
+
+
 @pytest.mark.parametrize("keep", [140, 300, 600])
 def test_file_cut_off_in_its_header_is_unreadable_and_named(
     make_patient: MakePatient, tmp_path: Path, keep: int

@@ -101,6 +101,14 @@ def test_compressed_frames(patient: Any) -> None:
     assert np.array_equal(draw(patient, seg).mask, masks[..., 0])
 
 
+def test_segments_of_one_number_are_refused(patient: Any) -> None:
+    """Frames name their segment by its number alone."""
+    seg = make_seg(patient, two_masks())
+    seg.SegmentSequence[1].SegmentNumber = 1
+    with pytest.raises(UserError, match="several segments have the number 1"):
+        draw(patient, seg)
+
+
 def test_fractions_count_from_one_half_on(patient: Any) -> None:
     masks = two_masks().astype(np.float32)
     fractions = np.random.default_rng(0).integers(1, 256, masks.shape) / 255

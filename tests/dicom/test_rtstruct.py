@@ -132,3 +132,40 @@ def test_description_on_several_lines_is_one_name(make_patient: MakePatient, sav
     unreadable = read_header(file)
     assert isinstance(unreadable, Unreadable)
     assert unreadable.reason == "a text in its header is not text: the file is damaged"
+
+
+def test_rois_of_one_number_are_refused(make_patient: MakePatient, save_dicom: SaveDicom) -> None:
+    """Contours name their ROI by its number alone: the mask would hold those of both."""
+    patient = make_patient()
+    patient.write_ct()
+    box = patient.box([2, 3], rows=(3, 5), columns=(4, 9))
+    file = patient.write_rtstruct({"GTV-1": box, "Lung": patient.box([1], rows=(0, 11), columns=(0, 15))})
+    dataset = pydicom.dcmread(file)
+    for entry in dataset.StructureSetROISequence:
+        entry.ROINumber = 3
+    for entry in dataset.ROIContourSequence:
+        entry.ReferencedROINumber = 3
+    save_dicom(dataset, file)
+    series = order_series(index_folder(patient.folder).ct[patient.uids["ct"]])
+    with pytest.raises(UserError, match="GTV-1 and Lung have the same ROI number"):
+        draw_rois(file, RoiChoice(DEFAULT_ROI).of(rois_of(file)), series.stack)
+    for entry in dataset.StructureSetROISequence:
+        entry.ROIName = "GTV-1"
+    save_dicom(dataset, file)
+    assert draw_rois(file, rois_of(file), series.stack).drawn == 3
+
+
+def test_a_contour_of_fewer_points_than_it_says_is_cut_off(
+    make_patient: MakePatient, save_dicom: SaveDicom
+) -> None:
+    patient = make_patient()
+    patient.write_ct()
+    file = patient.write_rtstruct({"GTV-1": patient.box([2, 3], rows=(3, 5), columns=(4, 9))})
+    dataset = pydicom.dcmread(file)
+    contour = dataset.ROIContourSequence[0].ContourSequence[0]
+    contour.ContourData = contour.ContourData[:9]
+    save_dicom(dataset, file)
+    series = order_series(index_folder(patient.folder).ct[patient.uids["ct"]])
+    drawn = draw_rois(file, rois_of(file), series.stack)
+    assert drawn.lost == ["GTV-1, contour 1: it holds 3 of the 4 points that it should have"]
+    assert not drawn.mask[2].any() and drawn.mask[3].sum() == 18

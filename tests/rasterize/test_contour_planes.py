@@ -83,6 +83,39 @@ def test_planes_denser_than_slices(axes_mm: tuple[float, ...], planes_mm: float)
     assert "interpolated between the planes" in drawn.notes[0]
 
 
+@pytest.mark.parametrize(
+    ("planes_mm", "first_mm"), [(3, 0.3), (3, 0.75), (3, 1.5), (3, 2.2), (3.5, 0.7), (4, 1.0), (4.4, 2.1)]
+)
+@pytest.mark.parametrize("axes_mm", SHAPES.values(), ids=SHAPES)
+def test_planes_between_slices(axes_mm: tuple[float, ...], planes_mm: float, first_mm: float) -> None:
+    """Drawn on another reconstruction, whose slices are as far apart or a little farther."""
+    heights = np.arange(0, 72, 3.0)
+    stack = stack_of(heights)
+    centre = (40.3, 44.6, 34.1)
+    contours = contours_of(axes_mm, centre, np.arange(first_mm, 70, planes_mm), stack)
+    drawn = rasterize(contours, stack)
+    assert dice(drawn.mask, ellipsoid(axes_mm, centre, heights)) >= 0.97
+    assert not drawn.problems and drawn.drawn == len(contours)
+    assert "interpolated" in drawn.notes[0]
+
+
+def test_too_few_planes_between_slices_are_drawn_in_the_nearest_and_told() -> None:
+    stack = stack_of(np.arange(0, 60, 3.0))
+    drawn = rasterize(contours_of((9, 9, 1e6), (40, 40, 0), np.array([10.0, 13.0]), stack), stack)
+    assert np.flatnonzero(drawn.mask.any(axis=(1, 2))).tolist() == [3, 4]
+    assert drawn.notes == ["contours lie between slices (median 1 mm off): drawn in the nearest"]
+
+
+def test_contours_that_were_rounded_lie_on_their_slices() -> None:
+    """To a tenth of a millimetre, on thin slices."""
+    heights = np.arange(0, 40) * 0.625
+    stack = stack_of(heights)
+    rounded = np.round(heights[10:30], 1)
+    drawn = rasterize(contours_of((13, 11, 9), (40.3, 44.1, 12.0), rounded, stack), stack)
+    alone = rasterize(contours_of((13, 11, 9), (40.3, 44.1, 12.0), heights[10:30], stack), stack)
+    assert not drawn.notes and dice(drawn.mask, alone.mask) > 0.99
+
+
 @pytest.mark.parametrize("slices_mm", [1.0, 1.25, 2.0])
 @pytest.mark.parametrize("axes_mm", SHAPES.values(), ids=SHAPES)
 def test_planes_sparser_than_slices_are_told_or_bridged(axes_mm: tuple[float, ...], slices_mm: float) -> None:
