@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.nnunet_files.finite_voxels import check_is_finite, check_nifti_is_finite
+from nnunetv2_raemd.nnunet_files.image_axes import check_right_angles
 from nnunetv2_raemd.nnunet_files.segmentation_file import Geometry
 from nnunetv2_raemd.nnunet_files.spacing_header import check_spacing_is_told
 from nnunetv2_raemd.nnunet_files.whole_image import check_is_whole
@@ -33,6 +34,7 @@ def read_ct(file: Path) -> sitk.Image:
         raise UserError(f"{file} cannot be read as an image: {' '.join(str(error).split())[:200]}") from error
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
         raise UserError(f"{file} is not a CT image: it must hold one image of three dimensions")
+    check_right_angles(image.GetDirection(), file)
     check_is_finite(sitk.GetArrayViewFromImage(image), file)
     return image
 

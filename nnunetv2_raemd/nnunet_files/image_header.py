@@ -9,6 +9,7 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.nnunet_files.image_axes import check_right_angles
 from nnunetv2_raemd.nnunet_files.segmentation_file import SIMPLE_ITK
 from nnunetv2_raemd.nnunet_files.spacing_header import check_spacing_is_told
 from nnunetv2_raemd.nnunet_files.whole_image import check_header
@@ -71,6 +72,7 @@ def _of_volume(file: Path) -> ImageHeader:
         raise UserError(
             f"{file} holds several images ({shown}), such as points of time. Save each as a file of its own"
         )
+    check_right_angles(header.GetDirection(), file)
     return ImageHeader(size, 1, header.GetSpacing(), header.GetOrigin(), header.GetDirection())
 
 

@@ -74,6 +74,7 @@ def labels_of(dataset: DatasetJson) -> LabelSet:
     """
     from nnunetv2.utilities.label_handling.label_handling import LabelManager  # noqa: PLC0415 - brings torch
 
+    _check_values_differ(dataset)
     try:
         manager = LabelManager(dataset["labels"], dataset.get("regions_class_order"))
     except Exception as error:  # nnU-Net asserts, and looks up what may not be there
@@ -85,6 +86,15 @@ def labels_of(dataset: DatasetJson) -> LabelSet:
     targets = tuple(Target(names[_values(value)], _values(value)) for value in wanted)
     known = sorted({value for label in dataset["labels"].values() for value in _values(label)})
     return LabelSet(targets, manager.ignore_label, tuple(known))
+
+
+def _check_values_differ(dataset: DatasetJson) -> None:
+    """nnU-Net takes the last of several names of one value: the others would be missing in all results."""
+    names: dict[tuple[int, ...], str] = {}
+    for name, value in dataset["labels"].items():
+        other = names.setdefault(tuple(sorted(set(_values(value)))), name)
+        if other != name:
+            raise UserError(f"dataset.json: the labels {other} and {name} have the same value, {value}")
 
 
 def labels_from_numbers(numbers: Sequence[int], ignore_label: int | None = None) -> LabelSet:

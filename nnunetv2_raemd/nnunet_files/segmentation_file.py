@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.nnunet_files.finite_voxels import check_nifti_is_finite
+from nnunetv2_raemd.nnunet_files.image_axes import check_right_angles
 from nnunetv2_raemd.nnunet_files.spacing_header import check_spacing_is_told
 from nnunetv2_raemd.nnunet_files.whole_image import check_is_whole
 from nnunetv2_raemd.regular_file import check_is_regular
@@ -109,6 +110,7 @@ def _with_simple_itk(file: Path, turned: Callable[[Any], Any] = lambda image: im
     image = turned(sitk.ReadImage(str(file)))
     if image.GetNumberOfComponentsPerPixel() != 1 or image.GetDimension() not in (2, 3):
         raise UserError(f"{file} is not a segmentation: it must contain one image of two or three dimensions")
+    check_right_angles(image.GetDirection(), file)
     labels, spacing = sitk.GetArrayFromImage(image), [abs(s) for s in image.GetSpacing()[::-1]]
     if labels.ndim == 2:
         labels, spacing = labels[None], [max(spacing) * 999, *spacing]  # nnU-Net's spacing for 2D images
@@ -137,6 +139,7 @@ def _with_nibabel(file: Path, turned: Callable[[Any], Any] = lambda image: image
     columns = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
     labels = np.asanyarray(image.dataobj).transpose()
     origin, direction = tuple(affine[:3, 3].tolist()), tuple(columns.ravel().tolist())
+    check_right_angles(direction, file)
     return Segmentation(labels, geometry_of(labels, spacing[::-1], origin, direction))
 
 

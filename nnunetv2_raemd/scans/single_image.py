@@ -8,6 +8,7 @@ import SimpleITK as sitk
 
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.nnunet_files.finite_voxels import check_nifti_is_finite
+from nnunetv2_raemd.nnunet_files.image_axes import check_right_angles
 from nnunetv2_raemd.nnunet_files.whole_image import check_is_whole
 
 ENDINGS = (".nii.gz", ".nii", ".mha", ".mhd", ".nrrd", ".nhdr")
@@ -41,4 +42,5 @@ def read_single_image(file: Path) -> sitk.Image:
             f"{file} is not one volume of one channel: it has {image.GetDimension()} dimensions and "
             f"{image.GetNumberOfComponentsPerPixel()} channels"
         )
+    check_right_angles(image.GetDirection(), file)
     return image

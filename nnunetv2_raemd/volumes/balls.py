@@ -38,6 +38,13 @@ def draw_balls(image: sitk.Image, balls: Iterable[Ball]) -> sitk.Image:
     return label
 
 
+def leaves_image(image: sitk.Image, ball: Ball) -> bool:
+    """Whether a part of the ball lies beside the image, farther than half a voxel from the last ones."""
+    centre = np.asarray(image.TransformPhysicalPointToContinuousIndex(ball.centre_mm))
+    radius = ball.diameter_mm / 2 / np.asarray(image.GetSpacing())
+    return bool(np.any(centre - radius < -0.5) or np.any(centre + radius > np.asarray(image.GetSize()) - 0.5))
+
+
 def _draw(mask: np.ndarray, image: sitk.Image, ball: Ball) -> bool:
     """Draw into `mask` (z, y, x); whether any voxel was hit and the centre is inside."""
     centre = np.asarray(image.TransformPhysicalPointToContinuousIndex(ball.centre_mm))

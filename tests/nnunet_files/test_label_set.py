@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.nnunet_files.label_set import labels_from_numbers, labels_of
 
 ONE_LABEL = labels_of({"labels": {"background": 0, "nodule": 1}, "file_ending": ".nii.gz"})
@@ -17,6 +18,16 @@ REGIONS = labels_of(
         "file_ending": ".nii.gz",
     }
 )
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"nodule": 1, "mass": 1}, {"whole": [1, 2], "all": [2, 1]}, {"nodule": 1, "region": [1]}]
+)
+def test_two_labels_of_one_value_are_refused(wrong: dict[str, object]) -> None:
+    """nnU-Net would take the last of them; results would lack the other."""
+    dataset = {"labels": {"background": 0, **wrong}, "regions_class_order": [1, 2], "file_ending": ".nii.gz"}
+    with pytest.raises(UserError, match="have the same value"):
+        labels_of(dataset)
 
 
 def labels(*values: float) -> np.ndarray:

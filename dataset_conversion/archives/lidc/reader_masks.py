@@ -125,6 +125,12 @@ def draw_annotation(annotation: ReaderAnnotation, grid: AxialGrid) -> tuple[Voxe
         return VoxelSet(np.zeros(3, dtype=int), np.zeros((0, 0, 0), dtype=bool)), problems
     outlines = np.concatenate([c.points[:, ::-1] for contours in in_slice.values() for c in contours])
     rows_and_columns = np.array(grid.size[1::-1])
+    if np.any(
+        outlines > rows_and_columns
+    ):  # a contour runs beside its nodule: at the border, on the next pixel
+        problems.append(
+            f"nodule {annotation.nodule_id}: the part of it that lies beside the image is cut off"
+        )
     low = np.clip(outlines.min(axis=0), 0, rows_and_columns)
     high = np.clip(outlines.max(axis=0) + 1, low, rows_and_columns)
     first, last = min(in_slice), max(in_slice)

@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import SimpleITK as sitk
+
 from nnunetv2_raemd.dataset_conversion.archives.luna16.mask_sources import MaskKind, Spheres
 from nnunetv2_raemd.dataset_conversion.archives.luna16.metaimage import read_metaimage
 from nnunetv2_raemd.dataset_conversion.archives.luna16.metaimage_header import voxel_file
@@ -33,6 +35,7 @@ from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.regular_file import check_is_regular
 from nnunetv2_raemd.source_files import files_below
 from nnunetv2_raemd.volumes.balls import Ball
+from nnunetv2_raemd.volumes.hu_values import unlike_hu
 
 DESCRIPTION = DatasetDescription(
     labels=Spheres().labels,
@@ -85,6 +88,7 @@ class Luna16Scan:
         image = read_metaimage(self.header)
         label, drawn = self.mask.draw(image)
         nodules = self.mask.nodules
+        negative = [] if nodules else ["no annotation: negative case"]
         details = {
             "series_uid": self.series_uid,
             "subset": subset_number(self.header),
@@ -92,9 +96,14 @@ class Luna16Scan:
             "annotated_nodules": len(nodules),
             "annotated_diameters_mm": [round(n.diameter_mm, 3) for n in nodules],
             **drawn,
-            "checks": [*([] if nodules else ["no annotation: negative case"]), *drawn["checks"]],
+            "checks": [*negative, *_values(image), *drawn["checks"]],
         }
         return LoadedCase(image, label, details)
+
+
+def _values(image: sitk.Image) -> list[str]:
+    why = unlike_hu(sitk.GetArrayViewFromImage(image))
+    return [] if why is None else [why]
 
 
 def patient_of(series_uid: str) -> str:

@@ -7,11 +7,12 @@ whatever size is stated, opens whatever file is named, and may crash.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.nnunet_files.image_axes import are_at_right_angles
 from nnunetv2_raemd.regular_file import check_is_regular
 
 _MOST_BYTES = 65536  # of a header; LUNA16's have a few hundred
@@ -20,7 +21,9 @@ _IN_THIS_FILE = "LOCAL"
 _BYTES_OF_TYPE = {"MET_SHORT": 2, "MET_USHORT": 2, "MET_CHAR": 1, "MET_UCHAR": 1, "MET_INT": 4}
 _DIMENSIONS = 3
 _LARGEST = 2**31  # voxels; far above any CT
-_VECTORS = {"Offset": 3, "Position": 3, "Origin": 3, "TransformMatrix": 9, "Rotation": 9, "Orientation": 9}
+_PLACES = ("Offset", "Position", "Origin")  # one thing by several names
+_AXES = ("TransformMatrix", "Rotation", "Orientation")
+_RESCALED = {"ElementToIntensityFunctionSlope": 1.0, "ElementToIntensityFunctionOffset": 0.0}  # ITK does not
 
 
 @dataclass(frozen=True)
@@ -119,8 +122,21 @@ class _Checked:
             raise UserError(f"{self.path} lacks ElementSpacing: the size of its voxels is unknown")
         if min(spacing) <= 0:
             raise self._wrong("ElementSpacing", "spacing must be positive")
-        for key, count in _VECTORS.items():
-            self._numbers(key, count)
+        for synonyms, count in ((_PLACES, _DIMENSIONS), (_AXES, _DIMENSIONS**2)):
+            self._check_agree([key for key in synonyms if self._numbers(key, count) is not None])
+        for key in _AXES:
+            axes = self._numbers(key, _DIMENSIONS**2)
+            if axes is not None and not are_at_right_angles(axes):
+                raise self._wrong(key, "axes are at right angles and of length 1")
+        for key, neutral in _RESCALED.items():
+            if self._numbers(key, 1) not in (None, [neutral]):
+                raise self._wrong(key, "what is stored would not be HU")
+
+    def _check_agree(self, keys: Sequence[str]) -> None:
+        """Of names for the same thing, readers take the one or the other."""
+        for key in keys[1:]:
+            if self.fields[key].split() != self.fields[keys[0]].split():
+                raise self._wrong(key, f"{keys[0]} says something else")
 
     def _size(self) -> tuple[int, int, int]:
         text = self._given("DimSize").split()

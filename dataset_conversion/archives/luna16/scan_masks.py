@@ -16,7 +16,7 @@ from nnunetv2_raemd.dataset_conversion.archives.luna16.contour_check import MIN_
 from nnunetv2_raemd.dataset_conversion.archives.luna16.luna16_choices import LunaMasks, Uncertain
 from nnunetv2_raemd.dataset_conversion.case import LESION
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.volumes.balls import Ball, draw_balls
+from nnunetv2_raemd.volumes.balls import Ball, draw_balls, leaves_image
 
 IGNORE = LESION + 1  # nnU-Net asks for the highest integer
 
@@ -75,7 +75,9 @@ class SphereMask:
         return (LunaMasks.SPHERE.value, self.nodules)
 
     def draw(self, image: sitk.Image) -> tuple[sitk.Image, dict[str, Any]]:
-        return draw_balls(image, self.nodules), {"mask_source": LunaMasks.SPHERE.value, "checks": []}
+        cut = sum(leaves_image(image, ball) for ball in self.nodules)
+        checks = [f"nodules that lie beside the image in part and are cut off: {cut}"] if cut else []
+        return draw_balls(image, self.nodules), {"mask_source": LunaMasks.SPHERE.value, "checks": checks}
 
 
 @dataclass(frozen=True)

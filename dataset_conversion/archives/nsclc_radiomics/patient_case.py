@@ -30,6 +30,7 @@ from nnunetv2_raemd.dicom.series_matching import SeriesMatch
 from nnunetv2_raemd.dicom.slice_resampling import even_grid, resample_hu, resample_mask
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.rasterize.contours import Rasterized
+from nnunetv2_raemd.volumes.hu_values import unlike_hu
 
 # Contours of missing slices are bridged by interpolation. With more of them than this part of all contours,
 # the mask would be more guessed than drawn.
@@ -89,6 +90,8 @@ class ContouredCt:
         drawn = self._draw(rois, series)
         _check_drawn(drawn, self.choice)
         image, label = self._on_even_grid(series, drawn.mask, notes)
+        if (why := unlike_hu(sitk.GetArrayViewFromImage(image))) is not None:
+            notes.append(why)
         details = {
             "series_uid": series.slices[0].series_uid,
             "mask_uid": self.delineation.sop_uid,

@@ -55,6 +55,17 @@ def test_scan_without_annotation_is_a_negative_case(luna: LunaFolder) -> None:
     assert loaded.details["checks"] == ["no annotation: negative case"]
 
 
+def test_values_that_are_not_hu_and_nodules_that_leave_the_image_are_remarked_on(luna: LunaFolder) -> None:
+    luna.add_scan("1.1", nodule=(10, 9, 0))
+    luna.add_scan("1.2", nodule=(10, 9, 8))
+    luna.write_annotations()
+    plus = sitk.GetArrayFromImage(sitk.ReadImage(str(luna.voxels("1.2").with_suffix(".mhd")))) + 1024
+    luna.voxels("1.2").write_bytes(plus.astype("<i2").tobytes())
+    cut, not_hu = (case.load().details["checks"] for case in find_luna16_cases(luna.path, Spheres()).cases)
+    assert cut == ["nodules that lie beside the image in part and are cut off: 1"]
+    assert len(not_hu) == 1 and not_hu[0].startswith("its values do not look like HU")
+
+
 @pytest.mark.parametrize("folder", ["seg-lungs-LUNA16", "oracle", "Seg-Lungs"])
 def test_lung_masks_and_oracles_are_not_scans(luna_of_five: LunaFolder, folder: str) -> None:
     image = sitk.Image([4, 4, 4], sitk.sitkUInt8)
