@@ -153,12 +153,14 @@ def test_rounded_height_is_still_its_slice() -> None:
     assert drawn(block("1", [-95.05], ((4, 6), (7, 10))))[2].sum() == 12
 
 
-def test_nodule_that_leaves_the_image_is_cut_at_its_border() -> None:
-    mask = drawn(block("1", [-95.0], ((-2, 3), (17, 30))))
+def test_nodule_that_leaves_the_image_is_cut_at_its_border_and_told() -> None:
+    told = ["nodule 1: the part of it that lies beside the image is cut off"]
+    voxels, problems = draw_annotation(block("1", [-95.0], ((-2, 3), (17, 30))), GRID)
     expected = np.zeros((16, 20), dtype=bool)
     expected[:4, 17:] = True
-    assert np.array_equal(mask[2], expected)
-    assert drawn(block("1", [-95.0], ((-9, -5), (30, 40)))).sum() == 0
+    assert np.array_equal(whole(voxels)[2], expected) and problems == told
+    voxels, problems = draw_annotation(block("1", [-95.0], ((-9, -5), (30, 40))), GRID)
+    assert voxels.count == 0 and problems == told
 
 
 def test_oblique_image_is_refused() -> None:
