@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
-from collections.abc import Generator
+import sys
 from pathlib import Path
 from shutil import copytree
 from typing import TYPE_CHECKING, Any
@@ -22,9 +23,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of
 TESTS = Path(__file__).resolve().parent
 REPOSITORY = TESTS.parent
 # folders whose files share fixtures that take long
-SHARED_FIXTURES = ("nnunet", "training", "baselines", "installation")
-# folders whose tests, as the slow ones, run lines again and again that tests of single rooms have run already
-RUN_AGAIN = ("documentation", "benchmarks", "fuzz")
+SHARED_FIXTURES = ("nnunet", "training", "baselines", "installation", "deployment")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -32,24 +31,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.parent.name not in SHARED_FIXTURES)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Coverage is that of quick tests of single rooms: being measured, Python takes half as long again."""
-    coverage = getattr(item.config.pluginmanager.get_plugin("_cov"), "cov_controller", None)
-    if coverage is None or not _runs_again(item):
-        return (yield)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)  # for the processes that the test starts
-        coverage.pause()
-        try:
-            return (yield)
-        finally:
-            coverage.resume()
-
-
-def _runs_again(item: pytest.Item) -> bool:
-    folder = item.path.relative_to(TESTS).parts[0]
-    return folder in RUN_AGAIN or item.get_closest_marker("slow") is not None
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """What a test and its fixtures draw is the same in every run, whatever has run before."""
+    random.seed(0)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(0)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import multiprocessing
 import os
 import subprocess
 import sys
@@ -12,15 +11,14 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
-from multiprocessing.pool import ThreadPool
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
+from hastened_nnunet import hasten
 from nnunetv2.experiment_planning.plan_and_preprocess_entrypoints import plan_and_preprocess_entry
 from nnunetv2.run.run_training import run_training_entry
 
@@ -78,13 +76,9 @@ class Workspace:
         return finished.stdout
 
     def run_here(self, entry_point: Callable[[], None], *arguments: object, **variables: str) -> None:
-        """Run the function behind a console script of nnU-Net's in this process.
-
-        Threads in the place of nnU-Net's pools of processes save their start, which is nearly all of the time
-        for tiny datasets.
-        """
+        """Run the function behind a console script of nnU-Net's in this process, hastened."""
         with self._as_a_process(entry_point, arguments, variables) as patch:
-            patch.setattr(multiprocessing, "get_context", lambda _method: SimpleNamespace(Pool=ThreadPool))
+            hasten(patch)
             entry_point()
 
     def train(self, *arguments: object, **variables: str) -> None:

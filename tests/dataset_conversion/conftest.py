@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing.pool
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from luna_folder import LunaFolder
@@ -22,8 +20,9 @@ def nnunet_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def nnunet_in_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets nnU-Net check and plan in threads, for its worker processes take seconds to start."""
-    threads = SimpleNamespace(Pool=multiprocessing.pool.ThreadPool)
-    monkeypatch.setattr(multiprocessing, "get_context", lambda *_: threads)
+    from hastened_nnunet import hasten  # noqa: PLC0415 - imports nnU-Net, which most tests do without
+
+    hasten(monkeypatch)
 
 
 @pytest.fixture

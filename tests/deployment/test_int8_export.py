@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +12,12 @@ import torch
 from small_plans import plan, raemd_arguments
 from tiny_models import source_model, trained_weights
 
-from nnunetv2_raemd.deployment import accuracy_loss
+from nnunetv2_raemd.deployment import accuracy_loss, model_export
 from nnunetv2_raemd.deployment.export_choices import CaseCounts, ExportOptions
 from nnunetv2_raemd.deployment.exported_model import ExportedModel
 from nnunetv2_raemd.deployment.model_description import GraphFormat, Precision, read_description
 from nnunetv2_raemd.deployment.model_export import export_model
+from nnunetv2_raemd.deployment.model_graphs import export_graphs
 from nnunetv2_raemd.deployment.network_backend import Backend
 from nnunetv2_raemd.deployment.source_model import SourceModel
 from nnunetv2_raemd.errors import UserError
@@ -28,10 +31,14 @@ SETTINGS: dict[str, Any] = {"device": torch.device("cpu"), "allow_tqdm": False, 
 
 
 @pytest.fixture(scope="module")
-def source() -> SourceModel:
-    """A network without recurrence: two graphs to quantize."""
+def source() -> Iterator[SourceModel]:
+    """A network without recurrence: two graphs to quantize, traced once, which takes seconds."""
     content = plan(raemd_arguments(n_recurrent_stages=0, n_conv_per_stage=[1, 1]))
-    return source_model(content, weights=[trained_weights(source_model(content))])
+    source = source_model(content, weights=[trained_weights(source_model(content))])
+    graphs = export_graphs(source)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(model_export, "export_graphs", lambda _: copy.deepcopy(graphs))
+        yield source
 
 
 def test_int8_that_loses_nothing_is_exported_and_runs(source: SourceModel, tmp_path: Path) -> None:

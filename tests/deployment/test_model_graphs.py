@@ -21,6 +21,7 @@ pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
 pytest.importorskip("openvino", reason="the extra openvino is not installed")
 
 OFF = {"multi_scale": False, "dense": False, "attention": False, "n_recurrent_stages": 0}
+BRIEF = {"n_conv_per_stage": [1, 1]}  # every convolution takes time to trace
 REGIONS = {"background": 0, "whole": [1, 2], "core": 2}
 CLASSES = {"background": 0, "large": 1, "small": 2}
 
@@ -50,8 +51,8 @@ def described(source: SourceModel, positions: tuple[int, ...]) -> ModelDescripti
     [
         (raemd_arguments(), dataset_json(CLASSES, n_channels=2)),
         (raemd_arguments(**OFF), dataset_json()),
-        (raemd_arguments(**OFF | {"n_recurrent_stages": 2}), dataset_json(REGIONS)),
-        (raemd_arguments(n_recurrent_stages=0, n_conv_per_stage=[1, 1]), dataset_json()),
+        (raemd_arguments(**OFF | BRIEF | {"n_recurrent_stages": 2}), dataset_json(REGIONS)),
+        (raemd_arguments(n_recurrent_stages=0, **BRIEF), dataset_json()),
     ],
     ids=["all parts, channels and classes", "no part", "recurrence only, regions", "no recurrence"],
 )
@@ -90,9 +91,9 @@ def test_nnu_nets_own_networks_can_be_exported_too(patch_size: tuple[int, ...]) 
 
 def test_equal_weights_stay_apart_in_the_graph() -> None:
     # an optimiser would merge biases that are all zero; in the next fold they may differ
-    source = source_model(plan(raemd_arguments(**OFF)))
+    source = source_model(plan(raemd_arguments(**OFF | BRIEF)))
     zeros = {name: torch.zeros_like(value) for name, value in source.weights_of("0").items()}
-    graphs = export_graphs(source_model(plan(raemd_arguments(**OFF)), weights=[zeros]))
+    graphs = export_graphs(source_model(plan(raemd_arguments(**OFF | BRIEF)), weights=[zeros]))
     network = graphs.network(Backend.ONNXRUNTIME, source.weights_of("0"), described(source, ()))
     block = torch.randn(1, N_SLICES, 16, 16)
     assert compare(source.network_of("0"), network, [block]).is_equal

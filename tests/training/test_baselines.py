@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from nnunetv2_raemd.training.recipe import Recipe
 from nnunetv2_raemd.training.recipe_trainer import nnUNetTrainerRecipe
 
 BRIEF = Recipe(num_epochs=1, iterations_per_epoch=2, validation_iterations_per_epoch=1)
+BRIEFER = replace(BRIEF, iterations_per_epoch=1)  # a step of Swin UNETR in 3D takes seconds
 OTHER_NETWORKS = [
     (exported.nnUNetTrainerAttentionUNet, "AttentionUnet"),
     (exported.nnUNetTrainerUNetPlusPlus, "BasicUNetPlusPlus"),
@@ -48,7 +50,7 @@ def train_briefly(
     monkeypatch: pytest.MonkeyPatch,
     configuration: str = "2d",
 ) -> nnUNetTrainer:
-    monkeypatch.setattr(trainer_class, "recipe", BRIEF)
+    monkeypatch.setattr(trainer_class, "recipe", BRIEF if configuration == "2d" else BRIEFER)
     trainer = make_trainer(trainer_class, configuration=configuration)
     trainer.run_training()
     return trainer

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +15,7 @@ import torch
 import torch.distributed as dist
 from nnunet_workspace import Workspace
 from torch import Tensor, nn
-from torch.multiprocessing.spawn import spawn
+from torch.multiprocessing.spawn import start_processes
 from torch.nn.parallel import DistributedDataParallel
 
 from nnunetv2_raemd.architecture import RAEMDNet
@@ -26,6 +25,8 @@ from nnunetv2_raemd.training.sequence_trainer import nnUNetTrainerRAEMDSequences
 from nnunetv2_raemd.training.single_slices import set_trained
 
 N_RANKS = 2
+# Forked, they need not import torch again; where there are other devices than the CPU, autograd forbids it.
+START = "fork" if hasattr(os, "fork") and not torch.accelerator.is_available() else "spawn"
 # validation losses of two ranks: rank 0 alone sees a plateau from the start, rank 1 an improvement until
 # epoch 4, their mean both
 LOSSES = ((1.0,) + 11 * (0.9,), (1.0, 0.8, 0.6, 0.4, 0.2) + 7 * (0.3,))
@@ -47,19 +48,17 @@ class Rank:
 
 @pytest.fixture(scope="module")
 def ranks(workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> list[Rank]:
-    """All that is tried in two processes, in one go: most of the time they import torch."""
+    """All that is tried in two processes, in one go."""
     folder = tmp_path_factory.mktemp("ddp")
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
     elsewhere = replace(workspace, results=folder / "results")
-    spawn(run_rank, (port, folder, elsewhere), nprocs=N_RANKS)
+    start_processes(run_rank, (folder, elsewhere), nprocs=N_RANKS, start_method=START)
     return [torch.load(folder / f"rank_{rank}.pt", weights_only=False) for rank in range(N_RANKS)]
 
 
-def run_rank(rank: int, port: int, folder: Path, workspace: Workspace) -> None:
+def run_rank(rank: int, folder: Path, workspace: Workspace) -> None:
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"tcp://localhost:{port}", rank=rank, world_size=N_RANKS)
+    meet = (folder / "meet").as_uri()
+    dist.init_process_group("gloo", init_method=meet, rank=rank, world_size=N_RANKS)
     found = Rank(
         decide_on_rank(rank, workspace),
         save_on_rank(rank, workspace, folder / "checkpoint_latest.pth"),
