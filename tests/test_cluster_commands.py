@@ -80,9 +80,13 @@ def segmentations(folder: Path) -> dict[str, np.ndarray]:
 
 
 def pids(cluster: LocalCluster) -> list[int]:
+    """Of the two workers; one that was killed is waited for until it is replaced."""
     with distributed.Client(cluster.scheduler_address, set_as_default=False) as client:
-        client.wait_for_workers(2, timeout=120)
-        return list(client.run(os.getpid).values())
+        while True:
+            client.wait_for_workers(2, timeout=120)
+            found = list(client.run(os.getpid, on_error="return").values())
+            if not any(isinstance(answer, Exception) for answer in found):
+                return found
 
 
 def test_prediction_survives_the_kill_of_a_worker(cluster: LocalCluster, scans: Path, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def picture(text: str) -> np.ndarray:
     return np.array([[character == "#" for character in line] for line in text.split()])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, derandomize=True, database=None)
 @given(MASKS)
 def test_drawn_by_the_converter_the_pixels_are_the_same(mask: np.ndarray) -> None:
     polygons = outline_mask(mask)
@@ -34,7 +34,7 @@ def test_drawn_by_the_converter_the_pixels_are_the_same(mask: np.ndarray) -> Non
     assert sum(map(area, polygons)) == pytest.approx(mask.sum())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, derandomize=True, database=None)
 @given(MASKS)
 def test_drawn_by_matplotlib_polygon_by_polygon_the_union_is_the_same(mask: np.ndarray) -> None:
     """A reader that knows of no holes and unites what it is given."""

@@ -32,6 +32,8 @@ if trainer == "ForksAndWaits" and "--c" not in rest:
     time.sleep(300)
 if trainer == "Sleeps":
     time.sleep(1)
+while trainer == "Waits" and not (calls.parent / "go on").exists() and time.time() < began + 300:
+    time.sleep(0.02)
 (folder / "checkpoint_final.pth").touch()
 if trainer != "NoValidation":
     (folder / "validation" / "summary.json").touch()

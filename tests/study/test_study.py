@@ -198,22 +198,23 @@ import sys, time
 from pathlib import Path
 from nnunetv2_raemd.study.training_job import TrainingJob
 from nnunetv2_raemd.study.single_training import Training
-TrainingJob((), sys.argv[2])(Training(Path(sys.argv[1]), "Sleeps__nnUNetPlans__2d", "0"))
+TrainingJob((), sys.argv[2])(Training(Path(sys.argv[1]), "Waits__nnUNetPlans__2d", "0"))
 """
 
 
 def test_a_training_does_not_run_twice_at_a_time(dataset: Path, command: str, calls: Calls) -> None:
     """Not even if the study that began it was killed and the training lives on."""
-    sleeps = training(dataset, "Sleeps")
+    waits = training(dataset, "Waits")
     with subprocess.Popen([sys.executable, "-c", HOLDS, str(dataset), command]) as other:
-        while "Epoch" not in sleeps.end_of_log():
+        while "Epoch" not in waits.end_of_log():
             time.sleep(0.02)
         os.kill(other.pid, signal.SIGKILL)
         other.wait()
-    outcome = TrainingJob((), command)(sleeps)
+    outcome = TrainingJob((), command)(waits)
     assert "already" in outcome.problem
-    with pytest.raises(LockedError), locked(sleeps.lock):
+    with pytest.raises(LockedError), locked(waits.lock):
         pass
-    wait_until_free(sleeps)
-    assert not TrainingJob((), command)(sleeps).problem
+    (dataset.parent / "go on").touch()
+    wait_until_free(waits)
+    assert not TrainingJob((), command)(waits).problem
     assert len(calls.lines()) == 1

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import io
 import os
+import random
 import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from nnunetv2.training.logging.nnunet_logger import MetaLogger
 
@@ -20,6 +22,10 @@ from nnunetv2_raemd.training.variants import nnUNetTrainer_quick
 
 # nnUNetv2_train takes all cores, which for tiny networks is slower
 torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+# A training is the same in every run: nnU-Net's command looks for trainers here before it draws anything
+random.seed(0)
+np.random.seed(0)
+torch.manual_seed(0)
 # Drawing takes as long as an epoch; nnU-Net's export asks for the file
 MetaLogger.plot_progress_png = lambda self, output_folder: Path(output_folder, "progress.png").touch()
 TINY = replace(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -201,27 +200,45 @@ def luna_of_sixty(luna: LunaFolder) -> LunaFolder:
     return luna
 
 
+# The command as a program. Its scans take long enough to be stopped among them, however busy the machine is.
+# A shell may have started pytest with interrupts ignored.
+PROGRAM = """
+import signal, sys, time
+from nnunetv2_raemd.dataset_conversion.archives.luna16.luna16_scans import Luna16Scan
+
+load = Luna16Scan.load
+def load_slowly(case):
+    time.sleep(0.1)
+    return load(case)
+Luna16Scan.load = load_slowly
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    from nnunetv2_raemd.cli import main
+    main()
+"""
+
+
+def begun(folder: Path, nnunet_raw: Path, *, workers: int) -> subprocess.Popen[bytes]:
+    """A conversion as a process of its own, which has finished some cases."""
+    script = folder / "run.py"
+    script.write_text(PROGRAM)
+    command = [sys.executable, str(script), "convert", "luna16", "--input", str(folder)]
+    command += ["--dataset-id", "501", "--name", "Test", "--masks", "sphere", "--workers", str(workers)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    records = nnunet_raw / "Dataset501_Test" / ".conversion" / "cases"
+    while len(list(records.glob("1.*.json"))) < 3:
+        assert process.poll() is None, process.communicate()[0].decode()
+        time.sleep(0.005)
+    return process
+
+
 @pytest.mark.parametrize("pause_s", [0.0, 0.002])
 def test_second_interrupt_does_not_hang_the_run(
     luna_of_sixty: LunaFolder, nnunet_folders: Path, pause_s: float
 ) -> None:
     """Who presses Ctrl-C twice; it kept the pool of workers waiting for ever."""
-    options = ["raemd", "convert", "luna16", "-i", str(luna_of_sixty.path), "-d", "501", "--masks", "sphere"]
-    program = (  # a shell may have started pytest with interrupts ignored
-        "import signal, sys\n"
-        "if __name__ == '__main__':\n"
-        "    signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        f"    sys.argv = {[*options, '--workers', '2']!r}\n"
-        "    from nnunetv2_raemd.cli import main\n"
-        "    main()\n"
-    )
-    script = luna_of_sixty.path / "run.py"
-    script.write_text(program)
-    process = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    records = nnunet_folders / "Dataset501_LUNA16" / ".conversion" / "cases"
-    while len(list(records.glob("1.*.json"))) < 2:
-        assert process.poll() is None
-        time.sleep(0.002)
+    process = begun(luna_of_sixty.path, nnunet_folders, workers=2)
     process.send_signal(signal.SIGINT)
     time.sleep(pause_s)
     process.send_signal(signal.SIGINT)
@@ -230,19 +247,8 @@ def test_second_interrupt_does_not_hang_the_run(
     finally:
         process.kill()
     assert process.returncode == 130 and "The same command continues" in output
-    assert "Traceback" not in output and len(list(records.glob("1.*.json"))) < 60
-
-
-def begun(folder: Path, nnunet_raw: Path, *, workers: int) -> psutil.Popen:
-    """A conversion as a process of its own, which has finished some cases."""
-    command = [sys.executable, "-m", "nnunetv2_raemd.cli", "convert", "luna16", "--input", str(folder)]
-    command += ["--dataset-id", "501", "--name", "Test", "--masks", "sphere", "--workers", str(workers)]
-    process = psutil.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
-    records = nnunet_raw / "Dataset501_Test" / ".conversion" / "cases"
-    while len(list(records.glob("1.*.json"))) < 3:
-        assert process.poll() is None
-        time.sleep(0.005)
-    return process
+    assert "Traceback" not in output
+    assert len(DatasetFolder(nnunet_folders / "Dataset501_Test").recorded_cases()) < 60
 
 
 def test_killed_run_is_continued(luna_of_sixty: LunaFolder, nnunet_folders: Path) -> None:
@@ -260,7 +266,7 @@ def test_killed_run_is_continued(luna_of_sixty: LunaFolder, nnunet_folders: Path
 def test_killed_run_leaves_no_workers_behind(luna_of_sixty: LunaFolder, nnunet_folders: Path) -> None:
     """kill -9 of the main process only; an orphan would go on beside the run that continues, for ever."""
     process = begun(luna_of_sixty.path, nnunet_folders, workers=2)
-    workers = process.children(recursive=True)
+    workers = psutil.Process(process.pid).children(recursive=True)
     process.kill()
     process.wait()
     result = run(luna_of_sixty.path)
