@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
+import pickle
+import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import SimpleITK as sitk
 
 from nnunetv2_raemd.dataset_conversion.case import CaseExcludedError, LoadedCase, files_digest
 from nnunetv2_raemd.errors import UserError
-
-BEFORE_CRASH_S = 1.0
-"""Dask does not start a worker anew that dies before its nanny has heard that it runs."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class FakeCase:
         if self.case_id.startswith("left_out"):
             raise CaseExcludedError("not wanted")
         if self.case_id.startswith("crash"):
-            time.sleep(BEFORE_CRASH_S)
+            wait_for_nanny()
             os._exit(9)
         if self.case_id.startswith("slow"):
             time.sleep(0.3)
@@ -81,3 +82,25 @@ class CaseOfDigest(FakeCase):
 
     def fingerprint(self) -> str:
         return files_digest([self.source])
+
+
+def wait_for_nanny() -> None:
+    """For dask does not start a worker anew that dies before its nanny has heard that it runs."""
+    if "distributed" not in sys.modules:
+        return
+    from distributed import get_worker  # noqa: PLC0415 - an extra
+    from distributed.utils import sync  # noqa: PLC0415
+
+    with suppress(ValueError):  # no worker of dask's
+        while not sync(get_worker().loop, _nanny_knows, get_worker()):
+            time.sleep(0.02)
+
+
+async def _nanny_knows(worker: Any) -> bool:
+    answer = await worker.rpc(worker.nanny).run(function=pickle.dumps(_is_running))
+    return answer["result"] is True
+
+
+def _is_running(dask_worker: Any) -> bool:
+    """Asked of a nanny, which dask hands to functions by that name, too."""
+    return bool(dask_worker.process.status.name == "running")
