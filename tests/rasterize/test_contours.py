@@ -9,7 +9,7 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 
-from nnunetv2_raemd.rasterize.contours import Contour, SliceStack, rasterize
+from nnunetv2_raemd.rasterize.contours import Contour, Rasterized, SliceStack, rasterize
 
 SHAPE = (10, 14)
 ROWS, COLUMNS = slice(3, 7), slice(2, 11)
@@ -65,6 +65,24 @@ def test_any_orientation_and_order(axes: np.ndarray, heights_mm: list[float]) ->
     for index in range(4):
         drawn = rasterize([outline(stack, index)], stack)
         assert np.array_equal(drawn.mask, only_in(index, 4)) and not drawn.problems
+
+
+@pytest.mark.parametrize(("to_the_border", "extent"), [((-3, 0), 4), ((3, 0), 4), ((0, -2), 9), ((0, 3), 9)])
+def test_what_crosses_the_border_of_the_image_is_said(to_the_border: tuple[int, int], extent: int) -> None:
+    """Rows and columns that move the outline to each border, which it may touch."""
+    stack = make_stack(np.eye(3)[:2], [0.0, 2])
+    step = np.array([stack.row_step_mm, stack.column_step_mm])
+    border, outwards = np.array(to_the_border), np.sign(to_the_border)
+
+    def moved_by(pixels: np.ndarray) -> Rasterized:
+        return rasterize([Contour(outline(stack, 1).points_mm + pixels @ step)], stack)
+
+    within, across, beside = (moved_by(border + far * outwards) for far in (0, 0.3, extent + 0.1))
+    assert not within.notes and not within.problems and within.mask.any()
+    (note,) = across.notes
+    assert "the part of it that lies beside the image is cut off" in note and not across.problems
+    (problem,) = beside.problems
+    assert "it lies beside the image" in problem
 
 
 def test_tilted_gantry_uses_each_slices_own_position() -> None:
