@@ -180,6 +180,29 @@ def test_of_several_planes_the_nearest_counts_and_what_it_does_not_touch_stays()
     assert np.array_equal(drawn.mask[3], (rasterize(near, stack).mask | rasterize(other, stack).mask)[3])
 
 
+def test_planes_denser_than_slices_reach_the_border_of_the_image() -> None:
+    stack = stack_of(np.arange(0, 30, 3.0))
+    drawn = rasterize(contours_of((9, 9, 1e6), (3, 3, 0), np.arange(5, 20, 1.0), stack), stack)
+    rows, columns = np.ogrid[: SHAPE[0], : SHAPE[1]]
+    corner = ((rows - 3) ** 2 + (columns - 3) ** 2) * PIXEL_MM**2 <= 81
+    assert corner[0, 0] and dice(drawn.mask[3], corner) > 0.97 and drawn.mask[3, 0, 0]
+
+
+def test_a_plane_close_to_a_slice_is_drawn_there_as_it_is() -> None:
+    """A twentieth of the slice distance counts as none, however different the planes beside it are."""
+    stack = stack_of(np.arange(0, 30, 3.0))
+    radii = {5.56: 4.0, 5.86: 12.0, 6.16: 4.0}
+    contours = [
+        contour
+        for height, radius in radii.items()
+        for contour in contours_of((radius, radius, 1e6), (40, 40, 0), np.array([height]), stack)
+    ]
+    alone = rasterize(contours[1:2], stack)
+    drawn = rasterize(contours, stack)
+    assert "interpolated between the planes" in drawn.notes[0] and alone.mask[2].any()
+    assert np.array_equal(drawn.mask[2], alone.mask[2])
+
+
 def test_skipped_slice_is_told() -> None:
     stack = stack_of(np.arange(0, 60, 3.0))
     contours = contours_of((9, 9, 1e6), (40, 40, 0), np.array([9.0, 12, 15, 21, 24, 27]), stack)

@@ -85,6 +85,18 @@ def test_what_crosses_the_border_of_the_image_is_said(to_the_border: tuple[int, 
     assert "it lies beside the image" in problem
 
 
+@pytest.mark.parametrize(
+    ("tilt_mm", "said"),
+    [(0.8, "no slice there, it lies beyond the first or last one"), (1.2, "not parallel to the slices")],
+)
+def test_half_a_slice_distance_from_end_to_end_is_parallel_still(tilt_mm: float, said: str) -> None:
+    stack = make_stack(np.eye(3)[:2], [0.0, 2, 4, 6])
+    lifted = outline(stack, 3, above_mm=10).points_mm
+    lifted[:2] += tilt_mm * stack.normal
+    (problem,) = rasterize([Contour(lifted)], stack).problems
+    assert said in problem
+
+
 def test_tilted_gantry_uses_each_slices_own_position() -> None:
     stack = make_stack(np.eye(3)[:2], [0.0, 2, 4, 6], drift_mm=1.1)
     assert np.array_equal(rasterize([outline(stack, 3)], stack).mask, only_in(3, 4))
