@@ -7,7 +7,7 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.nnunet_files.finite_voxels import check_nifti_is_finite
+from nnunetv2_raemd.nnunet_files.finite_voxels import check_is_finite, check_nifti_is_finite
 from nnunetv2_raemd.nnunet_files.image_axes import check_right_angles
 from nnunetv2_raemd.nnunet_files.whole_image import check_is_whole
 
@@ -31,16 +31,21 @@ def read_single_image(file: Path) -> sitk.Image:
     Raises:
         UserError: if it cannot be read, is cut off, or is not one volume of one channel.
     """
+    if file.name.startswith("."):
+        raise UserError(f"{file} begins with a dot, as hidden files do: rename it")
     try:
         check_is_whole(file)
         check_nifti_is_finite(file)
         image = sitk.ReadImage(str(file))
     except (RuntimeError, OSError) as error:
-        raise UserError(f"{file} cannot be read: {' '.join(str(error).split())}") from error
+        # of some formats, SimpleITK knows the ending in small letters only
+        why = str(error) if file.name.endswith(ENDINGS) else "write its ending in small letters"
+        raise UserError(f"{file} cannot be read: {' '.join(why.split())}") from error
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
         raise UserError(
             f"{file} is not one volume of one channel: it has {image.GetDimension()} dimensions and "
             f"{image.GetNumberOfComponentsPerPixel()} channels"
         )
     check_right_angles(image.GetDirection(), file)
+    check_is_finite(sitk.GetArrayViewFromImage(image), file)
     return image

@@ -14,6 +14,7 @@ from nnunetv2_raemd.dicom.dicom_index import index_folder
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.execution.progress import progress
 from nnunetv2_raemd.nnunet_files.image_writing import write_whole_image
+from nnunetv2_raemd.regular_file import check_is_regular
 from nnunetv2_raemd.scans.series_choice import ChosenSeries, Wanted, choose_series
 from nnunetv2_raemd.scans.series_volume import series_image
 from nnunetv2_raemd.scans.single_image import ENDINGS, case_name, is_image_file, read_single_image
@@ -103,6 +104,7 @@ def stage(source: Path, staging: Staging) -> StagedScans:
         raise UserError(f"{source} does not exist")
     if source.is_dir():
         return stage_folder(source, staging)
+    check_is_regular(source)
     if not is_zipfile(source):
         raise UserError(
             f"{source} is neither a zip file nor an image ({', '.join(ENDINGS)}); of DICOM, give the folder"
@@ -110,7 +112,10 @@ def stage(source: Path, staging: Staging) -> StagedScans:
     unpacked = staging.folder / "unpacked"
     unpacked.mkdir()
     unpack(source, unpacked)
-    return stage_folder(unpacked, staging)
+    try:
+        return stage_folder(unpacked, staging)
+    except UserError as error:
+        raise UserError(str(error).replace(str(unpacked), str(source))) from error
 
 
 def stage_folder(folder: Path, staging: Staging) -> StagedScans:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +86,11 @@ def test_a_bad_slice_costs_its_series_only(tmp_path: Path, staging: Staging) -> 
         ("two.mha", "not one volume of one channel"),
         ("cut.nii.gz", r"cut\.nii\.gz"),
         ("none.nrrd", r"none\.nrrd has a damaged header"),
+        ("pipe", "pipe is a named pipe"),
+        ("nan.mha", r"nan\.mha contains NaN"),
+        ("upper.MHA", r"upper\.MHA cannot be read: write its ending in small letters"),
+        (".hidden.nii.gz", "begins with a dot"),
+        ("scans.zip", r"scans\.zip holds no CT image among 1 file"),
     ],
 )
 def test_what_cannot_be_read_is_named(tmp_path: Path, staging: Staging, name: str, told: str) -> None:
@@ -92,6 +99,13 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, staging: Staging, name: st
     (tmp_path / "none.nrrd").write_text("no image")
     volume(tmp_path / "two.mha", (4, 5))
     volume(tmp_path / "cut.nii.gz", (30, 40, 50))
+    os.mkfifo(tmp_path / "pipe")
+    sitk.WriteImage(sitk.GetImageFromArray(np.full((3, 4, 5), np.nan)), str(tmp_path / "nan.mha"))
+    volume(tmp_path / "upper.mha")
+    (tmp_path / "upper.mha").rename(tmp_path / "upper.MHA")
+    volume(tmp_path / ".hidden.nii.gz")
+    with zipfile.ZipFile(tmp_path / "scans.zip", "w") as archive:
+        archive.write(tmp_path / ".hidden.nii.gz", "scan.nii.gz")
     whole = (tmp_path / "cut.nii.gz").read_bytes()
     (tmp_path / "cut.nii.gz").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(UserError, match=told):
