@@ -178,7 +178,7 @@ class DatasetFolder:
         """What the record of a case says, None where there is none or a damaged one."""
         try:
             record = json.loads(self.record(case_id).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return None
         return record if isinstance(record, dict) else None
 

@@ -184,7 +184,7 @@ def _read_json(file: Path) -> object:
     """What the file says, None where it is absent or damaged."""
     try:
         return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 

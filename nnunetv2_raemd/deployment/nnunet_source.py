@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from nnunetv2_raemd.confidence.calibration_file import load_calibration
 from nnunetv2_raemd.deployment.preprocessed_cases import PreprocessedCases, find_preprocessed
 from nnunetv2_raemd.deployment.source_model import SourceModel
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.nnunet_files.json_file import read_json
 from nnunetv2_raemd.nnunet_files.plans_file import read_plans
 from nnunetv2_raemd.postprocessing.postprocessing_choices import FILE_NAME as POSTPROCESSING
 from nnunetv2_raemd.prediction.nnunet_predictor import AnyNetworkPredictor
@@ -63,10 +63,6 @@ def _cases(predictor: AnyNetworkPredictor, folds: tuple[str, ...]) -> dict[str, 
 
 
 def _read_json(file: Path) -> dict[str, Any] | None:
-    try:
-        content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not file.exists():
         return None
-    except (OSError, ValueError) as error:
-        raise UserError(f"{file} cannot be read: {error}") from error
-    return content
+    return read_json(file, dict[str, Any], "Make it again, or move it away")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,8 @@ import torch
 from nnunetv2.training.dataloading.nnunet_dataset import infer_dataset_class
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from torch import Tensor
+
+from nnunetv2_raemd.nnunet_files.splits_file import read_splits
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,10 @@ def find_preprocessed(
 def _split(file: Path, fold: str) -> tuple[set[str], set[str]] | None:
     if fold == "all" or not file.is_file():
         return None
-    split = json.loads(file.read_text(encoding="utf-8"))[int(fold)]
-    return set(split["train"]), set(split["val"])
+    splits = read_splits(file)
+    if int(fold) >= len(splits):
+        return None
+    return set(splits[int(fold)]["train"]), set(splits[int(fold)]["val"])
 
 
 def blocks(cases: PreprocessedCases, case_ids: tuple[str, ...], size: tuple[int, ...]) -> Iterator[Tensor]:

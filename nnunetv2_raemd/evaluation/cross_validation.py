@@ -5,23 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from typing_extensions import TypedDict
-
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.evaluation.systems import Material, PredictionFolder, System
 from nnunetv2_raemd.nnunet_files.dataset_folders import NnunetDataset
 from nnunetv2_raemd.nnunet_files.dataset_json import DatasetJson, read_dataset_json
-from nnunetv2_raemd.nnunet_files.json_file import read_json
 from nnunetv2_raemd.nnunet_files.label_set import labels_of
 from nnunetv2_raemd.nnunet_files.segmentation_folder import ReferenceFolder, find_references, list_cases
+from nnunetv2_raemd.nnunet_files.splits_file import Split, read_splits
 
 ALL = "all"
 """nnU-Net's name of the fold that is trained and validated on every case."""
-
-
-class _Split(TypedDict):
-    train: list[str]
-    val: list[str]
 
 
 def find_cross_validation(
@@ -41,7 +34,7 @@ def find_cross_validation(
     """
     description = _description(dataset, models)
     reference = find_references(_reference_folder(dataset), description)
-    splits = _splits(dataset)
+    splits = read_splits(dataset.preprocessed / "splits_final.json")
     short = _short_names(models)
     systems = tuple(
         System(short[model], _validation_folders(dataset, model, folds, splits, reference))
@@ -75,14 +68,6 @@ def _reference_folder(dataset: NnunetDataset) -> Path:
     raise UserError(f"no reference segmentations: neither {places[0]} nor {places[1]} exists")
 
 
-def _splits(dataset: NnunetDataset) -> list[_Split]:
-    """The cases of each fold; empty without splits_final.json."""
-    file = dataset.preprocessed / "splits_final.json"
-    if not file.exists():
-        return []
-    return read_json(file, list[_Split], "nnU-Net writes it again where it is missing")
-
-
 def _check_validated_once(system: System) -> None:
     folds: dict[str, str | None] = {}
     for folder in system.folders:
@@ -99,7 +84,7 @@ def _validation_folders(
     dataset: NnunetDataset,
     model: str,
     folds: Sequence[str] | None,
-    splits: list[_Split],
+    splits: list[Split],
     reference: ReferenceFolder,
 ) -> tuple[PredictionFolder, ...]:
     folder = dataset.results / model
@@ -113,7 +98,7 @@ def _validation_folders(
 
 
 def _validation_folder(
-    model: Path, fold: str, splits: list[_Split], reference: ReferenceFolder
+    model: Path, fold: str, splits: list[Split], reference: ReferenceFolder
 ) -> PredictionFolder:
     path = model / f"fold_{fold}" / "validation"
     if not path.is_dir():

@@ -92,7 +92,7 @@ def read_probabilities(file: Path, shape: tuple[int, int, int]) -> ProbabilityMa
     """
     if not file.is_file():
         raise UserError(
-            f"{file} does not exist: the FROC needs probability maps. Validate again with "
+            f"{file} does not exist: probability maps are needed. Validate again with "
             "nnUNetv2_train ... --val --npz, or predict with --save_probabilities"
         )
     with _array_stream(file) as stream:

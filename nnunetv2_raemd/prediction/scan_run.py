@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -19,6 +18,7 @@ from nnunetv2_raemd.errors import UserError, reason_of
 from nnunetv2_raemd.execution.progress import progress
 from nnunetv2_raemd.extras import needs_extra, require
 from nnunetv2_raemd.nnunet_files.dataset_json import read_dataset_json
+from nnunetv2_raemd.nnunet_files.json_file import read_json
 from nnunetv2_raemd.nnunet_files.label_set import labels_of
 from nnunetv2_raemd.prediction.batch_request import Batch
 from nnunetv2_raemd.prediction.private_names import private_names
@@ -172,7 +172,7 @@ class ScanRun:
 
 def _slice_distance_mm(plans: Path) -> float:
     """The median slice distance of the training, by nnU-Net's plan; 1 mm where it does not say."""
-    content = json.loads(plans.read_text(encoding="utf-8"))
+    content = read_json(plans, dict[str, Any], "It belongs to the model: copy the model again")
     try:
         spacing, order = content["original_median_spacing_after_transp"], content["transpose_backward"]
         return float(spacing[order[0]])
