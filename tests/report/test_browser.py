@@ -6,7 +6,7 @@ import hashlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -18,40 +18,54 @@ if TYPE_CHECKING:
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+PATIENCE_MS = 300_000  # on a busy machine; what fails says so at once
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium or google-chrome on this machine")
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with playwright.sync_playwright() as driver:
-        launched = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        launched = driver.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox"], timeout=PATIENCE_MS
+        )
         yield launched
         launched.close()
+
+
+def new_tab(browser: Browser, **options: Any) -> Page:
+    tab = browser.new_page(**options)
+    tab.set_default_timeout(PATIENCE_MS)
+    return tab
 
 
 @pytest.fixture
 def opened(browser: Browser, page: Path) -> Iterator[Page]:
     """The report at a laptop's width; afterwards, that nothing went wrong and nothing was asked for."""
-    tab = browser.new_page(viewport={"width": 1280, "height": 900})
+    tab = new_tab(browser, viewport={"width": 1280, "height": 900})
     wrong: list[str] = []
     tab.on("console", lambda message: wrong.append(message.text))
     tab.on("pageerror", lambda error: wrong.append(str(error)))
     tab.on("request", lambda request: wrong.append(request.url))
     tab.goto(page.as_uri())
-    tab.wait_for_selector("#picture[data-drawn]")
+    wait_until_drawn(tab)
     yield tab
     tab.close()
     assert [entry for entry in wrong if not entry.startswith("data:")] == [page.as_uri()]
 
 
+def wait_until_drawn(tab: Page) -> None:
+    """The viewer has drawn what was asked of it last."""
+    tab.wait_for_selector("#picture[data-drawn]")
+
+
 def picture(tab: Page) -> str:
-    """The pixels of the viewer, after what was asked of it has been drawn."""
-    tab.wait_for_timeout(150)
+    """The pixels of the viewer."""
+    wait_until_drawn(tab)
     return hashlib.md5(tab.evaluate("document.getElementById('picture').toDataURL()").encode()).hexdigest()
 
 
 def drawn_slice(tab: Page) -> int:
-    tab.wait_for_timeout(150)
+    wait_until_drawn(tab)
     return int(tab.locator("#picture").get_attribute("data-drawn") or 0)
 
 
@@ -65,7 +79,7 @@ PIXELS = """(width, height) => {
 
 def colours(tab: Page) -> set[str]:
     """The colours that the picture has, outlines' among them."""
-    tab.wait_for_timeout(150)
+    wait_until_drawn(tab)
     script = f"""() => {{
         const pixels = ({PIXELS})();
         const seen = new Set();
@@ -111,7 +125,7 @@ def test_names_in_plots_are_text(browser: Browser, page: Path, tmp_path: Path) -
     html = page.read_text(encoding="utf-8")
     named = tmp_path / "named.html"
     named.write_text(html.replace('"case_0_0 (fold 0)"', '"a\\u003cb>&lt;"'), encoding="utf-8")
-    tab = browser.new_page()
+    tab = new_tab(browser)
     tab.goto(named.as_uri())
     text = drawn_plot(tab, "box").evaluate("plot => plot.data[0].text[0]")
     tab.close()
@@ -119,7 +133,7 @@ def test_names_in_plots_are_text(browser: Browser, page: Path, tmp_path: Path) -
 
 
 def test_metric_and_plots_agree_on_coming_back(browser: Browser, page: Path) -> None:
-    tab = browser.new_page()
+    tab = new_tab(browser)
     tab.goto(page.as_uri())
     tab.locator("select.metric").select_option(label="HD95 (mm)")
     tab.goto("about:blank")
@@ -148,8 +162,8 @@ def test_slider_wheel_and_keys_scroll(opened: Page) -> None:
     opened.keyboard.press("ArrowDown")
     assert drawn_slice(opened) == lowest
     canvas.hover()
-    opened.mouse.wheel(0, -100)
-    assert drawn_slice(opened) == lowest + 1
+    opened.mouse.wheel(0, -100)  # which nothing waits for
+    opened.wait_for_selector(f'#picture[data-drawn="{lowest + 1}"]')
     opened.keyboard.press("End")
     highest = drawn_slice(opened)
     opened.keyboard.press("ArrowUp")
@@ -181,7 +195,7 @@ def test_colour_blind_safe_colours(opened: Page) -> None:
 
 def grey_at_corner(tab: Page) -> float:
     """Mean grey of a corner, where the synthetic CT has about -800 HU."""
-    tab.wait_for_timeout(150)
+    wait_until_drawn(tab)
     return (
         float(tab.evaluate(f"() => ({PIXELS})(60, 60).filter((_, i) => i % 4 === 0).reduce((a, b) => a + b)"))
         / 3600
@@ -229,8 +243,7 @@ def test_wide_tables_are_scrolled_with_keys(opened: Page) -> None:
     table = opened.locator("figure.table").first
     table.focus()
     opened.keyboard.press("ArrowRight")
-    opened.wait_for_timeout(300)
-    assert table.evaluate("table => table.scrollLeft") > 0
+    opened.wait_for_function("table => table.scrollLeft > 0", arg=table.element_handle())
 
 
 def test_keys_work_after_a_case_was_chosen(opened: Page) -> None:
@@ -276,7 +289,7 @@ def test_the_size_of_voxels_is_said(opened: Page) -> None:
 
 
 def test_pixels_that_a_browser_hides_are_not_shown(browser: Browser, page: Path) -> None:
-    tab = browser.new_page()
+    tab = new_tab(browser)
     tab.add_init_script(
         """OffscreenCanvasRenderingContext2D.prototype.getImageData = (x, y, width, height) => {
             const fake = new ImageData(width, height);

@@ -166,6 +166,7 @@
   async function draw() {
     drawing += 1;
     const mine = drawing;
+    delete canvas.dataset.drawn; // for tests, which wait until it is there again
     const slice = current.slices[position];
     const picture = await pictureOf(slice);
     if (mine !== drawing) return;
@@ -181,7 +182,7 @@
     byId("slice").value = position;
     byId("place").value = `slice ${slice.number} of ${current.depth}`;
     byId("slice").setAttribute("aria-valuetext", byId("place").value);
-    canvas.dataset.drawn = `${slice.number}`; // for tests
+    canvas.dataset.drawn = `${slice.number}`;
   }
 
   function go(to) {
