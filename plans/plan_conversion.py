@@ -145,6 +145,8 @@ def _converted_entries(
     architecture = raemd_architecture(configuration, preset)
     volumes = _volumes(plan, configuration, architecture, preset)
     n_slices = slices_per_sequence(volumes, preset)
+    if n_slices == 1:  # no other slice to learn from; torch's DDP would wait for its gradient
+        architecture["arch_kwargs"]["n_recurrent_stages"] = 0
     return {
         "patch_size": [n_slices, *volumes.in_plane_size],
         "batch_size": sequences_per_batch(volumes, n_slices),

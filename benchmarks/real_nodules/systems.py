@@ -29,7 +29,6 @@ SYSTEMS = {
     "with attention": System("nnUNetTrainerRAEMD_withAttention"),
     "without recurrence": System("nnUNetTrainerRAEMD_noLSTM"),
     "without Muon": System("nnUNetTrainerRAEMD_noMuon"),
-    "RAEMD-Net, on sequences throughout": System("nnUNetTrainerRAEMDSequences"),
     "Attention U-Net, our recipe": System("nnUNetTrainerAttentionUNet"),
     "UNet++, our recipe": System("nnUNetTrainerUNetPlusPlus"),
 }

@@ -15,7 +15,7 @@ from nnunetv2_raemd.bench.sized_plans import PATCHES_OF_SCAN, Plan, nnunet_plan
 from nnunetv2_raemd.bench.sizes import Sizes
 from nnunetv2_raemd.plans import Preset, load_preset, raemd_plan
 from nnunetv2_raemd.training.recipe import MEASURED_BEST, Recipe
-from nnunetv2_raemd.training.sequence_trainer import IN_PLANE_AXES
+from nnunetv2_raemd.training.trainer import IN_PLANE_AXES
 
 REFERENCE = "nnunet-2d"
 """the peer that ratios are taken to, if it is among those compared"""

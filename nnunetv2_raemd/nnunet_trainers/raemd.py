@@ -23,7 +23,6 @@ from nnunetv2_raemd.training.baselines import (
     nnUNetTrainerUNet_quick,
     nnUNetTrainerUNetPlusPlus,
 )
-from nnunetv2_raemd.training.sequence_trainer import nnUNetTrainerRAEMDSequences
 from nnunetv2_raemd.training.trainer import nnUNetTrainerRAEMD
 from nnunetv2_raemd.training.variants import (
     nnUNetTrainer_quick,
@@ -48,7 +47,6 @@ __all__ = [
     "nnUNetTrainerRAEMDDense",
     "nnUNetTrainerRAEMDFocal",
     "nnUNetTrainerRAEMDPaper",
-    "nnUNetTrainerRAEMDSequences",
     "nnUNetTrainerRAEMD_5epochs",
     "nnUNetTrainerRAEMD_20epochs",
     "nnUNetTrainerRAEMD_50epochs",

@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 
 from nnunetv2_raemd.training.nnunet_plan import require_nnunet_plan
 from nnunetv2_raemd.training.recipe import PAPER
-from nnunetv2_raemd.training.sequence_trainer import nnUNetTrainerRAEMDSequences
 from nnunetv2_raemd.training.trainer import nnUNetTrainerRAEMD
 from nnunetv2_raemd.training.variants import nnUNetTrainerRAEMD_quick
 
@@ -24,8 +23,8 @@ NO_PARTS = {"multi_scale": False, "dense": False, "attention": False, "n_recurre
 PLAIN = replace(PAPER, weight_dice=0.0, min_lr=PAPER.initial_lr, stop_patience=math.inf)
 
 
-class OtherParts(nnUNetTrainerRAEMDSequences):
-    """Before a trainer's class: it with the parts that `changed_arguments` switches on or off.
+class nnUNetTrainerRAEMDOtherParts(nnUNetTrainerRAEMD):
+    """RAEMD-Net with parts that `changed_arguments` switches on or off; its subclasses are the ones to use.
 
     Raises:
         UserError: also if it is given a RAEMD plan, which has its parts already.
@@ -46,11 +45,7 @@ class OtherParts(nnUNetTrainerRAEMDSequences):
         return converted
 
 
-class nnUNetTrainerRAEMDOtherParts(OtherParts, nnUNetTrainerRAEMD):
-    """The default with a part less or more; its subclasses are the ones to use."""
-
-
-class nnUNetTrainerAblation(OtherParts):
+class nnUNetTrainerAblation(nnUNetTrainerRAEMDOtherParts):
     """A row of Table 4, of the paper's network; its subclasses are the ones to use."""
 
     preset = "dense"

@@ -1,70 +1,59 @@
-"""nnU-Net's trainer with RAEMD-Net, as it measured best on real nodules."""
+"""nnU-Net's trainer with RAEMD-Net, on sequences of slices."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import torch
+from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
-from nnunetv2_raemd.architecture import RAEMDNet
-from nnunetv2_raemd.training.recipe_trainer import Schedule
-from nnunetv2_raemd.training.sequence_trainer import nnUNetTrainerRAEMDSequences
-from nnunetv2_raemd.training.single_slices import close_loaders, network_of, set_trained, single_slices
+from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.plans import load_preset, raemd_plan
+from nnunetv2_raemd.plans.preset import DEFAULT_PRESET
+from nnunetv2_raemd.training.in_plane_blur import blur_in_plane
+from nnunetv2_raemd.training.recipe_trainer import nnUNetTrainerRecipe
+
+IN_PLANE_AXES = (1, 2)
 
 
-class nnUNetTrainerRAEMD(nnUNetTrainerRAEMDSequences):
-    """Single slices for the larger part of the training, then sequences, on which the recurrence begins.
+class nnUNetTrainerRAEMD(nnUNetTrainerRecipe):
+    """Trains RAEMD-Net on sequences of slices, as it measured best; the rest is the recipe's or nnU-Net's.
 
-    A batch of single slices shows four times as many lesions as one of sequences, which is worth more at
-    first than what slices tell of their neighbors (`docs/real-nodules.md`).
+    The plan it is given is converted to a RAEMD plan (unless it is one), saved by nnU-Net with the model,
+    and so used by prediction as well.
     """
 
-    part_of_single_slices: ClassVar[float] = 0.6
-    """of the training, its beginning"""
-    loads_single_slices = False
+    preset: ClassVar[str] = DEFAULT_PRESET
+    """by which plans that are none of RAEMD-Net are converted; the others keep the network that they name"""
 
-    def configure_optimizers(self) -> tuple[torch.optim.Optimizer, Schedule]:
-        """The recipe's; what is not trained yet is known before nnU-Net shares the network among GPUs."""
-        self._train_what_is_due()
-        return super().configure_optimizers()
+    @classmethod
+    def convert_plan(cls, plan: dict[str, Any], configuration: str) -> dict[str, Any]:
+        """The RAEMD plan for the one that was given; raises `UserError` where there can be none."""
+        return raemd_plan(plan, preset=load_preset(cls.preset), configurations=[configuration])
 
-    def get_dataloaders(self) -> tuple[Any, Any]:
-        """nnU-Net's, of single slices in the first part of the training."""
-        self.loads_single_slices = self._wants_single_slices()
-        if not self.loads_single_slices:
-            loaders: tuple[Any, Any] = super().get_dataloaders()
-            return loaders
-        with single_slices(self):
-            loaders = super().get_dataloaders()
-        return loaders
+    def configure_rotation_dummyDA_mirroring_and_inital_patch_size(self) -> tuple[Any, ...]:  # noqa: N802 - nnU-Net's
+        """nnU-Net's augmentation with in-plane mirroring only.
 
-    def _epochs_of_single_slices(self) -> float:
-        """None for networks of other kinds; all, if nothing needs sequences; else never the last."""
-        network = network_of(self)
-        if not isinstance(network, RAEMDNet):
-            return 0
-        needs_sequences = (
-            network.encoder.recurrence is not None and self.configuration_manager.patch_size[0] > 1
+        The recurrence reads the slices in both directions, so that flipping them would only double the time
+        of prediction.
+        """
+        rotation, dummy_2d, initial_patch_size, _ = (
+            super().configure_rotation_dummyDA_mirroring_and_inital_patch_size()
         )
-        if not needs_sequences or self.num_epochs < 2:
-            return self.num_epochs
-        return max(1, min(self.num_epochs * self.part_of_single_slices, self.num_epochs - 1))
+        self.inference_allowed_mirroring_axes = IN_PLANE_AXES
+        return rotation, dummy_2d, initial_patch_size, IN_PLANE_AXES
 
-    def _wants_single_slices(self) -> bool:
-        return self.epochs_done() < self._epochs_of_single_slices()
+    @staticmethod
+    def get_training_transforms(*args: Any, **kwargs: Any) -> BasicTransform:
+        """nnU-Net's augmentation, with the blur in-plane only like everything before it."""
+        return blur_in_plane(nnUNetTrainer.get_training_transforms(*args, **kwargs))
 
-    def _train_what_is_due(self) -> None:
-        """All of the network; on single slices, in which the recurrence does nothing, all but it."""
-        network = network_of(self)
-        if isinstance(network, RAEMDNet) and network.encoder.recurrence is not None:
-            set_trained(network.encoder.recurrence.parameters(), not self._wants_single_slices(), self)
-
-    def on_train_epoch_start(self) -> None:
-        """Also goes over from single slices to sequences once it is time."""
-        super().on_train_epoch_start()
-        self._train_what_is_due()
-        if self.loads_single_slices and not self._wants_single_slices():
-            n_slices = self.configuration_manager.patch_size[0]
-            self.print_to_log_file(f"From here on: sequences of {n_slices} slices")
-            close_loaders(self)
-            self.dataloader_train, self.dataloader_val = self.get_dataloaders()
+    def validation_step(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Also names the images with NaN, which RAEMD-Net refuses."""
+        try:
+            step: dict[str, Any] = super().validation_step(batch)
+        except ValueError as error:
+            if cases := self._cases_not_finite():
+                raise UserError(self._explain_not_finite(cases)) from error
+            raise
+        return step

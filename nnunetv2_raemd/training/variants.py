@@ -9,13 +9,12 @@ import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from nnunetv2_raemd.training.recipe import PAPER, Recipe
-from nnunetv2_raemd.training.sequence_trainer import nnUNetTrainerRAEMDSequences
 from nnunetv2_raemd.training.trainer import nnUNetTrainerRAEMD
 
 DEFAULT = nnUNetTrainerRAEMD.recipe
 
 
-class nnUNetTrainerRAEMDPaper(nnUNetTrainerRAEMDSequences):
+class nnUNetTrainerRAEMDPaper(nnUNetTrainerRAEMD):
     """The paper to the letter: dense blocks, Adam, the learning rate lowered on a plateau, early stopping."""
 
     recipe = PAPER

@@ -17,7 +17,7 @@ from nnunetv2_raemd.bench.sizes import Sizes
 from nnunetv2_raemd.bench.training_step import TrainingStep, nnunet_compiles
 from nnunetv2_raemd.plans.preset import PRESET_FOLDER
 from nnunetv2_raemd.training.cosine_schedule import CosineSchedule
-from nnunetv2_raemd.training.sequence_trainer import nnUNetTrainerRAEMDSequences
+from nnunetv2_raemd.training.trainer import nnUNetTrainerRAEMD
 
 SIZES = Sizes(32, slices=8, sequence=4, features=8)
 CPU = torch.device("cpu")
@@ -36,8 +36,8 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("nnunet-2d", nnUNetTrainer),
         ("nnunet-3d", nnUNetTrainer),
         ("resenc-3d", nnUNetTrainer),
-        ("raemd", nnUNetTrainerRAEMDSequences),
-        ("raemd-off", nnUNetTrainerRAEMDSequences),
+        ("raemd", nnUNetTrainerRAEMD),
+        ("raemd-off", nnUNetTrainerRAEMD),
     ],
 )
 def test_it_changes_the_weights_as_the_trainer_does(
@@ -52,7 +52,7 @@ def test_it_changes_the_weights_as_the_trainer_does(
     plan = {**copy.deepcopy(peer.plan), "continue_training": False}
     trainer = trainer_class(plan, peer.configuration_name, 0, DATASET_JSON, CPU)
     trainer.initialize()
-    if isinstance(trainer, nnUNetTrainerRAEMDSequences):
+    if isinstance(trainer, nnUNetTrainerRAEMD):
         assert isinstance(trainer.lr_scheduler, CosineSchedule)
         trainer.lr_scheduler.warm_up = 0.0  # after the warm-up
     trainer.network.load_state_dict(step.network.state_dict())

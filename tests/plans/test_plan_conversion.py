@@ -147,6 +147,7 @@ def test_a_2d_dataset_gives_single_slices(planned: Planned) -> None:
     assert list(ours) == ["2d"]
     assert ours["2d"]["patch_size"] == [1, 64, 96]
     assert ours["2d"]["batch_size"] == 2  # as nnU-Net's
+    assert ours["2d"]["architecture"]["arch_kwargs"]["n_recurrent_stages"] == 0
 
 
 def test_the_default_plan_at_512_x_512(planned: Planned) -> None:

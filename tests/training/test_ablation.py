@@ -24,7 +24,6 @@ ROWS = {
     "nnUNetTrainerAblation5LSTM": ((True, True, True, True), 0, False),
     "nnUNetTrainerRAEMD": ((True, False, False, True), 1, True),
     "nnUNetTrainerRAEMDDense": ((True, True, True, True), 1, True),
-    "nnUNetTrainerRAEMDSequences": ((True, False, False, True), 1, True),
     "nnUNetTrainerRAEMD_noMultiScale": ((False, False, False, True), 1, True),
     "nnUNetTrainerRAEMD_withAttention": ((True, False, True, True), 1, True),
     "nnUNetTrainerRAEMD_noLSTM": ((True, False, False, False), 1, True),

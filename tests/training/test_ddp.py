@@ -6,7 +6,6 @@ import json
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,8 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 from nnunetv2_raemd.architecture import RAEMDNet
 from nnunetv2_raemd.training.plateau_schedule import PlateauSchedule
 from nnunetv2_raemd.training.recipe import Recipe
-from nnunetv2_raemd.training.sequence_trainer import nnUNetTrainerRAEMDSequences
-from nnunetv2_raemd.training.single_slices import set_trained
+from nnunetv2_raemd.training.trainer import nnUNetTrainerRAEMD
 
 N_RANKS = 2
 # Forked, they need not import torch again; where there are other devices than the CPU, autograd forbids it.
@@ -32,7 +30,7 @@ START = "fork" if hasattr(os, "fork") and not torch.accelerator.is_available() e
 LOSSES = ((1.0,) + 11 * (0.9,), (1.0, 0.8, 0.6, 0.4, 0.2) + 7 * (0.3,))
 
 
-class Patience(nnUNetTrainerRAEMDSequences):
+class Patience(nnUNetTrainerRAEMD):
     recipe = Recipe(smoothing=0.25, schedule_patience=1, stop_patience=3)
 
 
@@ -43,7 +41,6 @@ class Rank:
     decisions: list[tuple[Any, ...]]
     leaves_the_checkpoint: bool
     weights: dict[str, Tensor]
-    weights_of_both_parts: dict[str, Tensor]
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +60,6 @@ def run_rank(rank: int, folder: Path, workspace: Workspace) -> None:
         decide_on_rank(rank, workspace),
         save_on_rank(rank, workspace, folder / "checkpoint_latest.pth"),
         step_on_rank(rank),
-        train_in_two_parts(rank),
     )
     torch.save(found, folder / f"rank_{rank}.pt")
     dist.destroy_process_group()
@@ -72,7 +68,7 @@ def run_rank(rank: int, folder: Path, workspace: Workspace) -> None:
 # --- the schedule ------------------------------------------------------------------------------------------
 
 
-def make_trainer(workspace: Workspace) -> nnUNetTrainerRAEMDSequences:
+def make_trainer(workspace: Workspace) -> nnUNetTrainerRAEMD:
     """A trainer with an optimizer, but without a network: nnU-Net puts that on GPUs."""
     for name, value in workspace.variables().items():
         os.environ[name] = value
@@ -84,9 +80,7 @@ def make_trainer(workspace: Workspace) -> nnUNetTrainerRAEMDSequences:
     return trainer
 
 
-def decide(
-    trainer: nnUNetTrainerRAEMDSequences, losses: tuple[tuple[float, ...], ...]
-) -> list[tuple[Any, ...]]:
+def decide(trainer: nnUNetTrainerRAEMD, losses: tuple[tuple[float, ...], ...]) -> list[tuple[Any, ...]]:
     """The decisions after each epoch, given the losses of this rank's batches."""
     schedule = trainer.lr_scheduler
     assert isinstance(schedule, PlateauSchedule)
@@ -195,35 +189,3 @@ def test_a_step_of_two_processes_is_that_of_one(ranks: list[Rank]) -> None:
     kernels = {name for name, weight in first.items() if weight.ndim == 4}
     assert kernels
     assert not [name for name in kernels if torch.equal(first[name], before[name])]
-
-
-def train_in_two_parts(rank: int | None) -> dict[str, Tensor]:
-    """Two steps with single slices, then two of all of the network on sequences; None: in one process."""
-    network = make_network(seed=0)
-    assert network.encoder.recurrence is not None
-    recurrent = list(network.encoder.recurrence.parameters())
-    trainer: Any = SimpleNamespace(network=network, optimizer=None)
-    set_trained(recurrent, False, trainer)
-    if rank is not None:
-        trainer.network = DistributedDataParallel(network)  # as nnU-Net does then
-    mine = sequences() if rank is None else sequences()[rank : rank + 1]
-    for batch in (mine[:, :, :1], mine[:, :, 2:3]):
-        step(trainer.network, batch)
-    set_trained(recurrent, True, trainer)
-    for batch in (mine, mine.flip(2)):
-        weights = step(trainer.network, batch)
-        trainer.network.zero_grad()
-    return weights
-
-
-def test_two_processes_go_over_to_sequences_as_one_does(ranks: list[Rank]) -> None:
-    """DDP waits for a gradient of every weight that had one at first; the second step would fail."""
-    first, second = (rank.weights_of_both_parts for rank in ranks)
-    alone = train_in_two_parts(None)
-    for name, weight in first.items():
-        assert torch.equal(weight, second[name]), name
-        torch.testing.assert_close(weight, alone[name], msg=name)
-    recurrent = {name for name in first if name.startswith("encoder.recurrence.lstm.")}
-    started = make_network(seed=0).state_dict()
-    assert recurrent
-    assert not [name for name in recurrent if torch.equal(first[name], started[name])]

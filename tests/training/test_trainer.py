@@ -28,7 +28,6 @@ from nnunetv2_raemd.nnunet_trainers import raemd as exported
 from nnunetv2_raemd.training.averaged_adamw import AveragedAdamW
 from nnunetv2_raemd.training.averaged_muon import AveragedMuon
 from nnunetv2_raemd.training.recipe import MEASURED_BEST, Recipe
-from nnunetv2_raemd.training.sequence_trainer import nnUNetTrainerRAEMDSequences
 from nnunetv2_raemd.training.trainer import nnUNetTrainerRAEMD
 
 EXPORTED = [getattr(exported, name) for name in exported.__all__]
@@ -202,12 +201,8 @@ def test_trains_on(
     assert any(not torch.equal(*pair) for pair in zip(before, after, strict=True))
 
 
-class OneEpochOfSequences(nnUNetTrainerRAEMDSequences):
-    recipe = OneEpoch.recipe
-
-
 def test_trains_on_volumes_with_fewer_slices_than_a_sequence(make_trainer: MakeTrainer) -> None:
-    trainer = make_trainer(OneEpochOfSequences, n_slices=20)
+    trainer = make_trainer(OneEpoch, n_slices=20)
     trainer.run_training()
     assert trainer.configuration_manager.patch_size == [20, 40, 40]
     assert next(trainer.dataloader_train)["data"].shape == (2, 1, 20, 40, 40)
@@ -546,7 +541,7 @@ def test_weights_that_are_not_numbers_end_it(make_trainer: MakeTrainer) -> None:
 # --- averaged weights --------------------------------------------------------------------------------------
 
 
-class Averaging(nnUNetTrainerRAEMDSequences):
+class Averaging(nnUNetTrainerRAEMD):
     recipe = replace(
         nnUNetTrainerRAEMD.recipe,
         num_epochs=2,

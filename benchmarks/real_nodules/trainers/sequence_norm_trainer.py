@@ -9,7 +9,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nnunetv2_raemd.training.sequence_trainer import nnUNetTrainerRAEMDSequences
+from nnunetv2_raemd.training.trainer import nnUNetTrainerRAEMD
 
 
 class SequenceNorm(nn.Module):
@@ -51,7 +51,7 @@ def normalise_over_sequences(network: nn.Module) -> nn.Module:
     return network.to(memory_format=torch.channels_last)
 
 
-class nnUNetTrainerRAEMDSequenceNorm(nnUNetTrainerRAEMDSequences):  # noqa: N801 - as nnU-Net's trainers
+class nnUNetTrainerRAEMDSequenceNorm(nnUNetTrainerRAEMD):  # noqa: N801 - as nnU-Net's trainers
     """For nnUNetv2_predict only: `raemd predict` computes slices one by one."""
 
     @staticmethod
@@ -63,7 +63,7 @@ class nnUNetTrainerRAEMDSequenceNorm(nnUNetTrainerRAEMDSequences):  # noqa: N801
         enable_deep_supervision: bool = True,
     ) -> nn.Module:
         """RAEMD-Net of the plan, with its normalisation exchanged."""
-        network = nnUNetTrainerRAEMDSequences.build_network_architecture(
+        network = nnUNetTrainerRAEMD.build_network_architecture(
             plans_manager,
             configuration_manager,
             num_input_channels,
