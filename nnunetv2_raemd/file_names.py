@@ -1,8 +1,9 @@
-"""Names from files of others that become names of files of ours."""
+"""Names from files of others that become names of files."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from nnunetv2_raemd.errors import UserError
 
@@ -10,6 +11,11 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 # devices of Windows, whatever follows the first dot
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _LONGEST = 200  # with what is added to it, file systems allow 255
+
+
+def leads_elsewhere(name: str) -> bool:
+    """Whether a name, of any characters, is not that of a file in the folder in which it is looked for."""
+    return name in ("", "..") or Path(name).name != name or "\\" in name or "\0" in name
 
 
 def check_file_name(name: str) -> str:

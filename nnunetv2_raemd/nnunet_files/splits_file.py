@@ -7,6 +7,7 @@ from pathlib import Path
 from typing_extensions import TypedDict
 
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.file_names import leads_elsewhere
 from nnunetv2_raemd.nnunet_files.json_file import read_json
 
 _ADVICE = "nnU-Net writes it again where it is missing"
@@ -30,6 +31,6 @@ def read_splits(file: Path) -> list[Split]:
     splits = read_json(file, list[Split], _ADVICE)
     for split in splits:
         for case_id in (*split["train"], *split["val"]):
-            if case_id in ("", "..") or Path(case_id).name != case_id or "\\" in case_id or "\0" in case_id:
+            if leads_elsewhere(case_id):
                 raise UserError(f"{file}: {case_id[:60]!r} is not the name of a case. {_ADVICE}")
     return splits
