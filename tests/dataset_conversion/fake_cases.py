@@ -89,7 +89,7 @@ def wait_for_nanny() -> None:
     if "distributed" not in sys.modules:
         return
     from distributed import get_worker  # noqa: PLC0415 - an extra
-    from distributed.utils import sync  # noqa: PLC0415
+    from distributed.utils import sync  # noqa: PLC0415 - of the same extra
 
     with suppress(ValueError):  # no worker of dask's
         while not sync(get_worker().loop, _nanny_knows, get_worker()):

@@ -125,9 +125,8 @@ def draw_annotation(annotation: ReaderAnnotation, grid: AxialGrid) -> tuple[Voxe
         return VoxelSet(np.zeros(3, dtype=int), np.zeros((0, 0, 0), dtype=bool)), problems
     outlines = np.concatenate([c.points[:, ::-1] for contours in in_slice.values() for c in contours])
     rows_and_columns = np.array(grid.size[1::-1])
-    if np.any(
-        outlines > rows_and_columns
-    ):  # a contour runs beside its nodule: at the border, on the next pixel
+    # a contour runs beside its nodule: of one at the border, on the next pixel
+    if np.any(outlines > rows_and_columns):
         problems.append(
             f"nodule {annotation.nodule_id}: the part of it that lies beside the image is cut off"
         )
