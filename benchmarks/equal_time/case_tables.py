@@ -1,4 +1,4 @@
-"""The tables of the study from `raemd evaluate`'s figures of each case."""
+"""Tables of systems from `raemd evaluate`'s figures of each case."""
 
 from __future__ import annotations
 
@@ -6,65 +6,33 @@ import csv
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from false_volume import false_volumes
 from scipy.stats import wilcoxon
-from worst_cases import draw_worst
 
 PROPOSED = "RAEMD-Net"
-DIAMETERS = ((0, 8, "< 8 mm"), (8, 15, "8-15 mm"), (15, np.inf, "> 15 mm"))
 METRICS = {"dice": "Dice", "hd95_mm": "HD95, mm", "recall": "recall", "precision": "precision"}
 
 
-def write_tables(
-    cases: Path, root: Path, models: Mapping[str, tuple[str, int]], nodules: Mapping[str, Mapping[str, Any]]
-) -> None:
-    """Write `cases.csv` (a row per case and training), `tables.md` and `worst.png` to the study's folder.
+def read_cases(cases: Path, models: Mapping[str, tuple[str, int]]) -> pd.DataFrame:
+    """System, seed, fold, case and metrics of each prediction.
 
-    `models` gives the system and seed of each model, `nodules` diameter and texture of each case.
+    `models` gives the system and seed of each model.
     """
-    table = read_cases(cases, models, nodules)
-    table.to_csv(root / "cases.csv", index=False, float_format="%.4f")
-    has_proposed = PROPOSED in set(table["system"])
-    parts = [main_table(table), by_group(table, "diameter"), by_group(table, "texture")]
-    parts += [comparisons(table)] if has_proposed else []
-    parts += [false_volumes(root, models), costs(root)]
-    text = "\n\n".join(parts)
-    (root / "tables.md").write_text(text + "\n", encoding="utf-8")
-    print(text)
-    if has_proposed:
-        draw_worst(table, root, models, root / "worst.png")
-
-
-def read_cases(
-    cases: Path, models: Mapping[str, tuple[str, int]], nodules: Mapping[str, Mapping[str, Any]]
-) -> pd.DataFrame:
-    """System, seed, fold, case, diameter, texture and metrics of each prediction."""
     rows = []
     with cases.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             system, seed = models[model_of(row["system"], models)]
-            nodule = nodules[row["case"]]
-            metrics = {key: float(row[key] or "nan") for key in (*METRICS, "continuity")}
             which = {"system": system, "seed": seed, "fold": row["fold"], "case": row["case"]}
-            rows.append({**which, **nodule, **metrics})
-    table = pd.DataFrame(rows)
-    table["diameter"] = [diameter_group(diameter) for diameter in table["diameter_mm"]]
-    return table
+            rows.append({**which, **{key: float(row[key] or "nan") for key in (*METRICS, "continuity")}})
+    return pd.DataFrame(rows)
 
 
 def model_of(name: str, models: Iterable[str]) -> str:
     """The model that `raemd evaluate` names, which leaves out plans and configuration where it can."""
     (model,) = [model for model in models if model == name or model.startswith(f"{name}__")]
     return model
-
-
-def diameter_group(diameter_mm: float) -> str:
-    """The bin that a diameter falls into."""
-    return next(name for low, high, name in DIAMETERS if low <= diameter_mm < high)
 
 
 def main_table(table: pd.DataFrame) -> str:
@@ -89,18 +57,6 @@ def seed_deviation(rows: pd.DataFrame) -> str:
         return ""
     means = rows.groupby(["fold", "seed"])["dice"].mean().unstack()
     return f"{means.std(axis=1, ddof=1).mean():.3f}"
-
-
-def by_group(table: pd.DataFrame, key: str) -> str:
-    """Mean Dice of each system in each group of cases."""
-    order = [name for *_, name in DIAMETERS] if key == "diameter" else ["ground glass", "part-solid", "solid"]
-    counts = {group: table[table[key] == group]["case"].nunique() for group in order}
-    lines = [f"| Dice by {key} | " + " | ".join(f"{group} ({counts[group]})" for group in order) + " |"]
-    lines.append("|---" * (len(order) + 1) + "|")
-    for system, rows in grouped(table, "system"):
-        means = [f"{rows[rows[key] == group]['dice'].mean():.3f}" for group in order]
-        lines.append(f"| {system} | " + " | ".join(means) + " |")
-    return "\n".join(lines)
 
 
 def comparisons(table: pd.DataFrame) -> str:

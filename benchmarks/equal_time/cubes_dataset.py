@@ -1,4 +1,4 @@
-"""The cubes of real nodules as an nnU-Net dataset with five folds, and a plan small enough for one core."""
+"""The cubes of real nodules as an nnU-Net dataset with five folds."""
 
 from __future__ import annotations
 
@@ -12,13 +12,8 @@ import SimpleITK as sitk
 
 DATASET_ID = 700
 DATASET = f"Dataset{DATASET_ID}_RealNodules"
-PLANS = "nnUNetStudyPlans"
 N_FOLDS = 5
 SPLIT_SEED = 12345
-SLICES_PER_BATCH = 16
-IN_PLANE_SIZE = 48
-DEPTH_3D = 16
-FEATURES = 16
 TEXTURES = {"1": "ground glass", "2": "part-solid", "3": "part-solid", "4": "part-solid", "5": "solid"}
 
 
@@ -48,22 +43,6 @@ def five_folds(names: list[str]) -> list[dict[str, list[str]]]:
     shuffled = np.random.default_rng(SPLIT_SEED).permutation(len(names))
     folds = [sorted(names[i] for i in shuffled[fold::N_FOLDS]) for fold in range(N_FOLDS)]
     return [{"train": sorted(set(names) - set(fold)), "val": fold} for fold in folds]
-
-
-def write_study_plan(preprocessed: Path) -> None:
-    """nnU-Net's plan with half its features and patches for one core."""
-    plan = json.loads((preprocessed / "nnUNetPlans.json").read_text(encoding="utf-8"))
-    sizes = {
-        "2d": ([IN_PLANE_SIZE, IN_PLANE_SIZE], SLICES_PER_BATCH),
-        "3d_fullres": ([DEPTH_3D, IN_PLANE_SIZE, IN_PLANE_SIZE], 2),  # nnU-Net's smallest batch in 3D
-    }
-    for name, (patch_size, batch_size) in sizes.items():
-        configuration: dict[str, Any] = plan["configurations"][name]
-        configuration |= {"patch_size": patch_size, "batch_size": batch_size}
-        network = configuration["architecture"]["arch_kwargs"]
-        network["features_per_stage"] = [FEATURES * 2**stage for stage in range(network["n_stages"])]
-    plan["plans_name"] = PLANS
-    (preprocessed / f"{PLANS}.json").write_text(json.dumps(plan, indent=2), encoding="utf-8")
 
 
 def nodules(data: Path) -> dict[str, dict[str, Any]]:

@@ -1,10 +1,11 @@
-"""The systems that the study compares."""
+"""The systems that the studies compare."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from cubes_dataset import PLANS
+from study_plan import PLANS
 
 
 class System(NamedTuple):
@@ -32,7 +33,11 @@ SYSTEMS = {
     "Attention U-Net, our recipe": System("nnUNetTrainerAttentionUNet"),
     "UNet++, our recipe": System("nnUNetTrainerUNetPlusPlus"),
 }
-MAIN = ("RAEMD-Net", "nnU-Net 2d", "nnU-Net 3d_fullres", "U-Net 3D, our recipe", "U-Net 2D, our recipe")
+
+
+def models_of(systems: Sequence[str], seconds: int, seeds: Sequence[int]) -> dict[str, tuple[str, int]]:
+    """The system and seed of each model of a study, as nnU-Net names the models."""
+    return {model_name(name, seconds, seed): (name, seed) for seed in seeds for name in systems}
 
 
 def model_name(name: str, seconds: int, seed: int) -> str:

@@ -1,8 +1,9 @@
-"""The study on real nodules: its folds, its budget and its statistics, worked out by hand."""
+"""The studies at equal processor time: their folds, its budget and its statistics, worked out by hand."""
 
 from __future__ import annotations
 
 import csv
+import math
 import sys
 import time
 from pathlib import Path
@@ -12,15 +13,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-FOLDER = Path(__file__).parents[2] / "benchmarks" / "real_nodules"
+FOLDER = Path(__file__).parents[2] / "benchmarks" / "equal_time"
 sys.path[:0] = [str(FOLDER), str(FOLDER / "trainers")]
 
 import case_tables  # noqa: E402
 import cubes_dataset  # noqa: E402
 import false_volume  # noqa: E402
+import nodule_tables  # noqa: E402
 import processor_time_trainers  # noqa: E402
+import whole_scans  # noqa: E402
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer  # noqa: E402
 
+from nnunetv2_raemd.evaluation.froc import froc_curve  # noqa: E402
+from nnunetv2_raemd.evaluation.summary import LesionSummary  # noqa: E402
 from nnunetv2_raemd.training.trainer import nnUNetTrainerRAEMD  # noqa: E402
 
 
@@ -70,7 +75,7 @@ def test_holms_correction_by_hand() -> None:
     ("diameter", "group"), [(7.99, "< 8 mm"), (8.0, "8-15 mm"), (14.9, "8-15 mm"), (15.0, "> 15 mm")]
 )
 def test_diameter_groups(diameter: float, group: str) -> None:
-    assert case_tables.diameter_group(diameter) == group
+    assert nodule_tables.diameter_group(diameter) == group
 
 
 def test_the_tables_of_two_systems(tmp_path: Path) -> None:
@@ -86,17 +91,32 @@ def test_the_tables_of_two_systems(tmp_path: Path) -> None:
             for i in range(8):
                 row = dict.fromkeys(keys, dice + 0.01 * i)
                 writer.writerow({"system": name, "case": f"n{i}", "fold": i % 2} | row)
-    table = case_tables.read_cases(file, models, nodules)
+    table = nodule_tables.with_nodules(case_tables.read_cases(file, models), nodules)
     text = case_tables.comparisons(table)
     # the smallest p that eight pairs of one sign can give, two-sided: 2 / 2^8
     assert "| U-Net | 8 | +0.100 | +0.100 to +0.100 | 8 |" in text
     assert "0.0078" in text
     assert f"{np.mean(0.7 + 0.01 * np.arange(8)):.3f}" in case_tables.main_table(table)
     assert (
-        case_tables.by_group(table, "diameter")
+        nodule_tables.by_group(table, "diameter")
         .splitlines()[0]
         .endswith("| < 8 mm (1) | 8-15 mm (4) | > 15 mm (3) |")
     )
+
+
+def test_lesions_of_a_system_are_means_over_its_seeds() -> None:
+    """Two scans with two lesions: one seed finds one of them and a false one, the other finds both."""
+    half = froc_curve([0.9], [0.8], n_lesions=2, n_scans=2)  # 0.5 from no false lesion on
+    whole = froc_curve([0.9, 0.7], [], n_lesions=2, n_scans=2)
+    undefined = (math.nan,) * 5
+    lesions = {
+        "A_seed0": LesionSummary(2, 2, 1, 1, *undefined, by_diameter=(), froc=half),
+        "A_seed1": LesionSummary(2, 2, 2, 0, *undefined, by_diameter=(), froc=whole),
+    }
+    models = {"A_seed0__P__2d": ("A", 0), "A_seed1__P__2d": ("A", 1)}
+    (row,) = whole_scans.lesion_table(lesions, models).splitlines()[2:]
+    # the deviation of 0.5 and 1 is the root of 1/8
+    assert row == "| A | 0.750 | 0.250 | " + "0.750 | " * 8 + "0.354 |"
 
 
 def test_where_dice_is_lost_by_hand() -> None:
