@@ -34,6 +34,7 @@ from nnunetv2_raemd.training.variants import (
     nnUNetTrainerRAEMDDense,
     nnUNetTrainerRAEMDFocal,
     nnUNetTrainerRAEMDPaper,
+    nnUNetTrainerRAEMDScanners,
 )
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "nnUNetTrainerRAEMDDense",
     "nnUNetTrainerRAEMDFocal",
     "nnUNetTrainerRAEMDPaper",
+    "nnUNetTrainerRAEMDScanners",
     "nnUNetTrainerRAEMD_5epochs",
     "nnUNetTrainerRAEMD_20epochs",
     "nnUNetTrainerRAEMD_50epochs",

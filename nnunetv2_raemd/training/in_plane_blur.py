@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 from batchgeneratorsv2.transforms.noise.gaussian_blur import GaussianBlurTransform, blur_dimension
 from batchgeneratorsv2.transforms.utils.compose import ComposeTransforms
 from batchgeneratorsv2.transforms.utils.random import RandomTransform
@@ -27,7 +26,7 @@ class InPlaneBlur(GaussianBlurTransform):
         return img
 
 
-def blur_in_plane(pipeline: ComposeTransforms) -> BasicTransform:
+def blur_in_plane(pipeline: ComposeTransforms) -> ComposeTransforms:
     """The same pipeline with its Gaussian blur kept within slices; it is changed in place."""
     for step in pipeline.transforms:
         if isinstance(step, RandomTransform) and isinstance(step.transform, GaussianBlurTransform):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
+from batchgeneratorsv2.transforms.utils.compose import ComposeTransforms
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from nnunetv2_raemd.errors import UserError
@@ -44,7 +44,7 @@ class nnUNetTrainerRAEMD(nnUNetTrainerRecipe):
         return rotation, dummy_2d, initial_patch_size, IN_PLANE_AXES
 
     @staticmethod
-    def get_training_transforms(*args: Any, **kwargs: Any) -> BasicTransform:
+    def get_training_transforms(*args: Any, **kwargs: Any) -> ComposeTransforms:
         """nnU-Net's augmentation, with the blur in-plane only like everything before it."""
         return blur_in_plane(nnUNetTrainer.get_training_transforms(*args, **kwargs))
 

@@ -6,9 +6,11 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
+from batchgeneratorsv2.transforms.utils.compose import ComposeTransforms
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from nnunetv2_raemd.training.recipe import PAPER, Recipe
+from nnunetv2_raemd.training.scanner_augmentation import with_scanners
 from nnunetv2_raemd.training.trainer import nnUNetTrainerRAEMD
 
 DEFAULT = nnUNetTrainerRAEMD.recipe
@@ -31,6 +33,15 @@ class nnUNetTrainerRAEMDFocal(nnUNetTrainerRAEMD):
     """Dice and focal loss, as in the paper's abstract, with the focal loss's usual focusing parameter 2."""
 
     recipe = replace(DEFAULT, focusing=2.0)
+
+
+class nnUNetTrainerRAEMDScanners(nnUNetTrainerRAEMD):
+    """Also augmented by what differs between scanners: kernel, noise of low dose, slice thickness, HU."""
+
+    @staticmethod
+    def get_training_transforms(*args: Any, **kwargs: Any) -> ComposeTransforms:
+        """The default's augmentation and that for scanners."""
+        return with_scanners(nnUNetTrainerRAEMD.get_training_transforms(*args, **kwargs))
 
 
 class nnUNetTrainerRAEMD_5epochs(nnUNetTrainerRAEMD):

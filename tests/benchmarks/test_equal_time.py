@@ -18,9 +18,12 @@ sys.path[:0] = [str(FOLDER), str(FOLDER / "trainers")]
 
 import case_tables  # noqa: E402
 import cubes_dataset  # noqa: E402
+import degraded_cubes  # noqa: E402
 import false_volume  # noqa: E402
 import nodule_tables  # noqa: E402
+import pandas as pd  # noqa: E402
 import processor_time_trainers  # noqa: E402
+import scanners  # noqa: E402
 import whole_scans  # noqa: E402
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer  # noqa: E402
 
@@ -136,3 +139,40 @@ def test_where_dice_is_lost_by_hand() -> None:
             "apart": 4 / 8,
         }
     )
+
+
+def test_thick_slices_of_a_ramp_by_hand() -> None:
+    """Slices 0 to 5 in pairs: means 0.5, 2.5, 4.5 at just these places, and level beyond them."""
+    ramp = np.arange(6.0)[:, None, None] * np.ones((1, 2, 2))
+    assert degraded_cubes.thick(ramp, 2)[:, 0, 0].tolist() == pytest.approx([0.5, 1, 2, 3, 4, 4.5])
+    # three slices of two: the last is a slice by itself
+    assert degraded_cubes.thick(ramp[:5], 2)[:, 0, 0].tolist() == pytest.approx([0.5, 1, 2, 3, 4])
+
+
+def test_other_changes_by_closed_forms() -> None:
+    flat = np.full((4, 40, 40), -700.0)
+    assert degraded_cubes.shifted(flat, 50) == pytest.approx(flat + 50)
+    assert degraded_cubes.sharpened(flat, 4) == pytest.approx(flat)
+    assert np.std(degraded_cubes.noisy(flat, 80)) == pytest.approx(80)
+    point = np.zeros((1, 41, 41))
+    point[0, 20, 20] = 1
+    rows = np.arange(41) - 20
+    assert (degraded_cubes.smoothed(point, 1.5)[0].sum(axis=1) * rows**2).sum() == pytest.approx(
+        1.5**2, rel=0.01
+    )
+
+
+def test_what_a_change_takes_of_dice(tmp_path: Path) -> None:
+    """One cube; a step of each kind takes a tenth."""
+    rows = [{"system": "A", "kind": "asis", "step": 0, "dice": 0.8}]
+    rows += [
+        {"system": "A", "kind": kind, "step": step, "dice": 0.8 - step / 10}
+        for kind in degraded_cubes.KINDS
+        for step in (1, 2, 3)
+    ]
+    lines = scanners.loss_table(pd.DataFrame(rows)).splitlines()
+    assert lines[2] == "| none: Dice | | 0.800 |"
+    assert lines[4] == "| smooth kernel, sigma in mm | 1 | -0.200 |"
+    assert lines[-1] == "| mean of the middle severities | | -0.200 |"
+    scanners.draw(pd.DataFrame(rows), tmp_path / "picture.png")
+    assert (tmp_path / "picture.png").stat().st_size > 1000
