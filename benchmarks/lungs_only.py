@@ -1,11 +1,12 @@
 """What `raemd predict --lungs` finds, beside what it finds in the whole scan.
 
-    python benchmarks/lungs_only.py --model MODEL_DIR --scan CT.nii.gz [CT.mha ...] [--phantoms 3]
+    python benchmarks/lungs_only.py --model MODEL_DIR --scan CT.nii.gz [DICOM_FOLDER ...] [--phantoms 3]
 
-Each scan is predicted twice by a trained model, without mirroring. Lesions are those of the whole scan. In
-the lungs are those whose centre lies in the lungs' box without its margin; found again are those of which the
-second prediction holds a voxel; new are its own that the first has nothing of. The Dice is between the two
-predictions in that box, the time is the second's relative to the first's.
+Each scan, and each series of a DICOM folder, is predicted twice by a trained model, without mirroring. In the
+lungs is what lies in the lungs' box without its margin. Lesions are those of the whole scan whose centre lies
+there; found again are those of which the second prediction holds a voxel; new are its own there that the
+first has nothing of. Voxels that differ, and the Dice between the two predictions, are of that box, which
+has a share of the pixels of the scan that is named. The time is the second's relative to the first's.
 """
 
 from __future__ import annotations
@@ -21,10 +22,13 @@ import SimpleITK as sitk
 import torch
 
 from nnunetv2_raemd.api import LoadedModel, load_model
+from nnunetv2_raemd.dicom.ct_series import order_series
+from nnunetv2_raemd.dicom.dicom_index import index_folder
 from nnunetv2_raemd.evaluation.overlap import count_overlap, overlap_metrics
 from nnunetv2_raemd.phantom.configuration import PhantomConfiguration
 from nnunetv2_raemd.phantom.thorax import make_thorax
 from nnunetv2_raemd.phantom.world import as_image
+from nnunetv2_raemd.scans.series_volume import series_image
 from nnunetv2_raemd.volumes.boxes import Box
 from nnunetv2_raemd.volumes.components import find_components, shared_voxels
 from nnunetv2_raemd.volumes.lung_box import MARGIN_MM, anatomy_of, find_lung_box
@@ -38,9 +42,11 @@ class Comparison:
 
     inside: int
     found_again: int
-    outside: int
     new: int
+    voxels: int
+    differing: int
     dice: float
+    share: float
     time_ratio: float
 
 
@@ -58,13 +64,16 @@ def compared(model: LoadedModel, image: sitk.Image) -> Comparison | str:
     lesions, again = find_components(whole), find_components(part)
     shared = shared_voxels(lesions, again).toarray() > 0
     inside = np.array([_holds(box, centre) for centre in lesions.centres], bool)
+    inside_again = np.array([_holds(box, centre) for centre in again.centres], bool)
     overlap = count_overlap(whole[box], part[box], n_voxels=whole[box].size)
     return Comparison(
         int(inside.sum()),
         int((inside & shared.any(axis=1)).sum()),
-        int((~inside).sum()),
-        int((~shared.any(axis=0)).sum()),
+        int((inside_again & ~shared.any(axis=0)).sum()),
+        int(whole[box].sum()),
+        int((whole[box] != part[box]).sum()),
         overlap_metrics(overlap, voxel_mm3=1.0)["dice"],
+        whole[box].size / whole.size,
         processor_s[1] / processor_s[0],
     )
 
@@ -91,10 +100,21 @@ def tight_box(image: sitk.Image) -> Box | str:
 def scans(files: list[Path], n_phantoms: int) -> Iterator[tuple[str, sitk.Image]]:
     """Names and images."""
     for file in files:
-        yield file.name, sitk.ReadImage(str(file))
+        if file.is_dir():
+            yield from series_in(file)
+        else:
+            yield file.name, sitk.ReadImage(str(file))
     for case in range(n_phantoms):
         thorax = make_thorax(PHANTOM, case)
         yield f"phantom {case}", as_image(thorax.hu, thorax, (0.0, 0.0, 0.0))
+
+
+def series_in(folder: Path) -> Iterator[tuple[str, sitk.Image]]:
+    """The CT series in a folder, as `raemd predict` reads them."""
+    for instances in index_folder(folder).ct.values():
+        series = order_series(instances)
+        image, _ = series_image(series)
+        yield f"{series.slices[0].patient_id}, {len(series.slices)} slices", image
 
 
 def main() -> None:
@@ -116,15 +136,18 @@ def main() -> None:
         step_size=options.step_size,
         threads=1,
     )
-    print("| scan | lesions in the lungs | found again | outside | new | Dice in the lungs | time |")
-    print("|---|---|---|---|---|---|---|")
+    print("| scan | lesions in the lungs | found again | new | voxels | that differ | Dice | share | time |")
+    print("|---|---|---|---|---|---|---|---|---|")
     for name, image in scans(options.scan, options.phantoms):
         result = compared(model, image)
         if isinstance(result, str):
             print(f"| {name} | predicted whole: {result} |", flush=True)
             continue
-        counts = f"{result.inside} | {result.found_again} | {result.outside} | {result.new}"
-        print(f"| {name} | {counts} | {result.dice:.3f} | {result.time_ratio:.2f} |", flush=True)
+        counts = (
+            f"{result.inside} | {result.found_again} | {result.new} | {result.voxels} | {result.differing}"
+        )
+        ratios = f"{result.dice:.3f} | {result.share:.2f} | {result.time_ratio:.2f}"
+        print(f"| {name} | {counts} | {ratios} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from nnunetv2_raemd.prediction.lesion_lists import lister_for
 from nnunetv2_raemd.prediction.pipeline import Processes
 from nnunetv2_raemd.prediction.prediction_batch import predict_batch
 from nnunetv2_raemd.prediction.predictor import WholeScanPredictor
+from nnunetv2_raemd.prediction.scan_part import part_of
 from nnunetv2_raemd.prediction.segmentation_export import SegmentationExport
 from nnunetv2_raemd.prediction.trained_model import AnyModel, TrainedFolder
 from nnunetv2_raemd.scans.single_image import read_single_image
@@ -204,12 +205,13 @@ class LoadedModel:
     ) -> Prediction:
         if not np.isfinite(image).all():
             raise UserError("the image contains NaN or infinite voxels: replace them (in CT, with -1024 HU)")
-        predictor = self.predictor.with_fitting_tiles() if lungs else self.predictor
+        predictor = self.predictor
         properties = _properties(geometry)
         preprocessing = LeanPreprocessing(
             predictor.plans_manager, predictor.configuration_manager, predictor.dataset_json, lungs=lungs
         )
         preprocessed, properties = preprocessing.run([image], None, properties)
+        predictor = predictor.within(part_of(properties))
         logits = predictor.predict_logits_from_preprocessed_data(torch.from_numpy(preprocessed)).numpy()
         return Prediction(
             self._export.segmentation(logits, properties),

@@ -1,6 +1,7 @@
 """DICOM Parametric Map (PS3.3 A.75): a number for each pixel of the series, as of uncertainty.
 
-In single precision, uncompressed, because readers such as dcmqi's take nothing else.
+In single precision, uncompressed, because readers such as dcmqi's take nothing else: four bytes for each
+pixel, which are written slice by slice.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from nnunetv2_raemd.dicom_objects.measurement_report import SCHEME
 from nnunetv2_raemd.dicom_objects.object_kinds import ObjectKind
 from nnunetv2_raemd.dicom_objects.segmented_series import SegmentedSeries
 from nnunetv2_raemd.dicom_objects.source_frames import name_frames
+from nnunetv2_raemd.dicom_objects.streamed_frames import Slices, frame_stream, of_one_pixel, slices_of_frames
 
 NO_UNIT = Code("1", "UCUM", "no units")
 
@@ -28,12 +30,12 @@ class PixelMap:
     Attributes:
         name: such as "mutual information"; at most 16 characters are its label in viewers.
         explanation: what the number is, and its unit.
-        values: (S, rows, columns), single precision, not negative.
+        values: of S slices, (rows, columns) each, not negative; kept in single precision.
     """
 
     name: str
     explanation: str
-    values: np.ndarray
+    values: Slices
 
     @property
     def code(self) -> Code:
@@ -42,13 +44,12 @@ class PixelMap:
 
 
 def parametric_map(series: SegmentedSeries, pixels: PixelMap, number: int) -> ParametricMap:
-    """The map on all slices of the series.
+    """The map on all slices of the series; its pixels are read from `pixels` when it is written.
 
     Args:
         number: of this map among those of the series, from 1.
     """
-    values = np.ascontiguousarray(pixels.values, np.float32)
-    highest = max(float(values.max(initial=0)), 1e-6)
+    highest = max(*(float(np.float32(one.max())) for one in pixels.values), 1e-6)
     mapping = RealWorldValueMapping(
         lut_label=pixels.code.value,
         lut_explanation=pixels.explanation[:64],
@@ -63,8 +64,8 @@ def parametric_map(series: SegmentedSeries, pixels: PixelMap, number: int) -> Pa
         window_center=highest / 2, window_width=highest, voi_lut_function=VOILUTFunctionValues.LINEAR_EXACT
     )
     made = ParametricMap(
-        source_images=series.source.headers,
-        pixel_array=values,
+        source_images=of_one_pixel(series.source.headers),
+        pixel_array=np.zeros((len(pixels.values), 1, 1), np.float32),
         series_instance_uid=series.series_uid(ObjectKind.UNCERTAINTY.value),
         series_number=equipment.UNCERTAINTY_SERIES,
         sop_instance_uid=series.uid(ObjectKind.UNCERTAINTY.value, pixels.name),
@@ -80,6 +81,8 @@ def parametric_map(series: SegmentedSeries, pixels: PixelMap, number: int) -> Pa
         content_description=pixels.explanation[:64],
         series_description="RAEMD-Net uncertainty",
     )
+    made.Rows, made.Columns = series.source.stack.shape
+    made.FloatPixelData = frame_stream(pixels.values, slices_of_frames(made, series.source))
     name_frames(made, series.source)
     made.Laterality = ""  # of a paired organ it must be there, and both lungs may be shown
     return made

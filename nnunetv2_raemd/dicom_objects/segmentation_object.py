@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from highdicom.color import CIELabColor
 from highdicom.content import AlgorithmIdentificationSequence
+from highdicom.enum import PhotometricInterpretationValues
+from highdicom.frame import encode_frame
 from highdicom.seg import Segmentation, SegmentDescription
+from pydicom.encaps import encapsulate
 from pydicom.sr.codedict import codes
 from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 
+from nnunetv2_raemd.dicom.functional_groups import FunctionalGroups
 from nnunetv2_raemd.dicom_objects import equipment
 from nnunetv2_raemd.dicom_objects.object_kinds import ObjectKind
 from nnunetv2_raemd.dicom_objects.segmented_series import Algorithm, Segment, SegmentedSeries
 from nnunetv2_raemd.dicom_objects.source_frames import name_frames
+from nnunetv2_raemd.dicom_objects.streamed_frames import Slices, of_one_pixel, slices_of_frames
 
 _STEPS = 255  # of stored probabilities, from 0 to 1
 
@@ -44,21 +49,27 @@ def segmentation_objects(series: SegmentedSeries) -> list[SegmentationPart]:
 
 
 def probability_object(
-    series: SegmentedSeries, labels: Sequence[Segment], probabilities: np.ndarray
+    series: SegmentedSeries, labels: Sequence[Segment], probabilities: Iterable[Slices]
 ) -> Segmentation:
     """A FRACTIONAL SEG of class probabilities.
 
     Args:
         series: the series; its own segments are not looked at.
         labels: a segment for each label.
-        probabilities: (labels, S, rows, columns), 0 to 1; stored in steps of 1/255.
+        probabilities: of each label S slices (rows, columns), 0 to 1; stored in steps of 1/255. Of these, one
+            label at a time is held.
     """
-    slices = _occupied(np.any(probabilities >= 0.5 / _STEPS, axis=(0, 2, 3)))
-    return _object(
+    frames = [_fractions(of_label) for of_label in probabilities]
+    n_slices = len(series.source.headers)
+    pixels = np.zeros((n_slices, 1, 1, len(labels)), np.float32)
+    for index, of_label in enumerate(frames):
+        pixels[list(of_label), 0, 0, index] = 0.5  # any fraction: a frame is to come
+    slices = _occupied(np.any(pixels, axis=(1, 2, 3)))
+    made = _object(
         series,
         tuple(labels),
-        pixels=np.moveaxis(probabilities[:, slices], 0, -1).astype(np.float32),
-        slices=slices,
+        pixels=pixels[slices],
+        source_images=of_one_pixel([series.source.headers[i] for i in slices]),
         segmentation_type="FRACTIONAL",
         max_fractional_value=_STEPS,
         series_instance_uid=series.series_uid(ObjectKind.PROBABILITY.value),
@@ -68,6 +79,28 @@ def probability_object(
         series_description="RAEMD-Net probabilities",
         transfer_syntax_uid=RLELossless,
     )
+    made.Rows, made.Columns = series.source.stack.shape
+    nothing = _encoded(np.zeros(series.source.stack.shape, np.uint8))
+    shared = made.SharedFunctionalGroupsSequence[0]  # which names the segment where there is only one
+    numbers = [
+        FunctionalGroups(group, shared).item("SegmentIdentificationSequence").ReferencedSegmentNumber
+        for group in made.PerFrameFunctionalGroupsSequence
+    ]
+    places = zip(numbers, slices_of_frames(made, series.source), strict=True)
+    made.PixelData = encapsulate([frames[number - 1].get(place, nothing) for number, place in places])
+    name_frames(made, series.source)
+    return made
+
+
+def _fractions(probabilities: Slices) -> dict[int, bytes]:
+    """The frames of a label, compressed, by the number of their slice; empty ones are left out."""
+    steps = (np.rint(one.astype(np.float32) * _STEPS).astype(np.uint8) for one in probabilities)
+    return {number: _encoded(one) for number, one in enumerate(steps) if one.any()}
+
+
+def _encoded(frame: np.ndarray) -> bytes:
+    encoded: bytes = encode_frame(frame, RLELossless, 8, 8, PhotometricInterpretationValues.MONOCHROME2)
+    return encoded
 
 
 def algorithm_identification(algorithm: Algorithm) -> AlgorithmIdentificationSequence:
@@ -103,11 +136,11 @@ def _binary(series: SegmentedSeries, segments: tuple[Segment, ...], instance_num
     for number, segment in enumerate(segments, start=1):
         table[list(segment.values)] = number
     slices = _occupied(np.array([table[numbers].any() for numbers in series.numbers]))
-    return _object(
+    made = _object(
         series,
         segments,
         pixels=table[series.numbers[slices]],
-        slices=slices,
+        source_images=[series.source.headers[i] for i in slices],
         segmentation_type="BINARY",
         series_instance_uid=series.series_uid(ObjectKind.SEG.value),
         sop_instance_uid=series.uid("SEG", str(instance_number)),
@@ -116,6 +149,8 @@ def _binary(series: SegmentedSeries, segments: tuple[Segment, ...], instance_num
         series_description="RAEMD-Net segmentation",
         transfer_syntax_uid=ExplicitVRLittleEndian,
     )
+    name_frames(made, series.source)
+    return made
 
 
 def _occupied(is_occupied: np.ndarray) -> np.ndarray:
@@ -128,12 +163,9 @@ def _object(
     segments: Sequence[Segment],
     *,
     pixels: np.ndarray,
-    slices: np.ndarray,
     **named: Any,
 ) -> Segmentation:
-
-    made = Segmentation(
-        source_images=[series.source.headers[i] for i in slices],
+    return Segmentation(
         pixel_array=pixels,
         segment_descriptions=[
             _description(number, segment, series.algorithm)
@@ -147,8 +179,6 @@ def _object(
         omit_empty_frames=bool(pixels.any()),
         **named,
     )
-    name_frames(made, series.source)
-    return made
 
 
 def _description(number: int, segment: Segment, algorithm: Algorithm) -> SegmentDescription:

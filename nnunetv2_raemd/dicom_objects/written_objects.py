@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
 
@@ -15,11 +14,15 @@ from nnunetv2_raemd.dicom.dicom_files import discreet_reading
 from nnunetv2_raemd.dicom_objects.object_kinds import ObjectKind
 from nnunetv2_raemd.dicom_objects.rtstruct_object import rtstruct_object
 from nnunetv2_raemd.dicom_objects.segmented_series import Segment, SegmentedSeries
+from nnunetv2_raemd.dicom_objects.streamed_frames import Slices
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.whole_files import folder_in_the_making
 
 if TYPE_CHECKING:
     from nnunetv2_raemd.dicom_objects.parametric_map import PixelMap
+
+Probabilities = tuple[tuple[Segment, ...], Iterable[Slices]]
+"""A segment for each label, and S slices (rows, columns) of each; of these, one label at a time is held."""
 
 
 def object_files(folder: Path, case_id: str, kinds: Collection[ObjectKind]) -> list[Path]:
@@ -32,14 +35,14 @@ def write_objects(
     kinds: Collection[ObjectKind],
     folder: Path,
     case_id: str,
-    probabilities: tuple[tuple[Segment, ...], np.ndarray] | None = None,
+    probabilities: Probabilities | None = None,
     maps: Iterable[PixelMap] = (),
 ) -> list[Path]:
     """Write the objects of a case, in the place of earlier ones.
 
     Args:
         kinds: which; a report comes with the SEG that it refers to.
-        probabilities: a segment for each label, and (labels, S, rows, columns) for `ObjectKind.PROBABILITY`.
+        probabilities: for `ObjectKind.PROBABILITY`.
         maps: for `ObjectKind.UNCERTAINTY`, the most important first; of these, one at a time is held.
 
     Raises:
@@ -71,7 +74,7 @@ def with_needed(kinds: Collection[ObjectKind]) -> frozenset[ObjectKind]:
 def _objects(
     series: SegmentedSeries,
     kinds: Collection[ObjectKind],
-    probabilities: tuple[tuple[Segment, ...], np.ndarray] | None,
+    probabilities: Probabilities | None,
 ) -> Iterator[tuple[str, Dataset]]:
     if ObjectKind.RTSTRUCT in kinds:
         yield ObjectKind.RTSTRUCT.value, rtstruct_object(series)

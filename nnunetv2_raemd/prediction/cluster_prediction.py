@@ -73,7 +73,7 @@ class PredictionJob:
         ):  # by a worker that died after it
             return
         image, properties = work.preprocess(case)
-        work.export(result_of(predictor, work, image), properties, case)
+        work.export(result_of(predictor, work, image, properties), properties, case)
 
     def case_id(self, case: InputCase, /) -> str:
         return case.case_id

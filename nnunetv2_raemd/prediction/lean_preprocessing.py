@@ -16,7 +16,7 @@ from nnunetv2.utilities.label_handling.label_handling import convert_labelmap_to
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 
 from nnunetv2_raemd.prediction.resampling_in_slices import SLICES_AT_A_TIME
-from nnunetv2_raemd.prediction.scan_part import cut_to, find_lungs
+from nnunetv2_raemd.prediction.scan_part import find_lungs, note_part
 from nnunetv2_raemd.prediction.values_remark import about_values
 
 LUNGS_REMARK = "raemd_lungs_remark"
@@ -73,7 +73,7 @@ class LeanPreprocessing:
     """nnU-Net's preprocessing by the plan of a model.
 
     Attributes:
-        lungs: whether to give what lies round the lungs only, of CT.
+        lungs: whether to note what lies round the lungs, of CT, as the part to predict.
     """
 
     plans: PlansManager
@@ -111,7 +111,7 @@ class LeanPreprocessing:
         if lungs is not None and lungs.box is None:
             properties[LUNGS_REMARK] = f"{lungs.reason}: the whole scan is predicted"
         elif lungs is not None and lungs.box is not None:
-            data = cut_to(data, lungs.box, properties, self.plans.transpose_forward)
+            note_part(data.shape[1:], lungs.box, properties, self.plans.transpose_forward)
         return data.astype(np.float32, copy=False), properties
 
     def read(self, images: Sequence[Path], previous: Path | None) -> tuple[np.ndarray, dict[str, Any]]:

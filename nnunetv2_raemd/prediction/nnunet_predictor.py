@@ -61,6 +61,9 @@ class AnyNetworkPredictor(WholeScanPredictor, nnUNetPredictor):
         return total.div_(len(self.fold_networks))
 
     def _as_nnunet(self, image: Tensor) -> Tensor:
+        if self.part is not None:
+            z, y, x = self.part
+            image = image[:, z, y, x]
         logits: Tensor = nnUNetPredictor.predict_sliding_window_return_logits(self, image)
         return logits
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from nnunetv2_raemd.prediction.input_cases import InputCase
     from nnunetv2_raemd.prediction.network_result import NetworkResult
 
-Network: TypeAlias = "Callable[[np.ndarray], NetworkResult]"
-"""From a preprocessed image (C, Z, Y, X) to logits (classes, Z, Y, X)."""
+Network: TypeAlias = "Callable[[np.ndarray, dict[str, Any]], NetworkResult]"
+"""From a preprocessed image (C, Z, Y, X) and its properties to logits (classes, Z, Y, X)."""
 Preprocessed = Future[tuple[np.ndarray, dict[str, Any]]]
 
 WAITING_EXPORTS = 2  # as many as nnU-Net lets wait: each holds the logits of a scan
@@ -77,7 +77,7 @@ class Pipeline:
             print(f"Predicting {case.case_id} ({number} of {len(cases)})")
             with self._left_out_if_it_fails(case):
                 image, properties = preprocessed.result()
-                result = self.network(image)
+                result = self.network(image, properties)
                 del image, preprocessed  # as large as the scan, while it is exported in this process
                 exports.append((case, submit(writers, self.work.export, result, properties, case)))
                 del result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from nnunetv2_raemd.execution.progress import progress
 from nnunetv2_raemd.nnunet_files.label_set import labels_of
 from nnunetv2_raemd.nnunet_files.segmentation_file import SIMPLE_ITK
 from nnunetv2_raemd.prediction.batch_request import Batch
-from nnunetv2_raemd.prediction.case_work import CaseWork
+from nnunetv2_raemd.prediction.case_work import CaseWork, Properties
 from nnunetv2_raemd.prediction.input_cases import InputCase
 from nnunetv2_raemd.prediction.input_survey import Survey, check_previous_stage, raise_left_out, survey_input
 from nnunetv2_raemd.prediction.lesion_lists import LesionLister, list_all, lister_for
@@ -22,6 +23,7 @@ from nnunetv2_raemd.prediction.network_result import NetworkResult
 from nnunetv2_raemd.prediction.pass_spread import PassSpread
 from nnunetv2_raemd.prediction.pipeline import Pipeline, Processes
 from nnunetv2_raemd.prediction.predictor import WholeScanPredictor, uncompiled
+from nnunetv2_raemd.prediction.scan_part import part_of
 from nnunetv2_raemd.prediction.sliced_network import SlicedNetwork
 from nnunetv2_raemd.whole_files import write_json
 
@@ -104,7 +106,7 @@ def _predict(
         failed = list(elsewhere(cases))
         return len(cases) - len(failed), failed
     workers = processes.for_cases(len(cases))
-    pipeline = Pipeline(work, lambda image: result_of(predictor.with_lines(), work, image), workers)
+    pipeline = Pipeline(work, partial(result_of, predictor.with_lines(), work), workers)
     pipeline.run(cases)
     return pipeline.n_written, pipeline.failed
 
@@ -140,10 +142,11 @@ def case_work(predictor: WholeScanPredictor, batch: Batch) -> CaseWork:
     )
 
 
-def result_of(predictor: WholeScanPredictor, work: CaseWork, image: np.ndarray) -> NetworkResult:
+def result_of(
+    predictor: WholeScanPredictor, work: CaseWork, image: np.ndarray, properties: Properties
+) -> NetworkResult:
     """From a preprocessed image (C, Z, Y, X) to what `work` exports."""
-    if work.lungs:
-        predictor = predictor.with_fitting_tiles()
+    predictor = predictor.within(part_of(properties))
     if work.uncertainty:
         predictor.spread = PassSpread(regions=predictor.label_manager.has_regions)
     logits: torch.Tensor = predictor.predict_logits_from_preprocessed_data(torch.from_numpy(image))

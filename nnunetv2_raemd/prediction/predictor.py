@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import copy
 import itertools
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,20 +14,22 @@ from typing import Any
 import numpy as np
 import torch
 from acvl_utils.cropping_and_padding.padding import pad_nd_image
-from nnunetv2.inference.sliding_window_prediction import compute_gaussian, compute_steps_for_sliding_window
+from nnunetv2.inference.sliding_window_prediction import compute_gaussian
 from nnunetv2.utilities.helpers import dummy_context, empty_cache
 from nnunetv2.utilities.label_handling.label_handling import LabelManager
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from torch import Tensor, nn
 
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.prediction.column import Column
+from nnunetv2_raemd.prediction.column import SLICE_AXIS, Column
 from nnunetv2_raemd.prediction.pass_spread import PassSpread
 from nnunetv2_raemd.prediction.segmentation_export import Postprocessor
 from nnunetv2_raemd.prediction.slice_progress import slice_progress
 from nnunetv2_raemd.prediction.slice_stream import stream_logits
-from nnunetv2_raemd.prediction.slice_windows import slice_windows
+from nnunetv2_raemd.prediction.slice_windows import SliceWindow
 from nnunetv2_raemd.prediction.sliced_network import SlicedNetwork
+from nnunetv2_raemd.prediction.tiling import Tiling
+from nnunetv2_raemd.volumes.boxes import Box
 
 CPU = torch.device("cpu")
 WeightedTile = tuple[tuple[slice, slice], Tensor]
@@ -44,8 +45,7 @@ class WholeScanPredictor:
 
     Attributes:
         fold_networks: whose predictions are averaged.
-        fits_tiles: whether tiles of parts of scans that are smaller than the patch are smaller too, instead
-            of padded.
+        part: of each image (Z, Y, X) that is predicted; None for all of it.
         model_folder: where the model lies, set by `load_model`; beside its folds there may be a calibration.
         postprocessor: what an exported model does to its segmentations.
         spread: is shown each pass, if there is one.
@@ -60,7 +60,7 @@ class WholeScanPredictor:
     network: nn.Module
     allowed_mirroring_axes: tuple[int, ...] | None
     fold_networks: Sequence[nn.Module] = ()
-    fits_tiles: bool = False
+    part: Box | None = None
     model_folder: Path | None = None
     postprocessor: Postprocessor | None = None
     spread: PassSpread | None = None
@@ -99,7 +99,10 @@ class WholeScanPredictor:
 
     @torch.inference_mode()
     def predict_logits_from_preprocessed_data(self, data: Tensor) -> Tensor:
-        """(C, Z, Y, X) to the mean logits of all folds (classes, Z, Y, X) in half precision, on the CPU."""
+        """(C, Z, Y, X) to the mean logits of all folds (classes, Z, Y, X) in half precision, on the CPU.
+
+        Logits are of the `part`, where there is one.
+        """
         return self.predict_sliding_window_return_logits(data).cpu()
 
     @torch.inference_mode()
@@ -137,34 +140,36 @@ class WholeScanPredictor:
     def _predict_to(
         self, results_device: torch.device, networks: Sequence[SlicedNetwork], image: Tensor
     ) -> Tensor:
-        patch_size = self._window_size(image.shape[1:])
+        patch_size = tuple(self.configuration_manager.patch_size)
         padded, revert = pad_nd_image(image, patch_size, "constant", {"value": 0}, True, None)
-        _, n_slices, *size = padded.shape
+        tiling = self._tiling(tuple(padded.shape[1:]), revert[1:])
         heads = self.label_manager.num_segmentation_heads
-        logits = torch.zeros((heads, n_slices, *size), dtype=torch.half, device=results_device)
+        logits = torch.zeros((heads, *padded.shape[1:]), dtype=torch.half, device=results_device)
         if self.spread is not None:
             self.spread.begin(logits.shape)
-        windows = list(slice_windows(n_slices, patch_size[0], step=self.tile_step_size))
-        tiles, flips = list(self._weighted_tiles(size, patch_size[1:])), list(self._flips())
+        tiles, flips = list(self._weighted_tiles(tiling)), list(self._flips())
         passes = list(itertools.product(networks, tiles, flips))
-        with slice_progress(len(passes) * n_slices, bar=self.allow_tqdm, lines=self.prints_tenths) as advance:
+        n_slices = sum(len(tiles) * len(networks) * _n_decoded(_windows(tiling, axes)) for axes in flips)
+        with slice_progress(n_slices, bar=self.allow_tqdm, lines=self.prints_tenths) as advance:
             for network, (tile, weight), axes in passes:
                 share = (weight / (len(flips) * len(networks))).to(results_device)
                 column = Column(padded[_region(tile)], axes)
                 results = Column(logits[_region(tile)], axes)
-                for slices, values in stream_logits(network, column, windows, self.device):
+                for slices, values in stream_logits(network, column, _windows(tiling, axes), self.device):
                     results.add(slices.start, slices.stop, values.to(results_device), share)
                     if self.spread is not None:
                         self.spread.add(tile, axes, slices, values, share)
                     advance(len(values))
         if self.spread is not None:
             self.spread.end(revert[1:])
-        return logits[_region(revert[1:])]
+        if tiling.part is None:
+            return logits[_region(revert[1:])]
+        return logits[_region(tiling.part)].clone()  # not a view, which would hold all of it
 
-    def with_fitting_tiles(self) -> WholeScanPredictor:
-        """The same model for parts of scans (`fits_tiles`); the networks are shared."""
+    def within(self, part: Box | None) -> WholeScanPredictor:
+        """The same model for a `part` of an image; the networks are shared."""
         other = copy.copy(self)
-        other.fits_tiles = True
+        other.part = part
         return other
 
     def with_lines(self) -> WholeScanPredictor:
@@ -173,32 +178,29 @@ class WholeScanPredictor:
         other.prints_tenths = True
         return other
 
-    def _window_size(self, shape: Sequence[int]) -> tuple[int, ...]:
-        """The patch of the plan; with `fits_tiles`, no more of it in-plane than the scan needs."""
-        n_slices, *in_plane = self.configuration_manager.patch_size
-        if not self.fits_tiles:
-            return (n_slices, *in_plane)
-        multiples = size_multiples(self.configuration_manager, 2)
-        sizes = zip(shape[1:], multiples, strict=True)
-        needed = [math.ceil(size / multiple) * multiple for size, multiple in sizes]
-        return (n_slices, *map(min, in_plane, needed))
+    def _tiling(self, shape: tuple[int, ...], inside: Sequence[slice]) -> Tiling:
+        """Of a padded image, in which the image lies `inside`."""
+        configuration, step = self.configuration_manager, self.tile_step_size
+        patch_size = tuple(configuration.patch_size)
+        if self.part is None:
+            return Tiling(shape, patch_size, step)
+        z, y, x = (
+            slice(of_image.start + side.start, of_image.start + side.stop)
+            for of_image, side in zip(inside, self.part, strict=True)
+        )
+        return Tiling(shape, patch_size, step, (z, y, x), size_multiples(configuration, 2))
 
-    def _weighted_tiles(self, image_size: list[int], tile_size: tuple[int, ...]) -> Iterator[WeightedTile]:
-        """nnU-Net's in-plane tiles with its Gaussian weights, which sum up to 1 at every pixel.
+    def _weighted_tiles(self, tiling: Tiling) -> Iterator[WeightedTile]:
+        """Tiles with nnU-Net's Gaussian weights, which sum up to 1 at every pixel.
 
         nnU-Net divides by the sum of weights at the end. In half precision that is coarse at the corners of a
         tile, where the Gaussian is nearly 0.
         """
-        weight = self._weight(tile_size)
-        starts = compute_steps_for_sliding_window(tuple(image_size), tile_size, self.tile_step_size)
-        tiles = [
-            (slice(row, row + tile_size[0]), slice(column, column + tile_size[1]))
-            for row, column in itertools.product(*starts)
-        ]
-        total = torch.zeros(image_size)
+        weight, tiles = self._weight(tiling.tile_size), tiling.tiles()
+        total = torch.zeros(tiling.shape[1:])
         for tile in tiles:
             total[tile] += weight
-        for tile in tiles:
+        for tile in filter(tiling.shows_part, tiles):
             yield tile, weight / total[tile]
 
     def _weight(self, size: tuple[int, ...]) -> Tensor:
@@ -213,6 +215,14 @@ class WholeScanPredictor:
         axes = [1 + axis for axis in self.allowed_mirroring_axes or ()] if self.use_mirroring else []
         for n_flipped in range(len(axes) + 1):
             yield from itertools.combinations(axes, n_flipped)
+
+
+def _windows(tiling: Tiling, flipped_axes: tuple[int, ...]) -> list[SliceWindow]:
+    return tiling.windows(flipped=SLICE_AXIS in flipped_axes)
+
+
+def _n_decoded(windows: Sequence[SliceWindow]) -> int:
+    return sum(window.done - window.start for window in windows)
 
 
 def size_multiples(configuration: ConfigurationManager, n_axes: int) -> tuple[int, ...]:

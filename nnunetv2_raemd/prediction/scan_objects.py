@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import SimpleITK as sitk
 
 from nnunetv2_raemd.confidence.calibration_file import FILE_NAME as CALIBRATION
@@ -19,18 +18,18 @@ from nnunetv2_raemd.dicom_objects.lesion_segments import segments_of
 from nnunetv2_raemd.dicom_objects.object_kinds import ObjectKind
 from nnunetv2_raemd.dicom_objects.segmented_series import Algorithm, Segment, SegmentedSeries
 from nnunetv2_raemd.dicom_objects.source_series import read_source
-from nnunetv2_raemd.dicom_objects.written_objects import write_objects
+from nnunetv2_raemd.dicom_objects.written_objects import Probabilities, write_objects
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.lesions.hu_image import read_hu
 from nnunetv2_raemd.lesions.measured_lesion import MeasuredLesion
 from nnunetv2_raemd.lesions.measurement import Measured
 from nnunetv2_raemd.nnunet_files.label_set import LabelSet, Target
-from nnunetv2_raemd.nnunet_files.probability_map import read_probabilities
+from nnunetv2_raemd.nnunet_files.probability_map import channels_of, read_probabilities
 from nnunetv2_raemd.nnunet_files.segmentation_file import read_segmentation
 from nnunetv2_raemd.prediction.lesion_lists import SUFFIX, lesions_in
 from nnunetv2_raemd.prediction.private_names import PrivateNames
 from nnunetv2_raemd.prediction.trained_model import AnyModel
-from nnunetv2_raemd.scans.series_volume import on_own_slices
+from nnunetv2_raemd.scans.series_volume import OwnSlices, on_own_slices
 from nnunetv2_raemd.scans.single_image import read_single_image
 from nnunetv2_raemd.scans.staging import StagedScan
 from nnunetv2_raemd.version import __version__
@@ -78,9 +77,11 @@ class ObjectWriter:
             Measured(segmentation.geometry, hu),
             tracked_by=(source.uid, repr(self.algorithm)),
         )
-        del hu
+        del hu, segmentation
         segments, remarks = _as_listed(segments, lesions_in(self.folder / f"{scan.case_id}{SUFFIX}"))
-        grid = sitk.ReadImage(str(file))
+        grid = sitk.ImageFileReader()  # its header alone: the labels are above
+        grid.SetFileName(str(file))
+        grid.ReadImageInformation()
         own = on_own_slices(numbers, grid, scan.series.stack)
         del numbers
         series = SegmentedSeries(source, own, segments, self.algorithm)
@@ -89,18 +90,16 @@ class ObjectWriter:
         written = write_objects(series, self.kinds, self.folder, scan.case_id, probabilities, maps)
         return written, (*source.remarks, *remarks)
 
-    def _probabilities(
-        self, scan: StagedScan, grid: sitk.Image
-    ) -> tuple[tuple[Segment, ...], np.ndarray] | None:
+    def _probabilities(self, scan: StagedScan, grid: sitk.ImageFileReader) -> Probabilities | None:
+        """Of each label, read when it is its turn."""
         if ObjectKind.PROBABILITY not in self.kinds or scan.series is None:
             return None
         x, y, z = grid.GetSize()
         maps = read_probabilities(self.folder / f"{scan.case_id}.npz", (z, y, x))
-        first = len(maps) - len(self.labels.targets)  # the background's channel, where there is one
-        stack = scan.series.stack
-        own = [on_own_slices(maps[first + i], grid, stack) for i in range(len(self.labels.targets))]
-        uid = scan.case_id
-        return tuple(self._label(target, uid) for target in self.labels.targets), np.stack(own)
+        targets, stack = self.labels.targets, scan.series.stack
+        channels = channels_of(maps, self.labels)
+        own = (OwnSlices(maps[channel], grid, stack) for channel in channels)
+        return tuple(self._label(target, scan.case_id) for target in targets), own
 
     def _maps(self, scan: StagedScan) -> Iterator[PixelMap]:
         """The maps of uncertainty, each read when it is its turn."""
@@ -109,10 +108,9 @@ class ObjectWriter:
         from nnunetv2_raemd.prediction.uncertainty_maps import FOLDER  # noqa: PLC0415 - torch
 
         for kind in KINDS:
-            file = self.folder / FOLDER / f"{scan.case_id}_{kind}.nii.gz"
-            image = read_single_image(file)
+            image = read_single_image(self.folder / FOLDER / f"{scan.case_id}_{kind}.nii.gz")
             assert scan.series is not None
-            values = on_own_slices(sitk.GetArrayFromImage(image), image, scan.series.stack)
+            values = OwnSlices(sitk.GetArrayViewFromImage(image), image, scan.series.stack)
             yield PixelMap(kind.replace("_", " "), EXPLANATIONS[kind], values)
 
     def _label(self, target: Target, series_uid: str) -> Segment:

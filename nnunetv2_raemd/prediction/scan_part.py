@@ -26,27 +26,34 @@ def find_lungs(image: np.ndarray, properties: Mapping[str, Any]) -> LungBox:
     return find_lung_box(image[0], properties["spacing"], anatomy)
 
 
-def cut_to(image: np.ndarray, box: Box, properties: dict[str, Any], transpose: Sequence[int]) -> np.ndarray:
-    """The part of a preprocessed image (C, Z, Y, X) that shows a box of the original one.
+def note_part(
+    preprocessed: Sequence[int], box: Box, properties: dict[str, Any], transpose: Sequence[int]
+) -> None:
+    """Note which part of a preprocessed image shows a box of the original one; a box beside it, not at all.
 
     Args:
-        properties: of preprocessing; it is noted in them which part that is.
+        preprocessed: shape of the image (Z, Y, X).
+        properties: of preprocessing, in which it is noted.
         transpose: order of the original axes in the preprocessed image.
     """
-    shape = image.shape[1:]
     cropped = properties["shape_after_cropping_and_before_resampling"]
     kept = [side[0] for side in properties["bbox_used_for_cropping"]]
     sides = []
     for axis, original in enumerate(transpose):
-        scale = shape[axis] / cropped[axis]
+        scale = preprocessed[axis] / cropped[axis]
         start = math.floor((box[original].start - kept[axis]) * scale)
         stop = math.ceil((box[original].stop - kept[axis]) * scale)
-        sides.append([max(0, start), min(shape[axis], stop)])
-    if any(start >= stop for start, stop in sides):
-        return image
-    properties[PREDICTED_BOX], properties[PREPROCESSED_SHAPE] = sides, list(shape)
-    part = (slice(None), *(slice(*side) for side in sides))
-    return np.ascontiguousarray(image[part])
+        sides.append([max(0, start), min(preprocessed[axis], stop)])
+    if all(start < stop for start, stop in sides):
+        properties[PREDICTED_BOX], properties[PREPROCESSED_SHAPE] = sides, list(preprocessed)
+
+
+def part_of(properties: Mapping[str, Any]) -> Box | None:
+    """The part that is to be predicted; None for all of the image."""
+    if PREDICTED_BOX not in properties:
+        return None
+    z, y, x = (slice(*side) for side in properties[PREDICTED_BOX])
+    return z, y, x
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,7 @@ class PartialLogits:
     """
 
     logits: np.ndarray
-    box: tuple[slice, ...]
+    box: Box
     whole: tuple[int, ...]
     has_background: bool
 
@@ -98,7 +105,7 @@ def whole_logits(
     logits: np.ndarray, properties: Mapping[str, Any], *, has_background: bool
 ) -> np.ndarray | PartialLogits:
     """Logits of the whole scan, from those of what was predicted of it."""
-    if PREDICTED_BOX not in properties:
+    box = part_of(properties)
+    if box is None:
         return logits
-    box = tuple(slice(*side) for side in properties[PREDICTED_BOX])
     return PartialLogits(logits, box, tuple(properties[PREPROCESSED_SHAPE]), has_background)

@@ -49,11 +49,12 @@ class _HeldFeatures:
         for per_slice in (self.features, self.sums, self.weights):
             del per_slice[: start - self.start]
         self.start = start
-        if stop > self.stop:
-            stages = self.network.encode(self.column.read(self.stop, stop).to(self.device))
+        first = max(self.stop, start)
+        if stop > first:
+            stages = self.network.encode(self.column.read(first, stop).to(self.device))
             self.features += zip(*(stage.split(1) for stage in stages), strict=True)
-            self.sums += [None] * (stop - self.stop)
-            self.weights += [0] * (stop - self.stop)
+            self.sums += [None] * (stop - first)
+            self.weights += [0] * (stop - first)
         self.stop = stop
 
     def fuse(self) -> None:

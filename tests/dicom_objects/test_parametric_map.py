@@ -39,7 +39,7 @@ def test_the_numbers_come_back_at_their_places(segmented: SegmentedSeries, tmp_p
         raw = pydicom.dcmread(file)
         assert raw.SeriesInstanceUID == segmented.series_uid("uncertainty")
         assert raw.InstanceNumber == number
-        frames = np.frombuffer(raw.FloatPixelData, "<f4").reshape(pixels.values.shape)
+        frames = np.frombuffer(raw.FloatPixelData, "<f4").reshape(segmented.numbers.shape)
         places = {}
         for frame, group in zip(frames, raw.PerFrameFunctionalGroupsSequence, strict=True):
             places[tuple(map(float, group.PlanePositionSequence[0].ImagePositionPatient))] = frame

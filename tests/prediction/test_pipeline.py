@@ -52,7 +52,7 @@ def work(output: Path, export_s: float = 0.0) -> CaseWork:
     return cast("CaseWork", Work(output, export_s))
 
 
-def twice(image: np.ndarray) -> NetworkResult:
+def twice(image: np.ndarray, properties: dict[str, Any]) -> NetworkResult:
     if image.item() == 2:
         raise UserError("the image contains NaN")
     return NetworkResult(2 * image)
@@ -95,7 +95,7 @@ def test_a_worker_that_dies_ends_the_work_with_advice_and_what_is_done_stays(tmp
 def test_few_cases_are_held_at_a_time(tmp_path: Path) -> None:
     held: list[int] = []
 
-    def network(image: np.ndarray) -> NetworkResult:
+    def network(image: np.ndarray, properties: dict[str, Any]) -> NetworkResult:
         held.append(len(list(tmp_path.glob("preprocessed *"))) - len(held))
         time.sleep(0.05)  # the readers would be far ahead if they might
         return NetworkResult(image)
@@ -111,7 +111,7 @@ def test_few_results_wait_for_export(tmp_path: Path) -> None:
     predicted: set[str] = set()
     unwritten: list[int] = []
 
-    def network(image: np.ndarray) -> NetworkResult:
+    def network(image: np.ndarray, properties: dict[str, Any]) -> NetworkResult:
         unwritten.append(len(predicted - written(tmp_path).keys()))
         predicted.add(str(int(image.item())))
         return NetworkResult(image)
@@ -128,7 +128,7 @@ def test_an_interrupt_leaves_no_export_half_done(tmp_path: Path) -> None:
     if threading.current_thread() is not threading.main_thread():
         pytest.skip("interrupts come to the main thread")
 
-    def network(image: np.ndarray) -> NetworkResult:
+    def network(image: np.ndarray, properties: dict[str, Any]) -> NetworkResult:
         if image.item() == 12:
             while not (tmp_path / "10").exists():  # the worker has started
                 time.sleep(0.01)

@@ -17,6 +17,7 @@ from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.prediction.nnunet_predictor import AnyNetworkPredictor
 from nnunetv2_raemd.prediction.predictor import WholeScanPredictor
 from nnunetv2_raemd.prediction.slice_stream import stream_logits
+from nnunetv2_raemd.volumes.boxes import Box
 
 MakeNetwork = Callable[..., RAEMDNet]
 
@@ -32,7 +33,9 @@ def predictor(
     made = kind(device=torch.device("cpu"), allow_tqdm=False, use_gaussian=gaussian)
     made.network = network
     made.allowed_mirroring_axes = mirroring
-    made.configuration_manager = SimpleNamespace(patch_size=[4, 16, 12])
+    made.configuration_manager = SimpleNamespace(
+        patch_size=[4, 16, 12], network_arch_init_kwargs={"strides": [1, 2, 2]}
+    )
     made.label_manager = SimpleNamespace(num_segmentation_heads=2)
     return made
 
@@ -124,6 +127,49 @@ def test_a_compiled_network_is_predicted_by_as_itself(network: MakeNetwork) -> N
     lazily: Any = torch.compile(net)  # nothing is compiled until it is called
     compiled = predictor(WholeScanPredictor, lazily)
     torch.testing.assert_close(compiled.predict_sliding_window_return_logits(image), wanted, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("mirroring", [None, (0, 2)])
+@pytest.mark.parametrize(
+    "part", [(slice(5, 9), slice(20, 30), slice(3, 18)), (slice(0, 1), slice(36, 37), slice(0, 20))]
+)
+def test_a_part_of_a_scan_larger_than_the_patch_comes_out_as_in_the_whole_scan(
+    network: MakeNetwork, part: Box, mirroring: tuple[int, ...] | None
+) -> None:
+    made = predictor(WholeScanPredictor, network().float(), mirroring)
+    image = torch.rand(2, 13, 37, 20)
+    whole = made.predict_sliding_window_return_logits(image)
+    found = made.within(part).predict_sliding_window_return_logits(image)
+    torch.testing.assert_close(found, whole[:, part[0], part[1], part[2]], rtol=0, atol=0)
+
+
+def test_of_a_scan_no_larger_than_the_patch_a_part_is_seen_alone(network: MakeNetwork) -> None:
+    """With no more pixels around it than the strides of the network ask for."""
+    net = network().float()
+    made = predictor(WholeScanPredictor, net)
+    image = torch.rand(2, 4, 15, 12)
+    found = made.within((slice(1, 3), slice(2, 9), slice(5, 12))).predict_sliding_window_return_logits(image)
+    with torch.inference_mode():  # row 2 with one row more on the far side, columns 5 to 12 with one before
+        alone = net(image[None, :, :, 2:10, 4:12])[0].half()
+    torch.testing.assert_close(found, alone[:, 1:3, 0:7, 1:8], rtol=1e-3, atol=1e-3)
+
+
+def test_only_what_shows_the_part_is_computed(network: MakeNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
+    net = network().float()
+    seen: list[int] = []
+    encode = net.encode
+
+    def counted(slices: torch.Tensor) -> list[torch.Tensor]:
+        seen.append(len(slices))
+        return encode(slices)
+
+    monkeypatch.setattr(net, "encode", counted)
+    made = predictor(WholeScanPredictor, net)
+    made.within((slice(9, 10), slice(0, 1), slice(0, 1))).predict_sliding_window_return_logits(
+        torch.rand(2, 20, 32, 24)
+    )
+    # windows of 4 begin at every second slice: those from 6 and from 8 hold slice 9; one tile, the corner
+    assert sum(seen) == 6
 
 
 @pytest.mark.parametrize("held", [False, True])
