@@ -31,6 +31,7 @@ from nnunetv2_raemd.deployment.model_description import (
 from nnunetv2_raemd.deployment.model_postprocessing import postprocessor_of
 from nnunetv2_raemd.deployment.network_backend import Backend
 from nnunetv2_raemd.deployment.onnx_graph import read_graph, with_weights
+from nnunetv2_raemd.deployment.plan_network import plan_network
 from nnunetv2_raemd.deployment.weights_file import as_arrays, load_weights
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.nnunet_files.network_name import check_networks_are_known
@@ -155,7 +156,10 @@ def _torch_network(folder: Path, fold: str, description: ModelDescription) -> nn
     plans = PlansManager(description.plans)
     configuration = plans.get_configuration(description.configuration)
     weights = load_weights(checked_file(folder, weights_name(fold), description))
-    network = build_network(description.trainer, plans, configuration, description.dataset)
+    if description.of_plan:
+        network = plan_network(plans, configuration, description.dataset)
+    else:
+        network = trainer_network(description.trainer, plans, configuration, description.dataset)
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
@@ -166,7 +170,7 @@ def _torch_network(folder: Path, fold: str, description: ModelDescription) -> nn
     return network.eval()
 
 
-def build_network(
+def trainer_network(
     trainer_name: str, plans: PlansManager, configuration: ConfigurationManager, dataset: Mapping[str, Any]
 ) -> nn.Module:
     """The network as the trainer builds it for predictions.
@@ -174,12 +178,13 @@ def build_network(
     Raises:
         UserError: if no such trainer is installed, or it cannot build it.
     """
-    trainer = recursive_find_trainer_class_by_name(trainer_name)
-    if trainer is None:
+    try:
+        trainer = recursive_find_trainer_class_by_name(trainer_name)
+    except RuntimeError as error:
         raise UserError(
             f"the trainer {trainer_name} is not installed here: use --backend openvino or onnxruntime, which "
             "do without it"
-        )
+        ) from error
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         network: nn.Module = trainer.build_network_architecture(

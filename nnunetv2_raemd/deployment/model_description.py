@@ -81,6 +81,7 @@ class ModelDescription:
     Attributes:
         folds: "0" to "4" or "all"; "soup" for the mean of several folds' weights.
         mirroring_axes: of (Z, Y, X), or of (Y, X) for 2D patches, along which predictions may be mirrored.
+        of_plan: whether the plan alone tells how the network is built, without the trainer.
         n_slices: length T of the sequences of a network in three thirds; None for other networks.
         positions: of the features that its second third replaces, counted from the last (-1).
         size_multiple: rows and columns of its slices must be multiples of these.
@@ -100,6 +101,7 @@ class ModelDescription:
     precision: Precision
     plans: dict[str, Any]
     dataset: dict[str, Any]
+    of_plan: bool = False
     n_slices: Annotated[int, Field(ge=1, le=10_000)] | None = None
     positions: tuple[Annotated[int, Field(ge=-100, le=-1)], ...] = ()
     size_multiple: tuple[Annotated[int, Field(ge=1, le=10_000)], ...] = (1, 1)

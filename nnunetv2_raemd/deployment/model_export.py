@@ -30,6 +30,7 @@ from nnunetv2_raemd.deployment.model_description import (
 )
 from nnunetv2_raemd.deployment.model_graphs import ModelGraphs, export_graphs
 from nnunetv2_raemd.deployment.onnx_graph import refer_to
+from nnunetv2_raemd.deployment.plan_agreement import is_of_plan
 from nnunetv2_raemd.deployment.source_model import SourceModel, with_weights
 from nnunetv2_raemd.deployment.weights_file import average, offsets_in, save_weights
 from nnunetv2_raemd.errors import UserError
@@ -96,6 +97,7 @@ def _describe(source: SourceModel, options: ExportOptions) -> ModelDescription:
         precision=options.precision,
         plans=predictor.plans_manager.plans,
         dataset=predictor.dataset_json,
+        of_plan=is_of_plan(source),
         n_slices=source.n_slices,
         size_multiple=source.size_multiple,
         postprocessing=source.postprocessing,

@@ -10,7 +10,13 @@ import pytest
 import SimpleITK as sitk
 from nnunet_workspace import noisy_spheres, write_volume
 
-HEAVY = ("torch._dynamo", "scipy.stats", "nnunetv2.inference.predict_from_raw_data", "sympy")
+HEAVY = (
+    "torch._dynamo",
+    "scipy.stats",
+    "nnunetv2.inference.predict_from_raw_data",
+    "nnunetv2.training.nnUNetTrainer.nnUNetTrainer",
+    "sympy",
+)
 PROGRAM = f"""
 import sys
 from nnunetv2_raemd.cli import main
@@ -22,7 +28,7 @@ print([name for name in {HEAVY} if name in sys.modules])
 """
 
 
-@pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
+@pytest.mark.parametrize("backend", ["openvino", "onnxruntime", "torch"])
 def test_a_scan_is_predicted_without_torchs_compiler(exported: Path, tmp_path: Path, backend: str) -> None:
     """nnU-Net's predictor imports it, which takes a third of the time up to the first slice."""
     pytest.importorskip(backend, reason=f"the extra for {backend} is not installed")
