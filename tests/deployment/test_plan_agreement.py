@@ -1,0 +1,64 @@
+"""Exported models that torch runs without their trainer, and those that it must not run without it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
+from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
+from small_plans import plan, raemd_arguments
+from tiny_models import source_model
+from torch import nn
+
+from nnunetv2_raemd.api import load_model
+from nnunetv2_raemd.deployment.export_choices import ExportOptions
+from nnunetv2_raemd.deployment.model_description import GraphFormat, read_description
+from nnunetv2_raemd.deployment.model_export import export_model
+from nnunetv2_raemd.deployment.plan_agreement import is_of_plan
+from nnunetv2_raemd.deployment.source_model import SourceModel
+from nnunetv2_raemd.errors import UserError
+
+ELSEWHERE = "nnUNetTrainerOfAnotherHospital"
+
+
+def without_slope(
+    plans: PlansManager, configuration: ConfigurationManager, n_channels: int, heads: int
+) -> nn.Module:
+    """The plan's network with other nonlinearities: its weights fit the plan's, its results do not."""
+    network: nn.Module = get_network_from_plans(
+        configuration.network_arch_class_name,
+        configuration.network_arch_init_kwargs,
+        configuration.network_arch_init_kwargs_req_import,
+        n_channels,
+        heads,
+        deep_supervision=False,
+    )
+    for module in network.modules():
+        if isinstance(module, nn.LeakyReLU):
+            module.negative_slope = 0.0
+    return network
+
+
+def of_another_trainer(**network: object) -> SourceModel:
+    return source_model(plan(raemd_arguments()), trainer=ELSEWHERE, **network)  # type: ignore[arg-type]
+
+
+def test_a_model_runs_where_its_trainer_is_not_installed(tmp_path: Path) -> None:
+    source = of_another_trainer()
+    export_model(source, tmp_path / "model", ExportOptions(GraphFormat.NONE))
+    assert read_description(tmp_path / "model").of_plan
+    model = load_model(tmp_path / "model", backend="torch", threads=1)
+    image = torch.rand(1, 1, 4, 24, 24)
+    with torch.inference_mode():
+        assert torch.equal(model.predictor.first_network()(image), source.network(image))
+
+
+def test_another_network_with_the_same_weights_is_told_from_the_plans(tmp_path: Path) -> None:
+    source = of_another_trainer(trainers_network=without_slope)
+    assert is_of_plan(of_another_trainer())
+    assert not is_of_plan(source)
+    export_model(source, tmp_path / "model", ExportOptions(GraphFormat.NONE))
+    with pytest.raises(UserError, match=f"trainer {ELSEWHERE} is not installed here: use --backend"):
+        load_model(tmp_path / "model", backend="torch")
