@@ -55,12 +55,24 @@ class ModelGraphs:
 def export_graphs(source: SourceModel) -> ModelGraphs:
     """Trace the network of a model; raises `UserError` where ONNX cannot express it."""
     network = with_other_weights(source.network)
+    if _has_attention_windows(network):
+        return _of_one_size(network, source)
     try:
         parts = parts_of(network, _example(source, _traced_size(source)), source.n_slices)
-        graphs = {part.name: export_graph(part) for part in parts}
+        return ModelGraphs({part.name: export_graph(part) for part in parts}, _positions(parts))
     except (UserError, RuntimeError, ValueError):  # networks that fit one size only
-        parts = parts_of(network, _example(source, _in_plane_or_volume(source)), source.n_slices)
-        graphs = {part.name: export_graph(part, any_size=False) for part in parts}
+        return _of_one_size(network, source)
+
+
+def _has_attention_windows(network: nn.Module) -> bool:
+    """As Swin UNETR, which pads and masks them by the image's size: of a free size, tracing does not end."""
+    return any(type(module).__name__ == "WindowAttention" for module in network.modules())
+
+
+def _of_one_size(network: nn.Module, source: SourceModel) -> ModelGraphs:
+    """That of the patch, which is all that nnU-Net's sliding window shows a network."""
+    parts = parts_of(network, _example(source, _in_plane_or_volume(source)), source.n_slices)
+    graphs = {part.name: export_graph(part, any_size=False) for part in parts}
     return ModelGraphs(graphs, _positions(parts))
 
 

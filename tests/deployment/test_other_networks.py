@@ -40,6 +40,7 @@ MODELS = [
     ("nnUNetTrainerUNetPlusPlus", IN_PLANE),
     ("nnUNetTrainerUNetPlusPlus", VOLUME),
     ("nnUNetTrainerSegNet", IN_PLANE),
+    ("nnUNetTrainerSwinUNETR", IN_PLANE),
 ]
 
 
