@@ -19,7 +19,8 @@ from nnunetv2_raemd.evaluation.case_evaluation import CaseFiles
 from nnunetv2_raemd.lesions.hu_image import read_hu
 from nnunetv2_raemd.lesions.measurement import Measured, lesion_masks, measure_lesions
 from nnunetv2_raemd.nnunet_files.label_set import LabelSet, Target
-from nnunetv2_raemd.nnunet_files.probability_map import channel_of, read_probabilities
+from nnunetv2_raemd.nnunet_files.probability_agreement import AgreementCheck, Segmented
+from nnunetv2_raemd.nnunet_files.probability_map import read_probabilities
 from nnunetv2_raemd.nnunet_files.segmentation_file import (
     SIMPLE_ITK,
     Geometry,
@@ -101,15 +102,17 @@ def gather(case: ValidatedCase, labels: LabelSet) -> GatheredCase:
     check_same_grid(files.reference, files.prediction, reference.geometry, prediction.geometry)
     labels.check_known(reference.labels, files.reference)
     labels.check_known(prediction.labels, files.prediction)
-    maps = read_probabilities(files.probabilities, reference.geometry.shape)
+    maps = AgreementCheck(read_probabilities(files.probabilities, reference.geometry.shape), labels)
     counted = reference.labels != labels.ignore_label  # without an ignore label, all of them
     lesions, voxels = {}, {}
     for target in labels.targets:
+        predicted = np.isin(prediction.labels, target.values)
+        probability = maps.channel(Segmented(files.prediction, target, predicted))
         label = LabelMaps(
             reference.geometry,
             np.isin(reference.labels, target.values) & counted,
-            np.isin(prediction.labels, target.values) & counted,
-            _channel(channel_of(maps, labels, target)),
+            predicted & counted,
+            probability,
         )
         lesions[target.name] = lesion_evidence(files, label, target)
         voxels[target.name] = count_voxels(label.probability, label.reference, counted)
@@ -132,11 +135,6 @@ def lesion_evidence(files: CaseFiles, label: LabelMaps, target: Target) -> CaseE
         tuple(tuple(int(number) - 1 for number in numbers if number) for numbers in touched),
         len(reference),
     )
-
-
-def _channel(probability: NDArray[np.floating[Any]] | None) -> NDArray[np.floating[Any]]:
-    assert probability is not None
-    return probability
 
 
 def _profile(image: Path | None) -> tuple[ScanProfile | None, str | None]:

@@ -17,6 +17,7 @@ from nnunetv2_raemd.evaluation.lesion_matching import lesion_metrics, match_lesi
 from nnunetv2_raemd.evaluation.overlap import count_overlap, overlap_metrics
 from nnunetv2_raemd.evaluation.surface_distances import SURFACE_METRICS, find_surface, surface_metrics
 from nnunetv2_raemd.nnunet_files.label_set import LabelSet, Target
+from nnunetv2_raemd.nnunet_files.probability_agreement import AgreementCheck, Segmented
 from nnunetv2_raemd.nnunet_files.probability_map import channels_of, read_probabilities
 from nnunetv2_raemd.nnunet_files.segmentation_file import (
     SIMPLE_ITK,
@@ -82,7 +83,9 @@ def evaluate_case(
     pair, geometry = read_pair(files, labels)
     targets = {
         target.name: _evaluate_target(pair, target, geometry, options, region)
-        for target, region in zip(labels.targets, _regions(files, labels, geometry, options), strict=True)
+        for target, region in zip(
+            labels.targets, _regions(files, pair, labels, geometry, options), strict=True
+        )
     }
     return CaseResult(
         files.case_id,
@@ -163,13 +166,25 @@ def _distances(
 
 
 def _regions(
-    files: CaseFiles, labels: LabelSet, geometry: Geometry, options: EvaluationOptions
+    files: CaseFiles, pair: LabelPair, labels: LabelSet, geometry: Geometry, options: EvaluationOptions
 ) -> Iterable[Region | None]:
     """The region of each target in which its candidates lie; read one at a time."""
     if not options.froc:
         return repeat(None, len(labels.targets))
+    return _checked_regions(files, pair, labels, geometry, options.candidate_threshold)
+
+
+def _checked_regions(
+    files: CaseFiles, pair: LabelPair, labels: LabelSet, geometry: Geometry, threshold: float
+) -> Iterator[Region]:
     maps = read_probabilities(files.probabilities, geometry.shape)
-    return maps.regions_above(options.candidate_threshold, channels_of(maps, labels))
+    # channels rise in the order of targets, as regions_above wants them
+    regions = maps.regions_above(threshold, channels_of(maps, labels))
+    agreement = AgreementCheck(maps, labels)
+    for target, region in zip(labels.targets, regions, strict=True):
+        predicted = Segmented(files.prediction, target, _mask(pair.prediction, target), pair.start)
+        agreement.check(region, predicted, threshold)
+        yield region
 
 
 def _mask(labels: Labels, target: Target) -> Mask:

@@ -15,9 +15,8 @@ from nnunetv2_raemd.lesions.measured_lesion import MeasuredLesion, ScanLesions
 from nnunetv2_raemd.lesions.measurement import Measured, lesion_masks, measure_lesions
 from nnunetv2_raemd.lesions.scan_files import ScanFiles
 from nnunetv2_raemd.nnunet_files.label_set import LabelSet, labels_from_numbers
+from nnunetv2_raemd.nnunet_files.probability_agreement import AgreementCheck, Segmented
 from nnunetv2_raemd.nnunet_files.probability_map import (
-    ProbabilityMaps,
-    channel_of,
     channels_of,
     read_probabilities,
 )
@@ -27,6 +26,7 @@ from nnunetv2_raemd.nnunet_files.segmentation_file import (
     check_same_grid,
     read_segmentation,
 )
+from nnunetv2_raemd.volumes.region import Probabilities
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,8 @@ def measure_scan(scan: ScanFiles, labels: LabelSet | None) -> ScanLesions:
         mask = np.isin(segmentation.labels, target.values)
         if not mask.any():
             continue
-        inside = replace(measured, probability=channel_of(maps, wanted, target))
+        segmented = Segmented(scan.segmentation, target, mask)
+        inside = replace(measured, probability=_probability(maps, segmented, remarks))
         lesions += measure_lesions(
             lesion_masks(mask), inside, label=target.name, first_number=len(lesions) + 1
         )
@@ -117,7 +118,7 @@ def _hu(scan: ScanFiles, geometry: Geometry, remarks: list[str]) -> NDArray[Any]
 
 def _probabilities(
     scan: ScanFiles, geometry: Geometry, labels: LabelSet, remarks: list[str]
-) -> ProbabilityMaps | None:
+) -> AgreementCheck | None:
     if not scan.probabilities.is_file():
         return None
     try:
@@ -126,4 +127,16 @@ def _probabilities(
     except UserError as error:
         remarks.append(f"Probabilities are left out: {error}")
         return None
-    return maps
+    return AgreementCheck(maps, labels)
+
+
+def _probability(
+    maps: AgreementCheck | None, segmented: Segmented, remarks: list[str]
+) -> Probabilities | None:
+    if maps is None:
+        return None
+    try:
+        return maps.channel(segmented)
+    except UserError as error:
+        remarks.append(f"Probabilities of {segmented.target.name} are left out: {error}")
+        return None

@@ -125,10 +125,8 @@ def _read_header(stream: Stream) -> tuple[tuple[int, ...], np.dtype[Any]]:
     return shape, dtype
 
 
-def channel_of(maps: ProbabilityMaps | None, labels: LabelSet, target: Target) -> Probabilities | None:
+def channel_of(maps: ProbabilityMaps, labels: LabelSet, target: Target) -> Probabilities:
     """The map of one target."""
-    if maps is None:
-        return None
     probability: Probabilities = maps[channels_of(maps, labels)[labels.targets.index(target)]]
     return probability
 

@@ -16,7 +16,8 @@ from nnunetv2_raemd.execution.case_batch import Failed, run_cases
 from nnunetv2_raemd.execution.local_processes import HERE
 from nnunetv2_raemd.nnunet_files.dataset_json import read_dataset_json, reader_name
 from nnunetv2_raemd.nnunet_files.image_writing import check_was_written
-from nnunetv2_raemd.nnunet_files.probability_map import read_probabilities
+from nnunetv2_raemd.nnunet_files.probability_agreement import AgreementCheck, Segmented
+from nnunetv2_raemd.nnunet_files.probability_map import ProbabilityMaps, read_probabilities
 from nnunetv2_raemd.nnunet_files.segmentation_file import Labels, read_segmentation
 from nnunetv2_raemd.nnunet_files.segmentation_folder import list_cases
 from nnunetv2_raemd.postprocessing.postprocessor import Postprocessor, postprocessor_for
@@ -97,9 +98,21 @@ def _apply(case_id: str, job: PostprocessingJob) -> None:
     needs_probabilities = job.postprocessor.needs_probabilities
     if needs_probabilities and not file.is_file():
         raise UserError(f"{file} does not exist, but the settings use it: predict with --save_probabilities")
-    maps = read_probabilities(file, segmentation.shape) if needs_probabilities else None
+    maps = _maps(file, job.source / name, segmentation, job.postprocessor) if needs_probabilities else None
     spacing_mm = tuple(float(mm) for mm in properties["spacing"])
     processed = job.postprocessor(segmentation, maps, spacing_mm)
     with whole_file(job.output / name) as making:
         writer.write_seg(processed, str(making), properties)
         check_was_written(making)
+
+
+def _maps(file: Path, segmentation: Path, labels: Labels, postprocessor: Postprocessor) -> ProbabilityMaps:
+    """The maps of a segmentation (z, y, x); `UserError` if they cannot be its own."""
+    z, y, x = labels.shape
+    maps = read_probabilities(file, (z, y, x))
+    agreement = AgreementCheck(maps, postprocessor.labels)
+    for label in postprocessor.settings:
+        if label.settings.needs_probabilities:
+            mask = np.isin(labels, label.target.values)
+            agreement.channel(Segmented(segmentation, label.target, mask))
+    return maps

@@ -12,12 +12,12 @@ from scipy import ndimage
 
 from nnunetv2_raemd.evaluation.case_evaluation import CaseFiles
 from nnunetv2_raemd.nnunet_files.label_set import LabelSet, Target
-from nnunetv2_raemd.nnunet_files.probability_map import channel_of, read_probabilities
+from nnunetv2_raemd.nnunet_files.probability_agreement import LOWEST_THRESHOLD, AgreementCheck, Segmented
+from nnunetv2_raemd.nnunet_files.probability_map import read_probabilities
 from nnunetv2_raemd.nnunet_files.segmentation_file import Labels, check_same_grid, read_segmentation
 from nnunetv2_raemd.volumes.boxes import Mask
 from nnunetv2_raemd.volumes.region import Probabilities
 
-LOWEST_THRESHOLD = 0.1
 MARGIN_MM = 5.0  # more than any radius that is tried
 
 
@@ -61,13 +61,19 @@ def read_case_maps(files: CaseFiles, labels: LabelSet, *, with_probabilities: bo
     for file, found in ((files.reference, reference), (files.prediction, prediction)):
         labels.check_known(found.labels, file)
     geometry = reference.geometry
-    maps = read_probabilities(files.probabilities, geometry.shape) if with_probabilities else None
+    maps = None
+    if with_probabilities:
+        maps = AgreementCheck(read_probabilities(files.probabilities, geometry.shape), labels)
     ignored = None if labels.ignore_label is None else reference.labels == labels.ignore_label
+
+    def predicted(target: Target) -> Segmented:
+        return Segmented(files.prediction, target, np.isin(prediction.labels, target.values))
+
     return {
         target.name: _cut(
             _mask(reference.labels, target, ignored),
             _mask(prediction.labels, target, ignored),
-            _probability(channel_of(maps, labels, target), ignored),
+            _probability(maps, predicted(target), ignored),
             geometry.spacing_mm,
         )
         for target in labels.targets
@@ -79,9 +85,12 @@ def _mask(labels: Labels, target: Target, ignored: Mask | None) -> Mask:
     return mask if ignored is None else mask & ~ignored
 
 
-def _probability(probability: Probabilities | None, ignored: Mask | None) -> Probabilities | None:
-    if probability is None:
+def _probability(
+    maps: AgreementCheck | None, predicted: Segmented, ignored: Mask | None
+) -> Probabilities | None:
+    if maps is None:
         return None
+    probability = maps.channel(predicted)
     return probability if ignored is None else np.where(ignored, 0, probability)
 
 

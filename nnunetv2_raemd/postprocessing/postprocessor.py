@@ -47,7 +47,7 @@ class Postprocessor:
         masks = {}
         for label in self.settings:
             before = np.isin(segmentation, label.target.values)
-            probability = channel_of(maps, self.labels, label.target)
+            probability = None if maps is None else channel_of(maps, self.labels, label.target)
             after = postprocess(before, probability, spacing_mm=spacing_mm, settings=label.settings)
             masks[label.target.values] = (before, after)
         return combine(segmentation, masks, self.region_order)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from nnunetv2_raemd.postprocessing.case_maps import LOWEST_THRESHOLD
+from nnunetv2_raemd.nnunet_files.probability_agreement import LOWEST_THRESHOLD
 from nnunetv2_raemd.postprocessing.postprocessing_steps import Postprocessing
 from nnunetv2_raemd.postprocessing.search_trial import Trial
 

@@ -192,3 +192,19 @@ def test_the_report_shows_it(folders: ValidatedFolders, tmp_path: Path) -> None:
     sections, missing = calibration_sections(models)
     assert len(sections) == 1
     assert "Run raemd calibrate again" in missing[0]
+
+
+def test_a_map_that_is_not_of_the_prediction_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rows of one map reversed, which nothing else shows."""
+    for kind in ("raw", "preprocessed", "results"):
+        monkeypatch.setenv(f"nnUNet_{kind}", str(tmp_path / kind))
+    made = make_validated(tmp_path, n_cases=6, n_folds=2)
+    file = made.model / "fold_1" / "validation" / "case_03.npz"
+    with np.load(file) as arrays:
+        np.savez_compressed(file, probabilities=arrays["probabilities"][:, :, ::-1])
+    result = raemd("calibrate", "-d", 701, "-np", 1)
+    assert result.exit_code == 1
+    assert "case_03.npz is not the probability map of" in " ".join(result.output.split())
+    assert len(json.loads((made.model / FILE_NAME).read_text(encoding="utf-8"))["cases"]) == 5

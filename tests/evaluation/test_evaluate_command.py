@@ -55,7 +55,9 @@ def test_froc_of_probability_maps(trained: NnunetFolders) -> None:
     for i in range(4):
         reference = sitk.GetArrayFromImage(sitk.ReadImage(str(trained.references / f"case_{i}.nii.gz")))
         maps = np.stack([np.isin(reference, (1, 2)), reference == 2]) * np.float32(0.8 if i else 0.05)
-        np.savez_compressed(trained.validation("TrainerA", i // 2) / f"case_{i}.npz", probabilities=maps)
+        folder = trained.validation("TrainerA", i // 2)
+        np.savez_compressed(folder / f"case_{i}.npz", probabilities=maps)
+        write_labels(reference if i else np.zeros_like(reference), folder / f"case_{i}.nii.gz")
     result = raemd("evaluate", "-d", 701, "-tr", "TrainerA", "-np", 1, "--froc")
     assert result.exit_code == 0, result.output
     found = load_results(trained.results / "evaluation__2d" / "evaluation.json")
@@ -65,6 +67,22 @@ def test_froc_of_probability_maps(trained: NnunetFolders) -> None:
     assert curve.cpm == pytest.approx(1 - lesions[0] / sum(lesions))
     assert "| TrainerA |" in (trained.results / "evaluation__2d" / "summary.md").read_text(encoding="utf-8")
     assert raemd("evaluate", "-d", 701, "-tr", "TrainerB", "-np", 1, "--froc").exit_code == 1
+
+
+def test_a_map_that_is_not_of_the_prediction_is_named(trained: NnunetFolders) -> None:
+    """Maps of what was predicted; the channels of one of them are swapped."""
+    for i in range(4):
+        folder = trained.validation("TrainerA", i // 2)
+        labels = sitk.GetArrayFromImage(sitk.ReadImage(str(folder / f"case_{i}.nii.gz")))
+        maps = np.stack([np.isin(labels, (1, 2)), labels == 2]) * np.float32(0.9)
+        np.savez_compressed(folder / f"case_{i}.npz", probabilities=maps if i else maps[::-1])
+    result = raemd("evaluate", "-d", 701, "-tr", "TrainerA", "-np", 1, "--froc")
+    assert result.exit_code == 1
+    found = load_results(trained.results / "evaluation__2d" / "evaluation.json").systems[0]
+    assert [case.case_id for case in found.cases] == ["case_1", "case_2", "case_3"]
+    (problem,) = found.problems
+    assert problem.case_id == "case_0"
+    assert "case_0.npz is not the probability map of" in problem.reason
 
 
 def test_cross_validation_equals_nnunets_summary(trained: NnunetFolders) -> None:
