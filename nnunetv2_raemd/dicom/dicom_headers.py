@@ -49,6 +49,7 @@ _TAGS = (
     "RescaleSlope",
     "RescaleIntercept",
     "RescaleType",
+    "ModalityLUTSequence",
     "ImagePositionPatient",
     "ImageOrientationPatient",
     "PixelSpacing",

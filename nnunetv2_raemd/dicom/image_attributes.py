@@ -10,7 +10,7 @@ from nnunetv2_raemd.dicom.index_entries import (
     SliceGeometry,
     image_uid,
 )
-from nnunetv2_raemd.dicom.tag_values import number, numbers, text_of, texts
+from nnunetv2_raemd.dicom.tag_values import number, numbers, sequence, text_of, texts
 
 
 def slice_geometry(position: Dataset, orientation: Dataset, measures: Dataset) -> SliceGeometry | None:
@@ -28,7 +28,8 @@ def rescale(dataset: Dataset) -> Rescale | None:
     slope, intercept = number(dataset, "RescaleSlope"), number(dataset, "RescaleIntercept")
     if slope is None or intercept is None:
         return None
-    return Rescale(slope, intercept, text_of(dataset.get("RescaleType")).upper())
+    has_table = bool(sequence(dataset, "ModalityLUTSequence"))
+    return Rescale(slope, intercept, text_of(dataset.get("RescaleType")).upper(), has_table)
 
 
 def image_kind(dataset: Dataset) -> ImageKind:

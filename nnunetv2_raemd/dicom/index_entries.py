@@ -25,12 +25,14 @@ class SliceGeometry:
 class Rescale:
     """From stored values to what they mean: slope * stored + intercept (DICOM PS3.3 C.11.1.1.2).
 
-    `type` says what that is, as "HU"; "" where the header does not say.
+    `type` says what that is, as "HU"; "" where the header does not say. `has_table` says whether there is a
+    Modality LUT beside it, which leads elsewhere (DICOM PS3.3 C.11.1: one or the other).
     """
 
     slope: float
     intercept: float
     type: str = ""
+    has_table: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,8 @@ class ImageKind:
 
     image_type: DICOM's ImageType, as ("ORIGINAL", "PRIMARY", "AXIAL").
     kernel: ConvolutionKernel.
-    acquisition: number of the acquisition, and the temporal position where there is one; "" where the header
-        does not say.
+    acquisition: number of the acquisition, and the temporal position and stack where there are any; "" where
+        the header does not say.
     """
 
     image_type: tuple[str, ...] = ()

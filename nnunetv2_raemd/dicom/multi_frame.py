@@ -58,8 +58,10 @@ def _frame(index: int, groups: FunctionalGroups, file: CtInstance) -> CtInstance
 def _kind(groups: FunctionalGroups, of_file: ImageKind) -> ImageKind:
     content = groups.item("FrameContentSequence")
     moment = (content.get("FrameAcquisitionNumber"), content.get("TemporalPositionIndex"))
+    acquisition = ", phase ".join(text for text in map(text_of, moment) if text) or of_file.acquisition
+    stack = text_of(content.get("StackID"))
     return ImageKind(
         texts(groups.item("CTImageFrameTypeSequence"), "FrameType") or of_file.image_type,
         "/".join(texts(groups.item("CTReconstructionSequence"), "ConvolutionKernel")) or of_file.kernel,
-        ", phase ".join(text for text in map(text_of, moment) if text) or of_file.acquisition,
+        f"{acquisition or '-'}, stack {stack}" if stack else acquisition,
     )

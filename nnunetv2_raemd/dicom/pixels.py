@@ -67,6 +67,11 @@ def hu_rescale(image: CtInstance) -> Rescale:
         raise UserError(f"{image.name} lacks RescaleSlope or RescaleIntercept: its values are not HU")
     if image.rescale.type not in _HU:
         raise UserError(f"{image.name} holds other values than HU: its RescaleType is {image.rescale.type}")
+    if image.rescale.has_table:
+        raise UserError(
+            f"{image.name} has a ModalityLUTSequence beside RescaleSlope and RescaleIntercept: DICOM allows "
+            "one of them, and nobody can tell which gives HU"
+        )
     if image.rescale.slope <= 0:
         raise UserError(f"{image.name} has a RescaleSlope of {image.rescale.slope:g}: its values are not HU")
     return image.rescale

@@ -22,6 +22,7 @@ from nnunetv2_raemd.rasterize.contours import (
     rasterize,
 )
 
+_SLAB = 1.5  # a slab of so many slices stands for more than one
 _INCLUSIVE, _EXCLUSIVE = "CLOSED_PLANAR", "CLOSEDPLANAR_XOR"
 
 
@@ -88,6 +89,7 @@ def _draw(items: Sequence[Dataset], roi: Roi, stack: SliceStack, *, bridge: bool
         if kind not in contours:
             not_closed.append(f"{label}: {kind} is not a closed contour")
             continue
+        _check_not_offset(item, label)
         points = _points(item, label)
         if len(points) < (stated := int(number(item, "NumberOfContourPoints") or 0)):
             cut_off.append(f"{label}: it holds {len(points)} of the {stated} points that it should have")
@@ -95,9 +97,32 @@ def _draw(items: Sequence[Dataset], roi: Roi, stack: SliceStack, *, bridge: bool
             contours[kind].append(Contour(points, label))
     result = rasterize(contours[_INCLUSIVE], stack, bridge=bridge)
     result.unite(rasterize(contours[_EXCLUSIVE], stack, exclusive=True, bridge=bridge))
+    result.notes += _about_slabs(items, name, stack)
     result.ignored[:0] = not_closed
     result.lost[:0] = cut_off
     return result
+
+
+def _check_not_offset(item: Dataset, label: str) -> None:
+    """Contours could stand for slabs beside them (DICOM PS3.3 2020 C.8.8.6.2); the side is disputed."""
+    offset_mm = [float(value) for value in item.get("ContourOffsetVector") or ()]
+    if any(offset_mm):
+        shown = ", ".join(f"{mm:g}" for mm in offset_mm)
+        raise UserError(
+            f"{label}: its ContourOffsetVector, ({shown}) mm, moves it off its place, which DICOM no longer "
+            "has: export the contours again without it"
+        )
+
+
+def _about_slabs(items: Sequence[Dataset], name: str, stack: SliceStack) -> list[str]:
+    """That contours stand for more than the slice that they lie on, which is all that is drawn of them."""
+    thickness_mm = max((number(item, "ContourSlabThickness") or 0 for item in items), default=0)
+    if thickness_mm < _SLAB * stack.usual_distance_mm:
+        return []
+    return [
+        f"{name}: its contours are said to be slabs of {thickness_mm:g} mm, and slices are "
+        f"{stack.usual_distance_mm:g} mm apart: contours are drawn where they lie, not as slabs"
+    ]
 
 
 def _points(item: Dataset, label: str) -> np.ndarray:

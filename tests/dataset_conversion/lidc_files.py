@@ -50,6 +50,11 @@ def write_xml(file: Path, series_uid: str, sessions: Sequence[Sequence[ReaderAnn
     return file
 
 
+def sop_uid(z_mm: float) -> str:
+    """The image at that height."""
+    return f"1.2.{round(1000 * (z_mm + 1000))}"
+
+
 def _session(annotations: Sequence[ReaderAnnotation]) -> str:
     point = "<edgeMap><xCoord>3</xCoord><yCoord>4</yCoord></edgeMap>"
     small = f"<roi><imageZposition>0</imageZposition><inclusion>TRUE</inclusion>{point}</roi>"
@@ -73,6 +78,6 @@ def _roi(contour: ReaderContour) -> str:
     )
     inclusion = "TRUE" if contour.inclusion else "FALSE"
     return (
-        f"<roi><imageZposition>{contour.z_mm}</imageZposition><imageSOP_UID>1.2</imageSOP_UID>"
+        f"<roi><imageZposition>{contour.z_mm}</imageZposition><imageSOP_UID>{sop_uid(contour.z_mm)}</imageSOP_UID>"
         f"<inclusion>{inclusion}</inclusion>{edge}</roi>"
     )

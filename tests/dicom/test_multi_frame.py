@@ -87,6 +87,41 @@ def test_acquisitions_of_one_file_are_told_apart(make_patient: MakePatient) -> N
         order_series(index_folder(patient.folder).ct[patient.uids["ct"]])
 
 
+@pytest.mark.parametrize("second", [[13.5, 16.5, 19.5], [15.0, 18, 21], [1.5, 4.5, 7.5]])
+def test_stacks_of_one_file_are_told_apart(make_patient: MakePatient, second: list[float]) -> None:
+    """The second between the slices of the first would pass for one scan; one that goes on with it is one."""
+    patient = make_patient(heights_mm=[0.0, 3, 6, 9, 12, *second])
+    file = patient.folder / "a.dcm"
+    dataset = write_enhanced_ct(patient, file, range(8), shared=("orientation", "rescale"))
+    for index, groups in enumerate(dataset.PerFrameFunctionalGroupsSequence):
+        content = groups.FrameContentSequence[0]
+        content.StackID = "1" if index < 5 else "2"
+        content.DimensionIndexValues = [8 - index]  # the order on the screen, not in space
+    save(dataset, file)
+    images = index_folder(patient.folder).ct[patient.uids["ct"]]
+    if second[0] == 15:
+        assert np.array_equal(read_hu(order_series(images)), patient.stored.astype(int) - 1024)
+    else:
+        with pytest.raises(UserError, match=r"holds 2 scans.*stack 1.*5 images.*stack 2.*3 images"):
+            order_series(images)
+
+
+def test_each_frame_has_its_own_rescale(make_patient: MakePatient) -> None:
+    """Scanners that store 12 bits choose slope and intercept frame by frame."""
+    patient = make_patient()
+    file = patient.folder / "a.dcm"
+    dataset = write_enhanced_ct(patient, file, ORDER, shared=("orientation",))
+    for index, groups in zip(ORDER, dataset.PerFrameFunctionalGroupsSequence, strict=True):
+        values = groups.PixelValueTransformationSequence[0]
+        values.RescaleSlope, values.RescaleIntercept = 1 + index % 2, -1024 - index
+    save(dataset, file)
+    places = np.arange(8)[:, None, None]
+    expected = patient.stored.astype(int) * (1 + places % 2) - 1024 - places
+    assert np.array_equal(
+        read_hu(order_series(index_folder(patient.folder).ct[patient.uids["ct"]])), expected
+    )
+
+
 def test_file_without_all_its_frames_is_named(make_patient: MakePatient) -> None:
     patient = make_patient()
     file = patient.folder / "a.dcm"

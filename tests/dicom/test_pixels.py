@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from dicom_patient import MakePatient
+from dicom_patient import MakePatient, item
 from pydicom import dcmread
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
@@ -200,6 +200,10 @@ def test_bits_that_are_not_stored_do_not_count(
         ({"PhotometricInterpretation": "PALETTE COLOR"}, "colors, not HU"),
         ({"RescaleType": "Z_EFF"}, "RescaleType is Z_EFF"),
         ({"RescaleType": "HU_MOD"}, "RescaleType is HU_MOD"),
+        (
+            {"ModalityLUTSequence": [item(LUTDescriptor=[2, 0, 16])]},
+            "has a ModalityLUTSequence beside Rescale",
+        ),
         ({"RescaleIntercept": None}, "lacks RescaleSlope or RescaleIntercept"),
     ],
 )

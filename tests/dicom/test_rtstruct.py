@@ -169,3 +169,43 @@ def test_a_contour_of_fewer_points_than_it_says_is_cut_off(
     drawn = draw_rois(file, rois_of(file), series.stack)
     assert drawn.lost == ["GTV-1, contour 1: it holds 3 of the 4 points that it should have"]
     assert not drawn.mask[2].any() and drawn.mask[3].sum() == 18
+
+
+def test_contours_beside_their_slab_are_refused(make_patient: MakePatient, save_dicom: SaveDicom) -> None:
+    """DICOM PS3.3 2020 C.8.8.6.2, retired since; a vector of zeros says that they are on their plane."""
+    patient = make_patient()
+    patient.write_ct()
+    file = patient.write_rtstruct({"GTV-1": patient.box([2, 3], rows=(3, 5), columns=(4, 9))})
+    series = order_series(index_folder(patient.folder).ct[patient.uids["ct"]])
+    dataset = pydicom.dcmread(file)
+    contours = dataset.ROIContourSequence[0].ContourSequence
+    for offset_mm, refused in (([0, 0, 0], False), ([0, 0, 3], True)):
+        contours[1].ContourOffsetVector = offset_mm
+        save_dicom(dataset, file)
+        if refused:
+            with pytest.raises(UserError, match=r"GTV-1, contour 2: its ContourOffsetVector, \(0, 0, 3\) mm"):
+                draw_rois(file, rois_of(file), series.stack)
+        else:
+            assert np.flatnonzero(
+                draw_rois(file, rois_of(file), series.stack).mask.any(axis=(1, 2))
+            ).tolist() == [
+                2,
+                3,
+            ]
+
+
+@pytest.mark.parametrize(("thickness_mm", "told"), [(None, False), (3, False), (9, True)])
+def test_slabs_of_several_slices_are_told_of(
+    make_patient: MakePatient, save_dicom: SaveDicom, thickness_mm: float | None, told: bool
+) -> None:
+    patient = make_patient()
+    patient.write_ct()
+    file = patient.write_rtstruct({"GTV-1": patient.box([4], rows=(3, 5), columns=(4, 9))})
+    series = order_series(index_folder(patient.folder).ct[patient.uids["ct"]])
+    dataset = pydicom.dcmread(file)
+    dataset.ROIContourSequence[0].ContourSequence[0].ContourSlabThickness = thickness_mm
+    save_dicom(dataset, file)
+    drawn = draw_rois(file, rois_of(file), series.stack)
+    assert drawn.mask.sum() == drawn.mask[4].sum() == 3 * 6
+    assert [note for note in drawn.notes if "slabs of 9 mm" in note and "3 mm apart" in note] == drawn.notes
+    assert bool(drawn.notes) == told

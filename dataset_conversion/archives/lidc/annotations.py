@@ -39,10 +39,12 @@ class ReaderAnnotation:
     """One nodule of 3 mm or more as one reader drew it.
 
     `nodule_id` is the reader's own name for it. Its beginning tells at whose workstation it was given.
+    `session` numbers the reader's session among those of the scan; None where the source does not say.
     """
 
     nodule_id: str
     contours: tuple[ReaderContour, ...]
+    session: int | None = None
 
 
 class AnnotationSource(Protocol):
@@ -98,7 +100,9 @@ def make_contour(z_mm: float, points: ArrayLike, *, inclusion: bool) -> ReaderCo
     return ReaderContour(z_mm, pixels.astype(np.int32), inclusion)
 
 
-def make_annotation(nodule_id: str, contours: Sequence[ReaderContour]) -> ReaderAnnotation | None:
+def make_annotation(
+    nodule_id: str, contours: Sequence[ReaderContour], session: int | None = None
+) -> ReaderAnnotation | None:
     """The annotation without contours that enclose nothing; None where none is left."""
     enclosing = tuple(contour for contour in contours if len(contour.points) >= MIN_POINTS)
-    return ReaderAnnotation(nodule_id, enclosing) if enclosing else None
+    return ReaderAnnotation(nodule_id, enclosing, session) if enclosing else None

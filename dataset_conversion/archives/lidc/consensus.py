@@ -27,11 +27,12 @@ _REACH = 1.3
 
 @dataclass(frozen=True)
 class Reading:
-    """One annotation as voxels of the grid; `nodule_id` is the reader's name for it."""
+    """One annotation as voxels of the grid; the other attributes are those of `ReaderAnnotation`."""
 
     nodule_id: str
     voxels: VoxelSet
     grid: AxialGrid
+    session: int | None = None
 
     @cached_property
     def ball(self) -> Ball:
@@ -105,11 +106,15 @@ def _touching(readings: Sequence[Reading]) -> np.ndarray:
 def _readers(readings: Sequence[Reading], touching: np.ndarray) -> list[int]:
     """A number per reading, the same for those of one reader.
 
-    The sources list one reader's annotations after the other's, and the database does not say where the next
-    reader begins. It is where an annotation overlaps one of the reader's own, for nobody marks a voxel twice,
-    or where the nodules' names change ("MI014_19996" after "IL057_160089"). Readers who marked different
-    places may be taken for one. That does no harm: what counts is who drew the parts of one nodule.
+    The XML files have a session for each. The database lists one reader's annotations after the other's, and
+    does not say where the next reader begins. It is where an annotation overlaps one of the reader's own, for
+    nobody marks a voxel twice, or where the nodules' names change ("MI014_19996" after "IL057_160089").
+    Readers who marked different places may be taken for one. That does no harm: what counts is who drew the
+    parts of one nodule.
     """
+    sessions = [reading.session for reading in readings if reading.session is not None]
+    if len(sessions) == len(readings):
+        return sessions
     readers: list[int] = []
     first = 0
     for i, reading in enumerate(readings):

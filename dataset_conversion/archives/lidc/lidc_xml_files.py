@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -32,6 +32,9 @@ XML_FOLDER = "lidc-xml"
 # expat knows few encodings: of others it says ValueError or LookupError
 _UNREADABLE = (OSError, UserError, ElementTree.ParseError, ValueError, LookupError)
 _MOST_BYTES = 50_000_000  # LIDC's have 3 MB at most
+_SHOWN = 3
+_ROUNDED_MM = 0.1  # headers round places; slices of CT are farther apart
+_SESSION = "readingSession"
 _CT_ROOT = "LidcReadMessage"
 _SERIES = "seriesinstanceuid"  # written SeriesInstanceUid or SeriesInstanceUID
 
@@ -59,11 +62,14 @@ class XmlFile:
         try:
             _check_size(self.path)
             root = ElementTree.parse(self.path).getroot()
+            sessions = list(_children(root, _SESSION))
+            _check_no_others(root)
+            _check_slices(sessions)
             return tuple(
                 annotation
-                for session in _children(root, "readingSession")
+                for number, session in enumerate(sessions)
                 for nodule in _children(session, "unblindedReadNodule")
-                if (annotation := _annotation(nodule)) is not None
+                if (annotation := _annotation(nodule, number)) is not None
             )
         except _UNREADABLE as error:
             raise UserError(
@@ -152,11 +158,34 @@ def _check_size(file: Path) -> None:
         raise ValueError("it is far larger than any LIDC XML file")
 
 
-def _annotation(nodule: Element) -> ReaderAnnotation | None:
+def _check_no_others(root: Element) -> None:
+    """Sessions of chest radiographs have another name: raises `ValueError` for what else than CT was read."""
+    for name in map(_name, root):
+        if name.endswith(_SESSION) and name != _SESSION:
+            raise ValueError(f"it holds {name} elements, which are not readings of CT")
+
+
+def _check_slices(sessions: Sequence[Element]) -> None:
+    """Contours name their slice and its place: `ValueError` if one of several slices has two places."""
+    places_mm: dict[str, set[float]] = defaultdict(set)
+    for session in sessions:
+        for nodule in _children(session, "unblindedReadNodule"):
+            for roi in _children(nodule, "roi"):
+                uid = next((child.text or "" for child in _children(roi, "imageSOP_UID")), "").strip()
+                if uid:
+                    places_mm[uid].add(float(_text(roi, "imageZposition")))
+    for uid, found_mm in places_mm.items() if len(places_mm) > 1 else ():
+        if max(found_mm) - min(found_mm) > _ROUNDED_MM:
+            shown = " and ".join(f"{z_mm:g}" for z_mm in sorted(found_mm)[:_SHOWN])
+            raise ValueError(f"contours of the slice {uid} lie at z = {shown} mm")
+
+
+def _annotation(nodule: Element, session: int) -> ReaderAnnotation | None:
     characteristics = next(_children(nodule, "characteristics"), None)
     if characteristics is None or len(characteristics) == 0:
         return None
-    return make_annotation(_text(nodule, "noduleID"), [_contour(roi) for roi in _children(nodule, "roi")])
+    contours = [_contour(roi) for roi in _children(nodule, "roi")]
+    return make_annotation(_text(nodule, "noduleID"), contours, session)
 
 
 def _contour(roi: Element) -> ReaderContour:

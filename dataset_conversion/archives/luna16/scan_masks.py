@@ -130,7 +130,7 @@ def find_in_scan(
         voxels, not_drawn = draw_annotation(annotation, grid)
         problems += not_drawn
         if voxels.count:
-            readings.append(Reading(annotation.nodule_id, voxels, grid))
+            readings.append(Reading(annotation.nodule_id, voxels, grid, annotation.session))
         else:
             problems.append(f"nodule {annotation.nodule_id}: no voxel of the image is inside its contours")
     return find_nodules(readings, balls), problems

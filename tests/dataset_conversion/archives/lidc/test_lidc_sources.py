@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
-from lidc_files import block, write_xml
+from lidc_files import block, sop_uid, write_xml
 
 from nnunetv2_raemd.dataset_conversion.archives.lidc import lidc_database
 from nnunetv2_raemd.dataset_conversion.archives.lidc.annotations import KnownAnnotations, ReaderAnnotation
@@ -118,6 +119,66 @@ def test_nonsense_names_the_file(tmp_path: Path, whole: str, broken: str) -> Non
     file.write_text(text)
     with pytest.raises(UserError, match=r"1\.xml is not a whole LIDC XML file"):
         xml_of(tmp_path)
+
+
+def test_a_slice_at_two_places_is_refused(tmp_path: Path) -> None:
+    """Of the file's 2.0 mm one contour says 7: unless all name the same slice, one of the two is wrong."""
+    file = write_xml(tmp_path / "1.xml", "1.2.3", [[ONE_NODULE], [ONE_NODULE]])
+    text = file.read_text()
+    file.write_text(text.replace("<imageZposition>2.0<", "<imageZposition>2.00001<", 1))
+    assert len(xml_of(tmp_path)) == 2
+    wrong = text.replace("<imageZposition>2.0<", "<imageZposition>7<", 1)
+    file.write_text(wrong)
+    with pytest.raises(UserError, match=rf"contours of the slice {sop_uid(2.0)} lie at z = 2 and 7 mm"):
+        xml_of(tmp_path)
+    file.write_text(wrong.replace(sop_uid(1.0), sop_uid(2.0)))
+    assert len(xml_of(tmp_path)) == 2
+
+
+def test_sessions_of_chest_radiographs_are_refused(tmp_path: Path) -> None:
+    """They have another name: a file of them does not say that nodules are absent."""
+    file = write_xml(tmp_path / "1.xml", "1.2.3", [[ONE_NODULE]])
+    file.write_text(file.read_text().replace("readingSession>", "CXRreadingSession>"))
+    with pytest.raises(UserError, match="it holds CXRreadingSession elements"):
+        xml_of(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("whole", "broken"),
+    [("<imageZposition>1.0<", "<imageZposition>1,0<"), ("<imageZposition>1.0</imageZposition>", "")],
+)
+def test_a_place_that_cannot_be_read_is_refused(tmp_path: Path, whole: str, broken: str) -> None:
+    file = write_xml(tmp_path / "1.xml", "1.2.3", [[ONE_NODULE]])
+    file.write_text(file.read_text().replace(whole, broken))
+    with pytest.raises(UserError, match=r"1\.xml is not a whole LIDC XML file"):
+        xml_of(tmp_path)
+
+
+def test_a_prefix_is_no_part_of_the_name(tmp_path: Path) -> None:
+    file = write_xml(tmp_path / "1.xml", "1.2.3", [[ONE_NODULE]])
+    text = file.read_text().replace("</", "</lidc:").replace('xmlns="', 'xmlns:lidc="')
+    file.write_text(re.sub(r"<(?=[A-Za-z])", "<lidc:", text))
+    assert "<lidc:noduleID>" in file.read_text()
+    assert same(index_xml(tmp_path).source_of("1.2.3").read(), (ONE_NODULE,))
+
+
+def test_what_one_reader_drew_twice_counts_once(tmp_path: Path) -> None:
+    """The same nodule twice in a session, under one name or two: the session tells whose it is."""
+    second = block("2", [1.0, 2.0], ((4, 6), (7, 11)))
+    write_xml(tmp_path / "1.xml", "1.2.3", [[ONE_NODULE, ONE_NODULE, second], [ONE_NODULE]])
+    grid = AxialGrid((20, 20, 3), (0, 0, 0), (1, 1, 1))
+    (nodule,), problems = find_in_scan(xml_of(tmp_path), [], grid)
+    assert not problems and nodule.number_of_readers == 2
+    assert nodule.consensus(1.0).count == 2 * 3 * 4  # rows 4 to 6, columns 7 to 10, on two slices
+
+
+def test_a_nodule_of_holes_alone_is_left_out_and_told_of(tmp_path: Path) -> None:
+    file = write_xml(tmp_path / "1.xml", "1.2.3", [[ONE_NODULE], [block("b", [1.0], ((4, 6), (7, 9)))]])
+    before, after = file.read_text().split("<noduleID>b<")
+    file.write_text(f"{before}<noduleID>b<{after.replace('TRUE', 'FALSE', 1)}")
+    (nodule,), problems = find_in_scan(xml_of(tmp_path), [], AxialGrid((20, 20, 3), (0, 0, 0), (1, 1, 1)))
+    assert nodule.number_of_readers == 1
+    assert problems == ["nodule b: no voxel of the image is inside its contours"]
 
 
 def test_same_file_twice_is_one_and_different_ones_are_refused(tmp_path: Path) -> None:
