@@ -36,6 +36,7 @@ from nnunetv2_raemd.deployment.weights_file import as_arrays, load_weights
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.nnunet_files.network_name import check_networks_are_known
 from nnunetv2_raemd.nnunet_files.plans_file import Plans
+from nnunetv2_raemd.nnunet_files.trainer_lookup import naming_missing_trainer
 from nnunetv2_raemd.prediction.predictor import WholeScanPredictor
 
 
@@ -178,13 +179,8 @@ def trainer_network(
     Raises:
         UserError: if no such trainer is installed, or it cannot build it.
     """
-    try:
+    with naming_missing_trainer("use --backend openvino or onnxruntime, which do without it"):
         trainer = recursive_find_trainer_class_by_name(trainer_name)
-    except RuntimeError as error:
-        raise UserError(
-            f"the trainer {trainer_name} is not installed here: use --backend openvino or onnxruntime, which "
-            "do without it"
-        ) from error
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         network: nn.Module = trainer.build_network_architecture(

@@ -20,7 +20,8 @@ from nnunetv2_raemd.lesions.lesion_pairing import LesionChange, mergers, pair_le
 from nnunetv2_raemd.lesions.measured_lesion import ScanLesions
 from nnunetv2_raemd.lesions.scan_files import LesionMaterial, find_material, image_of
 from nnunetv2_raemd.lesions.scan_measurement import measure_scan
-from nnunetv2_raemd.nnunet_files.segmentation_file import check_same_grid, read_segmentation
+from nnunetv2_raemd.nnunet_files.image_header import volume_grid
+from nnunetv2_raemd.nnunet_files.segmentation_file import check_same_grid
 
 _SPACING_RATIO = 1.5
 
@@ -125,8 +126,7 @@ def _scan(file: Path, image: Path | None, labels: list[int] | None = None) -> Le
 def _ct_of(segmentation: Path, image: Path) -> sitk.Image:
     """The CT that a scan is aligned by: elsewhere than the segmentation, it would tell nothing about it."""
     ct = read_ct(image)
-    expected = read_segmentation(segmentation).geometry
-    check_same_grid(segmentation, image, expected, grid_of(ct))
+    check_same_grid(segmentation, image, volume_grid(segmentation), grid_of(ct))
     return ct
 
 

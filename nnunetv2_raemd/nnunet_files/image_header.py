@@ -10,7 +10,7 @@ import SimpleITK as sitk
 
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.nnunet_files.image_axes import check_right_angles
-from nnunetv2_raemd.nnunet_files.segmentation_file import SIMPLE_ITK
+from nnunetv2_raemd.nnunet_files.segmentation_file import SIMPLE_ITK, Geometry
 from nnunetv2_raemd.nnunet_files.spacing_header import check_spacing_is_told
 from nnunetv2_raemd.nnunet_files.whole_image import check_header
 from nnunetv2_raemd.regular_file import check_is_regular
@@ -82,6 +82,19 @@ def _of_picture(file: Path, reader: str) -> ImageHeader:
 
     array, _ = recursive_find_reader_writer_by_name(reader)().read_images([str(file)])
     return ImageHeader(tuple(array.shape[:0:-1]), len(array))
+
+
+def volume_grid(file: Path) -> Geometry:
+    """The grid of a volume as SimpleITK takes it, without its voxels.
+
+    Raises:
+        UserError: as `read_image_header`, or if it is a picture.
+    """
+    header = read_image_header(file, SIMPLE_ITK)
+    if len(header.size) != 3 or header.spacing_mm is None:
+        raise UserError(f"{file} is a two-dimensional picture, not a volume")
+    (width, height, depth), (x, y, z) = header.size, map(abs, header.spacing_mm)
+    return Geometry((depth, height, width), (z, y, x), header.origin_mm, header.direction)
 
 
 def orientation_code(direction: Sequence[float]) -> str:

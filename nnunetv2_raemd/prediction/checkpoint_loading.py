@@ -19,6 +19,7 @@ from nnunetv2_raemd.nnunet_files.checkpoint import (
 from nnunetv2_raemd.nnunet_files.dataset_json import read_dataset_json
 from nnunetv2_raemd.nnunet_files.network_name import check_networks_are_known
 from nnunetv2_raemd.nnunet_files.plans_file import read_plans
+from nnunetv2_raemd.nnunet_files.trainer_lookup import naming_missing_trainer
 from nnunetv2_raemd.prediction.nnunet_predictor import AnyNetworkPredictor
 from nnunetv2_raemd.prediction.predictor import uncompiled
 
@@ -51,6 +52,7 @@ def load_checkpoints(
     try:
         with (
             nullcontext() if trust_checkpoint else only_weights(),
+            naming_missing_trainer(),
             nullcontext() if settings.get("verbose") else redirect_stdout(StringIO()),  # where it searches
         ):
             predictor = AnyNetworkPredictor(**settings)
@@ -58,6 +60,8 @@ def load_checkpoints(
             predictor.initialize_from_trained_model_folder(str(folder), folds, name)
         for weights in predictor.list_of_parameters:  # nnU-Net would find out at the first scan
             uncompiled(predictor.network).load_state_dict(weights)
+    except UserError as error:
+        raise UserError(f"the model in {folder} cannot be loaded: {error}") from error
     except Exception as error:  # what a network makes of any plan and weights cannot be listed
         raise UserError(
             f"the model in {folder} cannot be loaded: a {name} is of another network than "

@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 
 from nnunetv2_raemd.cli import app
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.lesions import scan_comparison
 from nnunetv2_raemd.lesions.ct_registration import aligned_already, register
 from nnunetv2_raemd.lesions.lesion_pairing import doubling_days, pair_lesions
 from nnunetv2_raemd.lesions.measured_lesion import MeasuredLesion
@@ -230,6 +231,21 @@ def test_scans_are_aligned_by_whole_images_of_their_own_grid_only(
             *("--images", patient.images[0], "--images", image),
         )
     assert not (tmp_path / "out").exists()
+
+
+def test_each_segmentation_is_read_once(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their grid, which the images must share, is in the header."""
+    read: list[str] = []
+    read_image = sitk.ReadImage
+
+    def spy(file: str) -> sitk.Image:
+        read.append(file)
+        return read_image(file)
+
+    monkeypatch.setattr(scan_comparison, "register", lambda *_: aligned_already())
+    monkeypatch.setattr(sitk, "ReadImage", spy)
+    scan_comparison.compare((patient.files[0], patient.files[1]), (patient.images[0], patient.images[1]))
+    assert [read.count(str(file)) for file in patient.files] == [1, 1]
 
 
 def lesion(number: int, centre_mm: tuple[float, float, float], diameter_mm: float = 6.0) -> MeasuredLesion:

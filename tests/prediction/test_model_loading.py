@@ -88,7 +88,6 @@ def without_a_weight() -> dict[str, torch.Tensor]:
         ({"network_weights": without_a_weight()}, "of another network than plans.json"),
         ({"network_weights": {}}, "of another network than plans.json"),
         ({"network_weights": [torch.zeros(2)]}, "network_weights is of the type list"),
-        ({"trainer_name": "nnUNetTrainerUnheardOf"}, "nnUNetTrainerUnheardOf"),
         ({"init_args": {"configuration": "5d"}}, "5d"),
     ],
 )
@@ -96,6 +95,25 @@ def test_what_does_not_belong_together_is_refused(folder: Path, changed: dict[st
     save(folder, **changed)
     with pytest.raises(UserError, match=named):
         load_model(MODEL, device=CPU)
+
+
+@pytest.mark.parametrize("trust_checkpoint", [False, True])
+@pytest.mark.parametrize("searched", ["/a/folder", None])
+def test_a_trainer_that_is_not_installed_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, searched: str | None, trust_checkpoint: bool
+) -> None:
+    """nnU-Net looks for it in the folders that the variable names, which another shell may not have set."""
+    if searched is None:
+        monkeypatch.delenv("nnUNet_extTrainer", raising=False)
+    else:
+        monkeypatch.setenv("nnUNet_extTrainer", searched)
+    save(folder, trainer_name="nnUNetTrainerUnheardOf")
+    with pytest.raises(UserError, match="cannot be loaded") as error:
+        load_model(MODEL, trust_checkpoint=trust_checkpoint, device=CPU)
+    message = str(error.value)
+    assert "with the trainer nnUNetTrainerUnheardOf, which is not installed here: install" in message
+    assert f"nnUNet_extTrainer (now {searched or 'not set'})" in message
+    assert "another network" not in message
 
 
 @pytest.mark.parametrize("name", ["plans.json", "dataset.json"])
