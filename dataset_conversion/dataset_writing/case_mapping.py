@@ -97,11 +97,14 @@ def _rows(file: Path) -> list[dict[str, str]]:
     check_is_regular(file)
     try:
         with file.open(newline="", encoding="utf-8-sig") as stream:
-            found = [{column: row[column] for column in _COLUMNS} for row in csv.DictReader(stream)]
+            rows = list(csv.DictReader(stream))
+            found = [{column: row[column] for column in _COLUMNS} for row in rows]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{file} cannot be read: {error}") from error
     except KeyError as error:
         raise UserError(f"{file} lacks the column {error}; expected {','.join(_COLUMNS)}") from error
+    if any(None in row for row in rows):
+        raise UserError(f"{file} has rows with more cells than there are columns; restore it from a copy")
     if not all(row["case"] and row["patient"] and row["original_patient"] is not None for row in found):
         raise UserError(f"{file} has rows that are cut off; restore it from a copy")
     return [{column: as_written(cell) for column, cell in row.items()} for row in found]

@@ -100,8 +100,11 @@ def evaluate_case(
 
 
 def _remarks(pair: LabelPair, files: CaseFiles, labels: LabelSet) -> Iterator[str]:
-    for file, values in ((files.prediction, pair.prediction), (files.reference, pair.reference)):
-        if (about := labels.about_unknown_values(values, file)) is not None:
+    for file, values, known in (
+        (files.prediction, pair.prediction, labels.of_predictions),
+        (files.reference, pair.reference, labels),
+    ):
+        if (about := known.about_unknown_values(values, file)) is not None:
             yield f"{about}. They were counted as background"
 
 

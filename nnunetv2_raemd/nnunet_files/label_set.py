@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,12 @@ class LabelSet:
     def has_regions(self) -> bool:
         """Whether targets may overlap, so that nnU-Net gives each a probability of its own."""
         return any(len(target.values) > 1 for target in self.targets)
+
+    @property
+    def of_predictions(self) -> LabelSet:
+        """What a prediction may hold: nnU-Net predicts all but the ignore label."""
+        known = self.known_values and tuple(v for v in self.known_values if v != self.ignore_label)
+        return replace(self, ignore_label=None, known_values=known)
 
     def about_unknown_values(self, labels: NDArray[Any], file: Path) -> str | None:
         """A sentence on the values in a file that are no label; None where there are none."""

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.nnunet_files.header_contradictions import check_nifti_header, check_text_header
 from nnunetv2_raemd.nnunet_files.header_text import fields_until
 from nnunetv2_raemd.nnunet_files.nifti_length import read_header
 
+_METAIMAGE, _NRRD = (".mha", ".mhd"), (".nrrd", ".nhdr")
 _SCANNER_SPACE = (1, 2)  # codes of sform; in the space of a template (3, 4) a scale may be meant
 _ADVICE = "Write the image again with its spacing: 1 mm would be taken for it"
 
@@ -20,7 +22,8 @@ def check_spacing_is_told(file: Path) -> None:
     """Look into the header of a NIfTI, MetaImage or NRRD file; other formats tell no spacing, or always do.
 
     Raises:
-        UserError: if there is no spacing in it, or one that is not a number above 0.
+        UserError: if there is no spacing in it, or one that is not a number above 0 or not in mm, or if the
+            header contradicts itself.
     """
     name = file.name.lower()
     if name.endswith((".nii", ".nii.gz")):
@@ -31,13 +34,15 @@ def check_spacing_is_told(file: Path) -> None:
             shown = ", ".join(f"{mm:g}" for mm in spacing)
             raise UserError(f"{file} has a spacing (pixdim) of {shown} in its header. {_ADVICE}")
         _check_one_spacing(file, header, spacing)
-    elif name.endswith((".mha", ".nrrd")):
-        is_mha = name.endswith(".mha")
+        check_nifti_header(file, header)
+    elif name.endswith((*_METAIMAGE, *_NRRD)):
+        is_mha = name.endswith(_METAIMAGE)
         with file.open("rb") as stream:
             fields = fields_until(stream, *(("ElementDataFile", "=") if is_mha else (None, ":")))
         known = ("ElementSpacing", "ElementSize") if is_mha else ("spacings", "space directions")
         if not any(key in fields for key in known):
             raise UserError(f"{file} has no spacing ({' or '.join(known)}) in its header. {_ADVICE}")
+        check_text_header(file, fields)
 
 
 def _check_one_spacing(file: Path, header: Any, spacing_mm: list[float]) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.file_names import leads_elsewhere
 from nnunetv2_raemd.inflating import DamagedError, inflated_length
 from nnunetv2_raemd.memory_size import check_fits_memory
 from nnunetv2_raemd.nnunet_files.header_text import fields_until
@@ -82,6 +83,27 @@ def _check_metaimage(file: Path) -> None:
             _check_length(file.stat().st_size - stream.tell(), expected)
 
 
+def _check_mhd(file: Path) -> None:
+    """As `_check_metaimage`, of voxels in a file beside the header."""
+    with file.open("rb") as stream:
+        fields = fields_until(stream, "ElementDataFile", "=")
+    name = fields.get("ElementDataFile", "")
+    if name.upper() == "LOCAL":
+        _check_metaimage(file)
+        return
+    if not name or leads_elsewhere(name) or "%" in name or name.startswith("LIST"):
+        raise DamagedError("does not name one file of voxels beside it (ElementDataFile)")
+    voxels = file.with_name(name)
+    check_is_regular(voxels)
+    expected = _metaimage_bytes(fields)
+    check_fits_memory(expected)
+    if fields.get("CompressedData", "").lower() == "true":
+        with voxels.open("rb") as stream:
+            _check_length(inflated_length(stream, expected, zlib.MAX_WBITS), expected)
+    elif fields.get("BinaryData", "").lower() == "true":
+        _check_length(voxels.stat().st_size - max(int(fields.get("HeaderSize", 0)), 0), expected)
+
+
 def _metaimage_header(stream: IO[bytes]) -> tuple[dict[str, str], int]:
     """The fields, and the bytes that the voxels take; SimpleITK crashes on some that are not right."""
     fields = fields_until(stream, "ElementDataFile", "=")
@@ -89,12 +111,16 @@ def _metaimage_header(stream: IO[bytes]) -> tuple[dict[str, str], int]:
         raise DamagedError("does not hold its voxels: its header names another file or is cut off")
     if fields.get("HeaderSize", "0") not in ("0", "-1"):  # with it SimpleITK takes the header for voxels
         raise DamagedError("has a damaged header: its voxels follow it, and HeaderSize says otherwise")
+    return fields, _metaimage_bytes(fields)
+
+
+def _metaimage_bytes(fields: Mapping[str, str]) -> int:
     shape = _shape(fields.get("DimSize", ""))
     if fields.get("NDims") != str(len(shape)):
         raise DamagedError("has a damaged header: NDims is not the number of sizes in DimSize")
     kind = fields.get("ElementType", "").removeprefix("MET_").removesuffix("_ARRAY")
     channels = math.prod(_shape(fields.get("ElementNumberOfChannels", "1")))
-    return fields, math.prod(shape) * channels * _bytes_of(kind, _META_BYTES)
+    return math.prod(shape) * channels * _bytes_of(kind, _META_BYTES)
 
 
 def _check_nrrd(file: Path) -> None:
@@ -198,6 +224,7 @@ _CHECKS: Mapping[str, Callable[[Path], None]] = {
     ".nii": check_nifti,
     ".nii.gz": check_nifti,
     ".mha": _check_metaimage,
+    ".mhd": _check_mhd,
     ".nrrd": _check_nrrd,
     ".gipl": _check_gipl,
     ".png": _check_png,

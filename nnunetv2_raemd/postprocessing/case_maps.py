@@ -58,8 +58,8 @@ def read_case_maps(files: CaseFiles, labels: LabelSet, *, with_probabilities: bo
     reference = read_segmentation(files.reference, files.reader)
     prediction = read_segmentation(files.prediction, files.reader)
     check_same_grid(files.reference, files.prediction, reference.geometry, prediction.geometry)
-    for file, found in ((files.reference, reference), (files.prediction, prediction)):
-        labels.check_known(found.labels, file)
+    labels.check_known(reference.labels, files.reference)
+    labels.of_predictions.check_known(prediction.labels, files.prediction)
     geometry = reference.geometry
     maps = None
     if with_probabilities:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext, redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -16,7 +16,8 @@ from nnunetv2_raemd.nnunet_files.checkpoint import (
     read_checkpoint,
     trained_network,
 )
-from nnunetv2_raemd.nnunet_files.dataset_json import read_dataset_json
+from nnunetv2_raemd.nnunet_files.checkpoint_origin import check_trained_with
+from nnunetv2_raemd.nnunet_files.dataset_json import DatasetJson, read_dataset_json
 from nnunetv2_raemd.nnunet_files.network_name import check_networks_are_known
 from nnunetv2_raemd.nnunet_files.plans_file import read_plans
 from nnunetv2_raemd.nnunet_files.trainer_lookup import naming_missing_trainer
@@ -39,13 +40,12 @@ def load_checkpoints(
     """
     plans_file = folder / "plans.json"
     plans = read_plans(plans_file, "It belongs to the model: copy the model again")
-    read_dataset_json(folder / "dataset.json")
-    for file in files.values():  # nnU-Net compares no check sums, and runs what it finds
-        if trust_checkpoint:
+    dataset = read_dataset_json(folder / "dataset.json")
+    if trust_checkpoint:
+        for file in files.values():
             check_sums(file)
-        else:
-            trained_network(read_checkpoint(file), file)
-    if not trust_checkpoint:
+    else:
+        _check_checkpoints(files.values(), plans, dataset)
         check_networks_are_known(plans, plans_file)
     folds = tuple(fold if fold == "all" else int(fold) for fold in files)
     name = next(iter(files.values())).name
@@ -69,3 +69,18 @@ def load_checkpoints(
             f"{shorten(reason_of(error), 300)}"
         ) from error
     return predictor
+
+
+def _check_checkpoints(files: Iterable[Path], plans: Mapping[str, Any], dataset: DatasetJson) -> None:
+    """nnU-Net compares no check sums, runs what it finds, and takes the trainer of the first for all."""
+    trainers: dict[str, Path] = {}
+    for file in files:
+        content = read_checkpoint(file)
+        trainers.setdefault(trained_network(content, file).trainer_name, file)
+        check_trained_with(content, file, plans, dataset)
+    if len(trainers) > 1:
+        (one, first), (other, second), *_ = trainers.items()
+        raise UserError(
+            f"{first} was trained by {one}, {second} by {other}: folds of different models lie in one "
+            "folder. Copy the model again"
+        )

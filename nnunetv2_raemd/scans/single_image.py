@@ -9,6 +9,7 @@ import SimpleITK as sitk
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.nnunet_files.finite_voxels import check_is_finite, check_nifti_is_finite
 from nnunetv2_raemd.nnunet_files.image_axes import check_right_angles
+from nnunetv2_raemd.nnunet_files.spacing_header import check_spacing_is_told
 from nnunetv2_raemd.nnunet_files.whole_image import check_is_whole
 
 ENDINGS = (".nii.gz", ".nii", ".mha", ".mhd", ".nrrd", ".nhdr")
@@ -29,12 +30,13 @@ def read_single_image(file: Path) -> sitk.Image:
     """The volume in a file.
 
     Raises:
-        UserError: if it cannot be read, is cut off, or is not one volume of one channel.
+        UserError: if it cannot be read, is cut off, tells no spacing, or is not one volume of one channel.
     """
     if file.name.startswith("."):
         raise UserError(f"{file} begins with a dot, as hidden files do: rename it")
     try:
         check_is_whole(file)
+        check_spacing_is_told(file)
         check_nifti_is_finite(file)
         image = sitk.ReadImage(str(file))
     except (RuntimeError, OSError) as error:

@@ -43,6 +43,9 @@ def labels(*values: float) -> np.ndarray:
         (ONE_LABEL, (0.0, 1.0, 1e300), [1e300]),
         (REGIONS, (0, 1, 2, 3), []),
         (REGIONS, (0, 4), [4]),
+        (REGIONS.of_predictions, (0, 1, 2, 3), [3]),  # nnU-Net never predicts what is to be ignored
+        (ONE_LABEL.of_predictions, (0, 1), []),
+        (labels_from_numbers([1], 3).of_predictions, (0, 1, 2), []),
         (labels_from_numbers([1]), (0, 1, 2), []),  # the user asked for one label of several
         (labels_from_numbers([1]), (0, 255), [255]),  # none of those asked for
         (labels_from_numbers([1]), (0, 0), []),

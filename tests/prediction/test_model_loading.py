@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 import torch
-from untrained_model import checkpoint, network, write_model
+from small_plans import dataset_json
+from untrained_model import checkpoint, network, plans, write_model
 
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.prediction.model_loading import load_model
@@ -95,6 +96,82 @@ def test_what_does_not_belong_together_is_refused(folder: Path, changed: dict[st
     save(folder, **changed)
     with pytest.raises(UserError, match=named):
         load_model(MODEL, device=CPU)
+
+
+def save_with_origin(folder: Path) -> None:
+    """As nnU-Net does: the checkpoint keeps plan and dataset."""
+    arguments = {"configuration": "2d", "fold": 0, "plans": plans(), "dataset_json": dataset_json()}
+    save(folder, init_args=arguments)
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "value", "named"),
+    [
+        ("plans.json", ("configurations", "2d", "spacing"), [2.0, 2.0], "2d: spacing is"),
+        (
+            "plans.json",
+            ("configurations", "2d", "normalization_schemes"),
+            ["NoNormalization"],
+            "normalization",
+        ),
+        (
+            "plans.json",
+            ("transpose_forward",),
+            [2, 0, 1],
+            "transpose_forward is [2, 0, 1], and was [0, 1, 2]",
+        ),
+        ("plans.json", ("foreground_intensity_properties_per_channel", "0", "mean"), 7.0, "intensity"),
+        ("dataset.json", ("labels", "nodule"), 2, "label nodule is 2, and was 1"),
+        ("dataset.json", ("labels", "vessel"), 2, "labels have the values 0, 1, 2, and had 0, 1"),
+    ],
+)
+def test_a_plan_or_dataset_of_another_model_is_named(
+    folder: Path, name: str, place: tuple[str, ...], value: Any, named: str
+) -> None:
+    """Each fits the network, and would change its input or the meaning of its output without a word."""
+    save_with_origin(folder)
+    load_model(MODEL, device=CPU)
+    content = json.loads((folder / name).read_text())
+    *above, last = place
+    part = content
+    for key in above:
+        part = part[key]
+    part[last] = value
+    (folder / name).write_text(json.dumps(content))
+    with pytest.raises(UserError, match="trained with another plan or dataset") as error:
+        load_model(MODEL, device=CPU)
+    assert f"({name}: " in str(error.value) and named in str(error.value)
+
+
+def test_what_changes_nothing_may_be_changed(folder: Path) -> None:
+    """Another name of a label or channel, another file ending, a smaller batch."""
+    save_with_origin(folder)
+    dataset = json.loads((folder / "dataset.json").read_text())
+    dataset["labels"] = {"background": 0, "lesion": 1}
+    dataset |= {"file_ending": ".mha", "channel_names": {"0": "Thorax CT"}}
+    (folder / "dataset.json").write_text(json.dumps(dataset))
+    plan = json.loads((folder / "plans.json").read_text())
+    plan["configurations"]["2d"]["batch_size"] = 1
+    (folder / "plans.json").write_text(json.dumps(plan))
+    load_model(MODEL, device=CPU)
+
+
+@pytest.mark.parametrize("odd", [3, {"configurations": 3}, {"configurations": {"2d": [1]}}, [["x"]]])
+def test_a_checkpoint_with_an_odd_plan_is_taken_for_one_without(folder: Path, odd: Any) -> None:
+    save(folder, init_args={"configuration": "2d", "plans": odd, "dataset_json": {"labels": [1]}})
+    load_model(MODEL, device=CPU)
+
+
+def test_folds_of_different_trainers_are_refused(folder: Path) -> None:
+    (folder / "fold_1").mkdir()
+    torch.save(checkpoint(), folder / "fold_1" / "checkpoint_final.pth")
+    both = MODEL._replace(folds=("0", "1"))
+    load_model(both, device=CPU)
+    save(folder, trainer_name="nnUNetTrainerRAEMDDense")
+    with pytest.raises(
+        UserError, match=r"fold_0.* was trained by nnUNetTrainerRAEMDDense.*fold_1.* by nnUNet"
+    ):
+        load_model(both, device=CPU)
 
 
 @pytest.mark.parametrize("trust_checkpoint", [False, True])

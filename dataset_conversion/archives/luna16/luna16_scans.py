@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import SimpleITK as sitk
 
@@ -203,7 +204,9 @@ def read_annotations(csv_file: Path) -> dict[str, list[Ball]]:
     return dict(nodules)
 
 
-def _ball(row: dict[str, str], place: str) -> Ball:
+def _ball(row: Mapping[str | None, Any], place: str) -> Ball:
+    if None in row:  # what DictReader calls cells beyond the last column
+        raise UserError(f"{place}: it has more cells than there are columns. Decimal commas are not read")
     try:
         x, y, z, diameter = (float(row[column]) for column in _COLUMNS[1:])
     except (TypeError, ValueError) as error:

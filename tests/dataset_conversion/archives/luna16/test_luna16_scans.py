@@ -19,6 +19,7 @@ from nnunetv2_raemd.dataset_conversion.archives.luna16.mask_sources import Spher
 from nnunetv2_raemd.dataset_conversion.archives.luna16.scan_masks import SphereMask
 from nnunetv2_raemd.dataset_conversion.case import FoundCases, Status
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.volumes.balls import Ball
 
 
 def scans_of(found: FoundCases) -> list[Luna16Scan]:
@@ -138,6 +139,8 @@ def test_missing_and_doubled_annotations_ask_for_the_option(luna: LunaFolder) ->
         ("seriesuid,coordX,coordY,coordZ,diameter_mm\n1,2,3,4\n", "line 2"),
         ("seriesuid,coordX,coordY,coordZ,diameter_mm\n1,2,3,4,5\n1,2,3,nan,5\n", "line 3"),
         ("seriesuid,coordX,coordY,coordZ,diameter_mm\n1,2,3,4,-1\n", "positive diameter"),
+        ("seriesuid,coordX,coordY,coordZ,diameter_mm\n1,2,5,3,5,4,5,6\n", "line 2.*more cells than.*Decimal"),
+        ("seriesuid;coordX;coordY;coordZ;diameter_mm\n1;2;3;4;5\n", "lacks the column seriesuid"),
     ],
 )
 def test_bad_annotations_name_file_and_line(tmp_path: Path, text: str, message: str) -> None:
@@ -146,6 +149,13 @@ def test_bad_annotations_name_file_and_line(tmp_path: Path, text: str, message: 
     with pytest.raises(UserError, match=message) as error:
         read_annotations(file)
     assert "annotations.csv" in str(error.value)
+
+
+def test_annotations_as_spreadsheets_save_them(tmp_path: Path) -> None:
+    """With a byte order mark, Windows' ends of lines and quotation marks."""
+    text = '\ufeffseriesuid,coordX,coordY,coordZ,diameter_mm\r\n"1.2", 2.5,"-3",4e0,5\r\n'
+    (tmp_path / "annotations.csv").write_bytes(text.encode())
+    assert read_annotations(tmp_path / "annotations.csv") == {"1.2": [Ball((2.5, -3.0, 4.0), 5.0)]}
 
 
 def test_real_annotations_are_1186_nodules_in_601_scans(real_data: Path) -> None:
