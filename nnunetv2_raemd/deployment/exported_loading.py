@@ -80,10 +80,21 @@ def _predictor(description: ModelDescription, folder: Path, **settings: Any) -> 
         raise UserError(f"nnU-Net cannot read the plan in {folder / FILE_NAME}: {error!r}") from error
     predictor.plans_manager, predictor.dataset_json = plans, description.dataset
     predictor.trainer_name, predictor.model_folder = description.trainer, folder
-    if CALIBRATION in description.files:
-        checked_file(folder, PurePosixPath(CALIBRATION), description)
+    _check_calibration(folder, description)
     predictor.allowed_mirroring_axes = description.mirroring_axes
     return predictor
+
+
+def _check_calibration(folder: Path, description: ModelDescription) -> None:
+    """Raise a `UserError` for a calibration that is not as it was exported, or that another model brought."""
+    file = folder / CALIBRATION
+    if CALIBRATION in description.files:
+        checked_file(folder, PurePosixPath(CALIBRATION), description)
+    elif file.exists():
+        raise UserError(
+            f"{file} was not exported with this model, so that its confidences may be another's: remove it, "
+            "or calibrate the trained model and export it again"
+        )
 
 
 def _predictor_class(description: ModelDescription) -> type[WholeScanPredictor]:

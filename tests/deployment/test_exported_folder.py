@@ -15,6 +15,7 @@ import torch
 from small_disc import files_of_at_most
 from small_plans import N_SLICES
 
+from nnunetv2_raemd.confidence.calibration_file import FILE_NAME as CALIBRATION
 from nnunetv2_raemd.deployment import model_description, model_export
 from nnunetv2_raemd.deployment.export_choices import ExportOptions
 from nnunetv2_raemd.deployment.exported_model import ExportedModel
@@ -202,6 +203,23 @@ def change(folder: Path, **entries: Any) -> None:
     content = json.loads(file.read_text(encoding="utf-8")) | entries
     content["checksum"] = model_description._checksum(content)
     file.write_text(json.dumps(content), encoding="utf-8")
+
+
+def test_a_calibration_that_was_not_exported_with_it_is_refused(copied: Path) -> None:
+    """Of another model with the same labels, nothing else would show."""
+    (copied / CALIBRATION).write_text("{}")
+    with pytest.raises(UserError, match=rf"{CALIBRATION} was not exported with this model"):
+        ExportedModel(copied).load(**SETTINGS)
+
+
+def test_a_trainer_that_is_not_installed_is_named(copied: Path) -> None:
+    """Other backends than torch do without it."""
+    change(copied, trainer="nnUNetTrainerUnheardOf")
+    with pytest.raises(
+        UserError, match=r"nnUNetTrainerUnheardOf, which is not installed here.*or use --backend"
+    ):
+        ExportedModel(copied, Backend.TORCH).load(**SETTINGS)
+    ExportedModel(copied, Backend.OPENVINO).load(**SETTINGS)
 
 
 def test_a_model_of_a_newer_version_says_so(copied: Path) -> None:
