@@ -13,6 +13,9 @@ from nnunetv2.training.dataloading.nnunet_dataset import infer_dataset_class
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from torch import Tensor
 
+from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.nnunet_files.checkpoint_origin import differing_in_plans
+from nnunetv2_raemd.nnunet_files.plans_file import read_plans
 from nnunetv2_raemd.nnunet_files.splits_file import read_splits
 
 
@@ -45,14 +48,33 @@ def find_preprocessed(
 
     Args:
         preprocessed: nnU-Net's folder of preprocessed datasets.
+
+    Raises:
+        UserError: if they were preprocessed by another plan than the model's.
     """
     folder = preprocessed / plans.dataset_name / configuration.data_identifier
     if configuration.previous_stage_name is not None or not folder.is_dir():
         return None
+    _check_plan(folder.parent / f"{plans.plans_name}.json", plans, configuration)
     dataset = infer_dataset_class(str(folder))(str(folder))
     there = set(dataset.identifiers)
     training, validation = _split(folder.parent / "splits_final.json", fold) or (there, there)
     return PreprocessedCases(dataset, tuple(sorted(there & training)), tuple(sorted(there & validation)))
+
+
+def _check_plan(file: Path, plans: PlansManager, configuration: ConfigurationManager) -> None:
+    """Compare the plan beside the data, by which nnU-Net preprocesses, with the model's."""
+    if not file.is_file():
+        return
+    beside: dict[str, Any] = dict(read_plans(file, "Plan and preprocess again"))
+    for name, found in beside["configurations"].items():
+        if found.get("data_identifier") == configuration.data_identifier:
+            own = {**plans.plans, "configurations": {name: configuration.configuration}}
+            if differing := differing_in_plans(own, beside, name):
+                raise UserError(
+                    f"{file}, by which the data beside it is preprocessed, is another plan than the model's "
+                    f"({'; '.join(differing)}): preprocess again with the model's plan, or move the folder"
+                )
 
 
 def _split(file: Path, fold: str) -> tuple[set[str], set[str]] | None:

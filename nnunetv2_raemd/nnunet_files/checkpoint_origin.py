@@ -33,17 +33,32 @@ def check_trained_with(
         UserError: if they are not what the model was trained with; the message names the entry.
     """
     arguments = content["init_args"]
-    then_plans, then_dataset = (_plain(arguments.get(key)) for key in ("plans", "dataset_json"))
-    configuration = arguments["configuration"]
+    in_plans = differing_in_plans(arguments.get("plans"), plans, arguments["configuration"])
+    in_dataset = _in_dataset(_plain(arguments.get("dataset_json")), _plain(dataset))
     differing = [
-        *(f"plans.json: {found}" for found in _in_plans(then_plans, _plain(plans), configuration)),
-        *(f"dataset.json: {found}" for found in _in_dataset(then_dataset, _plain(dataset))),
+        *(f"plans.json: {found}" for found in in_plans),
+        *(f"dataset.json: {found}" for found in in_dataset),
     ]
     if differing:
         raise UserError(
             f"{file} was trained with another plan or dataset than lies in its model's folder "
             f"({'; '.join(differing)}): copy the whole model again, with all of its files from one training"
         )
+
+
+def differing_in_plans(then: Any, now: Any, configuration: str) -> list[str]:
+    """In what two plans differ of what decides on the network's input; what only one says does not count.
+
+    Args:
+        configuration: name of the one that is meant.
+    """
+    before, after = _plain(then), _plain(now)
+    found = list(_differing(before, after, _OF_PLAN))
+    of_before, of_after = (_mapping(plans.get("configurations")) for plans in (before, after))
+    for name in _line(of_after, configuration):
+        pair = _mapping(of_before.get(name)), _mapping(of_after.get(name))
+        found += [f"{name}: {one}" for one in _differing(*pair, _OF_CONFIGURATION)]
+    return found
 
 
 def _plain(value: Any) -> dict[str, Any]:
@@ -54,14 +69,6 @@ def _plain(value: Any) -> dict[str, Any]:
 def _mapping(value: Any) -> dict[str, Any]:
     """What is none in a stranger's checkpoint is taken for an empty one."""
     return value if isinstance(value, dict) else {}
-
-
-def _in_plans(then: dict[str, Any], now: dict[str, Any], configuration: str) -> Iterator[str]:
-    yield from _differing(then, now, _OF_PLAN)
-    before, after = (_mapping(plans.get("configurations")) for plans in (then, now))
-    for name in _line(after, configuration):
-        of_name = (_mapping(before.get(name)), _mapping(after.get(name)), _OF_CONFIGURATION)
-        yield from (f"{name}: {found}" for found in _differing(*of_name))
 
 
 def _line(configurations: dict[str, Any], name: Any) -> list[str]:
