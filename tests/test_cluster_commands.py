@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -138,6 +139,31 @@ def test_a_worker_loads_the_model_once(
     for number in range(3):
         job(InputCase(f"scan{number}", (scans / f"scan{number}_0000.nii.gz",)))
     assert len(loads) == 1 and len(segmentations(tmp_path / "out")) == 3
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_what_a_worker_finished_before_it_died_is_done_again_only_to_overwrite(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overwrite: bool
+) -> None:
+    preprocessed: list[str] = []
+
+    class Work:
+        def preprocess(self, case: InputCase) -> tuple[Any, Any]:
+            preprocessed.append(case.case_id)
+            return None, {}
+
+        def export(self, *_: Any) -> None: ...
+
+    loaded = SimpleNamespace(dataset_json={"file_ending": ".nii.gz"})
+    monkeypatch.setattr(cluster_prediction, "_loaded", lambda _: loaded)
+    monkeypatch.setattr(cluster_prediction, "case_work", lambda *_: Work())
+    monkeypatch.setattr(cluster_prediction, "result_of", lambda *_: None)
+    (tmp_path / "done.nii.gz").touch()
+    model = Model("601", "nnUNetTrainerRAEMD", "nnUNetPlans", "2d", ("0",), "checkpoint_final.pth")
+    job = PredictionJob(ModelInUse(model, "cpu", ()), Batch(tmp_path, tmp_path, overwrite=overwrite))
+    for name in ("done", "new"):
+        job(InputCase(name, (tmp_path / f"{name}_0000.nii.gz",)))
+    assert preprocessed == (["done", "new"] if overwrite else ["new"])
 
 
 @pytest.fixture

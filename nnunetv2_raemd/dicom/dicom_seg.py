@@ -131,8 +131,16 @@ def _pixels(seg: Segmentation, index: int, wanted: Sequence[int]) -> np.ndarray:
     if seg.SegmentationType == "LABELMAP":
         return np.isin(stored, wanted)
     if seg.SegmentationType == "FRACTIONAL":
-        return stored >= FRACTIONAL_THRESHOLD * int(seg.MaximumFractionalValue)
+        return stored >= FRACTIONAL_THRESHOLD * _whole(seg)
     return stored != 0
+
+
+def _whole(seg: Segmentation) -> int:
+    """The value of a pixel that lies in the segment as a whole (PS3.3 C.8.20.2)."""
+    found = int(seg.MaximumFractionalValue)
+    if found <= 0:
+        raise UserError(f"its MaximumFractionalValue is {found}: nobody can tell what its values mean")
+    return found
 
 
 def _plane(groups: FunctionalGroups) -> np.ndarray:

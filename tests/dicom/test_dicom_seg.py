@@ -117,6 +117,9 @@ def test_fractions_count_from_one_half_on(patient: Any) -> None:
     drawn = draw(patient, seg)
     stored = np.rint(masks[..., 0] * fractions[..., 0] * seg.MaximumFractionalValue)
     assert np.array_equal(drawn.mask, stored >= seg.MaximumFractionalValue / 2)
+    seg.MaximumFractionalValue = 0  # half of it would be 0, and all of the image in the segment
+    with pytest.raises(UserError, match="MaximumFractionalValue is 0"):
+        draw(patient, seg)
 
 
 @pytest.mark.parametrize("orientation", [(-1, 0, 0, 0, -1, 0), (0, 1, 0, 0, 0, -1), OBLIQUE])

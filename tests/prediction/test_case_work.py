@@ -32,6 +32,11 @@ def work(tmp_path: Path) -> CaseWork:
     return CaseWork(nothing, nothing, dataset_json, tmp_path, save_probabilities=True)
 
 
+def test_a_case_says_nothing_unless_it_is_to(work: CaseWork) -> None:
+    """nnU-Net's preprocessing prints five lines a scan with `verbose`."""
+    assert not work.verbose and not work.lungs and not work.uncertainty
+
+
 def is_done(work: CaseWork) -> bool:
     return Batch(work.output, work.output, save_probabilities=True).is_done(CASE.case_id, ".nii.gz")
 

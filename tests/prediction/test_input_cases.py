@@ -11,7 +11,14 @@ import SimpleITK as sitk
 from skimage import io
 
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.prediction.input_cases import InputFormat, check_channels, check_names, find_cases
+from nnunetv2_raemd.nnunet_files.image_header import ImageHeader
+from nnunetv2_raemd.prediction.input_cases import (
+    InputFormat,
+    check_channels,
+    check_names,
+    find_cases,
+    lie_on_one_grid,
+)
 
 TWO_CHANNELS = InputFormat(".nii.gz", 2, "SimpleITKIO")
 
@@ -125,6 +132,28 @@ def test_colours_are_three_channels_of_one_file(tmp_path: Path) -> None:
     assert "a_0000.png has 3" in str(
         problems(tmp_path, expected=InputFormat(".png", 1, "NaturalImage2DIO"))["a"]
     )
+
+
+UPRIGHT, TURNED = (1.0, 0, 0, 0, 1, 0, 0, 0, 1), (0.0, 1, 0, 1, 0, 0, 0, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("origin_mm", "direction", "same"),
+    [
+        ((1.0, 2, 3), UPRIGHT, True),
+        ((1.001, 2, 3), UPRIGHT, True),
+        ((1.0, 2, 3.5), UPRIGHT, False),
+        ((1.0, 2, 3), TURNED, False),
+        ((0.0, 0, 0), TURNED, False),
+        (None, None, True),  # pictures have no place
+    ],
+)
+def test_channels_lie_on_one_grid_by_place_and_direction(
+    origin_mm: tuple[float, ...] | None, direction: tuple[float, ...] | None, same: bool
+) -> None:
+    first = ImageHeader((4, 5, 6), 1, (1.0, 1, 1), (1.0, 2, 3), UPRIGHT)
+    second = ImageHeader((4, 5, 6), 1, (1.0, 1, 1), origin_mm, direction)
+    assert lie_on_one_grid([first, second]) is same
 
 
 def test_channels_of_different_spacing_are_told_of(folder: Path) -> None:

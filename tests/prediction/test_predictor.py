@@ -40,6 +40,15 @@ def predictor(
     return made
 
 
+@pytest.mark.parametrize(
+    ("device", "wanted", "kept"),
+    [("cuda", True, True), ("cuda", False, False), ("cpu", True, False), ("cpu", False, False)],
+)
+def test_results_stay_on_a_gpu_only_and_where_wanted(device: str, wanted: bool, kept: bool) -> None:
+    made = WholeScanPredictor(device=torch.device(device), perform_everything_on_device=wanted)
+    assert made.perform_everything_on_device is kept
+
+
 @pytest.mark.parametrize("gaussian", [False, True])
 @pytest.mark.parametrize("mirroring", [None, (1, 2), (0, 1, 2)])
 @pytest.mark.parametrize("shape", [(11, 16, 12), (9, 37, 20), (2, 9, 30)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,19 @@ def test_files_are_nnu_nets(
     assert sorted(file.name for file in tmp_path.iterdir()) == [
         f"{name}.{ending}" for name in ("nnunet", "ours") for ending in ("nii.gz", "npz", "pkl")
     ]
+
+
+def test_probabilities_may_take_more_than_2_gib(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond, a zip archive needs the fields of zip64, which is decided before anything is written."""
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 100)
+    manager = plans([0.6, 0.7], transposed=False)
+    logits, properties = case([0.6, 0.7], 3, transposed=False)
+    dataset = {"labels": CLASSES, "file_ending": ".nii.gz"}
+    configuration = manager.get_configuration("2d")
+    export_prediction_from_logits(
+        logits, properties, configuration, manager, dataset, str(tmp_path / "a"), save_probabilities=True
+    )
+    assert np.load(tmp_path / "a.npz")["probabilities"].shape[0] == 3
 
 
 def test_a_segmentation_that_does_not_fit_on_the_disc_is_an_error(tmp_path: Path) -> None:
