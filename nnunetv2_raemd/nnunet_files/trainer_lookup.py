@@ -18,7 +18,7 @@ def naming_missing_trainer(otherwise: str = "") -> Iterator[None]:
     """Makes nnU-Net's error on a trainer that it does not find a `UserError` that says what to do.
 
     Args:
-        otherwise: what else may be done, after "or".
+        otherwise: what else may be done, and is easier.
     """
     try:
         yield
@@ -26,8 +26,8 @@ def naming_missing_trainer(otherwise: str = "") -> Iterator[None]:
         if (found := _NOT_FOUND.search(str(error))) is None:
             raise
         searched = os.environ.get(_VARIABLE) or "not set"
+        first = f"{otherwise}, or " if otherwise else ""
         raise UserError(
-            f"the model was trained with the trainer {found[1]}, which is not installed here: install the "
-            f"package that brings it, or add the folder of its file to {_VARIABLE} (now {searched})"
-            f"{f', or {otherwise}' if otherwise else ''}"
+            f"the trainer {found[1]} is not installed here: {first}install the package that brings it, or "
+            f"add the folder of its file to {_VARIABLE} (now {searched})"
         ) from error

@@ -212,16 +212,6 @@ def test_a_calibration_that_was_not_exported_with_it_is_refused(copied: Path) ->
         ExportedModel(copied).load(**SETTINGS)
 
 
-def test_a_trainer_that_is_not_installed_is_named(copied: Path) -> None:
-    """Other backends than torch do without it."""
-    change(copied, trainer="nnUNetTrainerUnheardOf")
-    with pytest.raises(
-        UserError, match=r"nnUNetTrainerUnheardOf, which is not installed here.*or use --backend"
-    ):
-        ExportedModel(copied, Backend.TORCH).load(**SETTINGS)
-    ExportedModel(copied, Backend.OPENVINO).load(**SETTINGS)
-
-
 def test_a_model_of_a_newer_version_says_so(copied: Path) -> None:
     change(copied, format_version=2, written_by="nnunetv2-raemd 9.9")
     with pytest.raises(UserError, match=r"newer version \(nnunetv2-raemd 9\.9, format 2\).* Update"):

@@ -188,7 +188,7 @@ def test_a_trainer_that_is_not_installed_is_named(
     with pytest.raises(UserError, match="cannot be loaded") as error:
         load_model(MODEL, trust_checkpoint=trust_checkpoint, device=CPU)
     message = str(error.value)
-    assert "with the trainer nnUNetTrainerUnheardOf, which is not installed here: install" in message
+    assert "the trainer nnUNetTrainerUnheardOf is not installed here: install" in message
     assert f"nnUNet_extTrainer (now {searched or 'not set'})" in message
     assert "another network" not in message
 
