@@ -100,8 +100,9 @@ def evaluate_case(
 
 
 def _remarks(pair: LabelPair, files: CaseFiles, labels: LabelSet) -> Iterator[str]:
+    predicted = labels.counted_prediction(pair.prediction, pair.reference)
     for file, values, known in (
-        (files.prediction, pair.prediction, labels.of_predictions),
+        (files.prediction, predicted, labels.of_predictions),
         (files.reference, pair.reference, labels),
     ):
         if (about := known.about_unknown_values(values, file)) is not None:

@@ -47,6 +47,13 @@ class LabelSet:
         known = self.known_values and tuple(v for v in self.known_values if v != self.ignore_label)
         return replace(self, ignore_label=None, known_values=known)
 
+    def counted_prediction(self, prediction: NDArray[Any], reference: NDArray[Any]) -> NDArray[Any]:
+        """Without the ignore label where the reference has it, too: nothing counts there."""
+        if self.ignore_label is None:
+            return prediction
+        ignored = (prediction == self.ignore_label) & (reference == self.ignore_label)
+        return np.where(ignored, 0, prediction)
+
     def about_unknown_values(self, labels: NDArray[Any], file: Path) -> str | None:
         """A sentence on the values in a file that are no label; None where there are none."""
         if not (values := self.unknown_values(labels)):

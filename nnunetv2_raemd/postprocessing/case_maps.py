@@ -59,7 +59,8 @@ def read_case_maps(files: CaseFiles, labels: LabelSet, *, with_probabilities: bo
     prediction = read_segmentation(files.prediction, files.reader)
     check_same_grid(files.reference, files.prediction, reference.geometry, prediction.geometry)
     labels.check_known(reference.labels, files.reference)
-    labels.of_predictions.check_known(prediction.labels, files.prediction)
+    predicted_labels = labels.counted_prediction(prediction.labels, reference.labels)
+    labels.of_predictions.check_known(predicted_labels, files.prediction)
     geometry = reference.geometry
     maps = None
     if with_probabilities:

@@ -55,6 +55,17 @@ def test_values_that_are_no_label(label_set: object, values: tuple[float, ...], 
     assert label_set.unknown_values(labels(*values)) == unknown  # type: ignore[attr-defined]
 
 
+def test_a_prediction_of_the_ignore_label_matters_where_the_reference_counts() -> None:
+    reference = labels(0, 3, 3, 1)
+    told = [
+        REGIONS.of_predictions.about_unknown_values(
+            REGIONS.counted_prediction(prediction, reference), Path("a.nii.gz")
+        )
+        for prediction in (labels(0, 3, 1, 1), labels(3, 3, 1, 1))
+    ]
+    assert told == [None, "a.nii.gz holds values that are no label: 3"]
+
+
 def test_the_sentence_names_file_and_values() -> None:
     told = ONE_LABEL.about_unknown_values(labels(*range(10)), Path("a.nii.gz"))
     assert told == "a.nii.gz holds values that are no label: 2, 3, 4, 5, 6 ..."
