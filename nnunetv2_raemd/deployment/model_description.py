@@ -192,7 +192,7 @@ def read_description(folder: Path) -> ModelDescription:
         raise UserError(f"{folder} is not a model of raemd export: it holds no {FILE_NAME}")
     content = read_json(file, dict[str, Any], ADVICE)
     _check_header(content, file)
-    described = {key: content.get(key) for key in _KEYS}
+    described = {key: content[key] for key in _KEYS if key in content}
     description = parse_json(json.dumps(described).encode(), ModelDescription, file, ADVICE)
     parse_json(json.dumps(description.plans).encode(), Plans, file, ADVICE)
     if description.configuration not in description.plans["configurations"]:

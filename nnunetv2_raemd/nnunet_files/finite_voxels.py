@@ -17,7 +17,8 @@ def check_nifti_is_finite(file: Path) -> None:
     """Raise a `UserError` if a NIfTI file holds NaN or infinity; files of whole numbers are not read."""
     if not file.name.lower().endswith((".nii", ".nii.gz")) or read_header(file).get_data_dtype().kind != "f":
         return
-    opened: Any = nibabel.load(file)
+    # kept open, because each slice of a compressed file would otherwise be sought from its beginning
+    opened: Any = nibabel.load(file, keep_file_open=True)
     for i in range(opened.shape[-1]):
         check_is_finite(np.asanyarray(opened.dataobj[..., i]), file)
 
