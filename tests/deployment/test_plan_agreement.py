@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from torch import nn
 
 from nnunetv2_raemd.api import load_model
 from nnunetv2_raemd.deployment.export_choices import ExportOptions
-from nnunetv2_raemd.deployment.model_description import GraphFormat, read_description
+from nnunetv2_raemd.deployment.model_description import FILE_NAME, GraphFormat, read_description
 from nnunetv2_raemd.deployment.model_export import export_model
 from nnunetv2_raemd.deployment.plan_agreement import is_of_plan
 from nnunetv2_raemd.deployment.source_model import SourceModel
@@ -62,3 +64,16 @@ def test_another_network_with_the_same_weights_is_told_from_the_plans(tmp_path: 
     export_model(source, tmp_path / "model", ExportOptions(GraphFormat.NONE))
     with pytest.raises(UserError, match=f"trainer {ELSEWHERE} is not installed here: use --backend"):
         load_model(tmp_path / "model", backend="torch")
+
+
+def test_a_folder_that_does_not_say_so_is_left_to_its_trainer(tmp_path: Path) -> None:
+    """As exported before this was looked at."""
+    folder = tmp_path / "model"
+    export_model(of_another_trainer(), folder, ExportOptions(GraphFormat.NONE))
+    file = folder / FILE_NAME
+    content = json.loads(file.read_text(encoding="utf-8"))
+    del content["of_plan"], content["checksum"]
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    content["checksum"] = hashlib.sha256(text.encode()).hexdigest()
+    file.write_text(json.dumps(content), encoding="utf-8")
+    assert not read_description(folder).of_plan
