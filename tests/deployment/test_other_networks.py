@@ -40,7 +40,6 @@ MODELS = [
     ("nnUNetTrainerUNetPlusPlus", IN_PLANE),
     ("nnUNetTrainerUNetPlusPlus", VOLUME),
     ("nnUNetTrainerSegNet", IN_PLANE),
-    ("nnUNetTrainerSwinUNETR", IN_PLANE),
 ]
 
 
