@@ -14,9 +14,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cubes_dataset import DATASET, DATASET_ID, nodules, write_dataset
+from cubes_dataset import nodules
 from nodule_tables import write_tables
-from study_commands import command, environment, is_planned, plan_and_preprocess, study_parser
+from nodule_trainings import evaluate, prepare, train
+from study_commands import environment, study_parser
 from systems import models_of
 
 SYSTEMS = ("RAEMD-Net", "nnU-Net 2d", "nnU-Net 3d_fullres", "U-Net 3D, our recipe", "U-Net 2D, our recipe")
@@ -26,19 +27,17 @@ FOLDS = ("0", "1", "2", "3", "4")
 def main() -> None:
     """Run what is missing and write the tables."""
     parser = study_parser(__doc__, SYSTEMS, FOLDS)
+    parser.add_argument("--output", type=Path, default=Path("real_nodules"))
+    parser.add_argument("--seconds", type=int, default=300)
     parser.add_argument("--data", type=Path, required=True)
     options = parser.parse_args()
     root = options.output.resolve()
     variables = environment(root)
-    if not is_planned(DATASET, root):
-        write_dataset(options.data, root / "nnUNet_raw")
-        plan_and_preprocess(DATASET, root, variables)
+    prepare(options.data, root, variables)
     models = models_of(options.systems, options.seconds, options.seeds)
-    which = ("-d", str(DATASET_ID), "-tr", *models, "--folds", *options.folds)
-    command(variables, "raemd", "study", *which, "-device", "cpu")
-    evaluated = root / "evaluation"
-    command(variables, "raemd", "evaluate", *which, "-np", "1", "-o", str(evaluated))
-    write_tables(evaluated / "cases.csv", root, models, nodules(options.data))
+    train(models, options.folds, variables)
+    cases = evaluate(models, options.folds, root / "evaluation", variables)
+    write_tables(cases, root, models, nodules(options.data))
 
 
 if __name__ == "__main__":

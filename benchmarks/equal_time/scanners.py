@@ -4,7 +4,7 @@
         [--folds 0 1] [--systems NAME ...]
 
 Trains what is missing of the systems as `real_nodules.py` does, in the same output folder, and lets
-nnUNetv2_predict segment the nodules of each fold that it was not trained on: as they are, and changed in
+`raemd predict` segment the nodules of each fold that it was not trained on: as they are, and changed in
 kernel, noise, slice thickness and HU by three severities each. The figures of each cube go to `scanners.csv`,
 the table to `scanners.md` and the picture to `scanners.png` in the output folder.
 """
@@ -18,10 +18,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import SimpleITK as sitk
-from cubes_dataset import DATASET, DATASET_ID, write_dataset
+from cubes_dataset import DATASET, DATASET_ID
 from degraded_cubes import KINDS, degraded
 from matplotlib.figure import Figure
-from study_commands import command, environment, is_planned, plan_and_preprocess, study_parser
+from nodule_trainings import prepare, train
+from study_commands import command, environment, study_parser
 from study_plan import PLANS
 from systems import SYSTEMS, models_of
 
@@ -56,7 +57,7 @@ def predict(model: str, system: str, fold: str, root: Path, variables: Mapping[s
     which = ("-d", str(DATASET_ID), "-c", SYSTEMS[system].configuration, "-p", PLANS, "-f", fold)
     how = ("--disable_tta", "--continue_prediction", "-device", "cpu", "-npp", "1", "-nps", "1")
     trainer = model.partition("__")[0]
-    command(variables, "nnUNetv2_predict", "-i", str(images), "-o", str(masks), *which, "-tr", trainer, *how)
+    command(variables, "raemd", "predict", "-i", str(images), "-o", str(masks), *which, "-tr", trainer, *how)
     return masks
 
 
@@ -138,17 +139,15 @@ def all_rows(
 def main() -> None:
     """Run what is missing and write the table."""
     parser = study_parser(__doc__, COMPARED, FOLDS)
-    parser.set_defaults(output=Path("real_nodules"), seconds=200)
+    parser.add_argument("--output", type=Path, default=Path("real_nodules"))
+    parser.add_argument("--seconds", type=int, default=200)
     parser.add_argument("--data", type=Path, required=True)
     options = parser.parse_args()
     root = options.output.resolve()
     variables = environment(root)
-    if not is_planned(DATASET, root):
-        write_dataset(options.data, root / "nnUNet_raw")
-        plan_and_preprocess(DATASET, root, variables)
+    prepare(options.data, root, variables)
     models = models_of(options.systems, options.seconds, options.seeds)
-    which = ("-d", str(DATASET_ID), "-tr", *models, "--folds", *options.folds)
-    command(variables, "raemd", "study", *which, "-device", "cpu")
+    train(models, options.folds, variables)
     write_results(all_rows(models, options.folds, root, variables), root)
 
 

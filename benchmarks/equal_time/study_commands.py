@@ -1,4 +1,4 @@
-"""The commands of the studies, in an environment in which all of a training's time counts."""
+"""What the studies run and how it is started, in an environment in which all of a training's time counts."""
 
 from __future__ import annotations
 
@@ -57,10 +57,8 @@ def is_planned(dataset: str, root: Path) -> bool:
 
 
 def study_parser(description: str | None, systems: Sequence[str], folds: Sequence[str]) -> ArgumentParser:
-    """The options of both studies, with the systems and folds that each compares."""
+    """The options of all studies, with the systems and folds that each compares."""
     parser = ArgumentParser(description=description, formatter_class=RawTextHelpFormatter)
-    parser.add_argument("--output", type=Path, default=Path(sys.argv[0]).stem)
-    parser.add_argument("--seconds", type=int, default=300)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--folds", nargs="+", default=list(folds))
     parser.add_argument("--systems", nargs="+", choices=list(SYSTEMS), default=list(systems))

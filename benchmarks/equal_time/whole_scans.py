@@ -78,7 +78,10 @@ def figures(lesions: LesionSummary) -> dict[str, float]:
 
 def main() -> None:
     """Run what is missing and write the tables."""
-    options = study_parser(__doc__, SYSTEMS, FOLDS).parse_args()
+    parser = study_parser(__doc__, SYSTEMS, FOLDS)
+    parser.add_argument("--output", type=Path, default=Path("whole_scans"))
+    parser.add_argument("--seconds", type=int, default=300)
+    options = parser.parse_args()
     root = options.output.resolve()
     variables = environment(root)
     if not is_planned(DATASET, root):
