@@ -78,16 +78,16 @@ def test_nnunet_reads_it_and_finds_the_data_of_its_own_plan(dataset: Path) -> No
     assert (manager.plans_name, manager.dataset_name) == ("nnUNetRAEMDPlans", "Dataset501_Planned")
     configuration = manager.get_configuration("2d")
     assert configuration.data_identifier == "nnUNetPlans_2d"
-    assert configuration.patch_size == [4, 64, 64]
+    assert configuration.patch_size == [8, 64, 64]
     assert configuration.preprocessor_class.__name__ == "DefaultPreprocessor"
 
 
 def test_prints_what_was_decided_and_how_to_train(dataset: Path) -> None:
     words = succeed("-d", "501", "-c", "2d").split()
     line = words[words.index("2d") :]
-    # at most 4 slices; at least 2 sequences; nnU-Net's 4 slices; pixels of 2, 4, 8, 16 mm; default target
-    assert line[:5] == ["2d", "4", "x", "64", "x"]
-    assert line[5:12] == ["64", "2", "8", "(4)", "4", "of", "5"]
+    # 20 mm in slices of 2.5 mm; at least 2 sequences; nnU-Net's 4 slices; pixels of 2, 4, 8, 16 mm; default target
+    assert line[:5] == ["2d", "8", "x", "64", "x"]
+    assert line[5:12] == ["64", "2", "16", "(4)", "4", "of", "5"]
     assert re.fullmatch(r"\d\.\d of 8\.0", " ".join(line[12:15]))
     text = " ".join(words)
     assert f"Plan: {dataset / 'nnUNetRAEMDPlans.json'}" in text
