@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
     ("trainer", "configuration", "patch_size"),
     [
         ("nnUNetTrainerAttentionUNet_tiny", "3d_fullres", None),
-        ("nnUNetTrainerAblation1UNet_tiny", "2d", [4, 40, 40]),
+        ("nnUNetTrainerAblation1UNet_tiny", "2d", [8, 40, 40]),
     ],
 )
 def test_trains_continues_and_predicts(

@@ -43,7 +43,7 @@ def is_validated(fold: Path) -> bool:
 def test_3d_fullres(workspace: Workspace) -> None:
     train(workspace, "3d_fullres", 0)
     model = workspace.model(RAEMD, "3d_fullres")
-    assert patch_and_network(model, "3d_fullres") == ([4, 40, 40], "RAEMDNet")
+    assert patch_and_network(model, "3d_fullres") == ([8, 40, 40], "RAEMDNet")
     assert is_validated(model / "fold_0")
 
 
@@ -76,7 +76,7 @@ def test_3d_lowres_and_the_cascade(cascade_plan: Workspace, tmp_path: Path) -> N
 
     train(cascade_plan, "3d_cascade_fullres", 0, "-p", CASCADE)
     cascade = cascade_plan.model(RAEMD, "3d_cascade_fullres", CASCADE)
-    assert patch_and_network(cascade, "3d_cascade_fullres") == ([4, 40, 40], "RAEMDNet")
+    assert patch_and_network(cascade, "3d_cascade_fullres") == ([8, 40, 40], "RAEMDNet")
     weights = torch.load(cascade / "fold_0" / "checkpoint_final.pth", weights_only=False)["network_weights"]
     assert first_convolution_channels(weights) == 2  # the image, and the previous stage's nodules
     assert is_validated(cascade / "fold_0")
@@ -100,5 +100,5 @@ def test_a_raemd_plan_with_nnunets_own_trainer(workspace: Workspace) -> None:
     assert workspace.raemd("plan", "-d", 501).returncode == 0
     train(workspace, "2d", 0, "-p", "nnUNetRAEMDPlans", trainer=STOCK)
     model = workspace.model(STOCK, "2d", "nnUNetRAEMDPlans")
-    assert patch_and_network(model, "2d") == ([4, 40, 40], "RAEMDNet")
+    assert patch_and_network(model, "2d") == ([8, 40, 40], "RAEMDNet")
     assert is_validated(model / "fold_0")

@@ -39,7 +39,7 @@ def test_the_model_holds_a_raemd_plan(raemd_model: Path) -> None:
     """Which prediction, validation and the model zip read, so that no -p is needed."""
     configuration = read_json(raemd_model / "plans.json")["configurations"]["2d"]
     assert configuration["architecture"]["network_class_name"].endswith(".RAEMDNet")
-    assert configuration["patch_size"] == [4, 40, 40]  # at most 4 slices
+    assert configuration["patch_size"] == [8, 40, 40]  # 20 mm
     assert configuration["spacing"] == [1.0, 1.0]
     strides = configuration["architecture"]["arch_kwargs"]["strides"]
     assert strides == [[1, 1, 1], [1, 2, 2], [1, 2, 2], [1, 2, 2]]

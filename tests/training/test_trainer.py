@@ -174,8 +174,8 @@ class OneEpoch(nnUNetTrainerRAEMD):
 @pytest.mark.parametrize(
     ("dataset", "n_channels", "n_heads", "patch"),
     [
-        ("Dataset501_Spheres", 1, 2, [4, 40, 40]),
-        ("Dataset502_Regions", 2, 3, [4, 40, 40]),  # a sigmoid per region
+        ("Dataset501_Spheres", 1, 2, [8, 40, 40]),
+        ("Dataset502_Regions", 2, 3, [8, 40, 40]),  # a sigmoid per region
         ("Dataset503_Images", 1, 4, [1, 48, 48]),  # PNG: one slice
     ],
 )
