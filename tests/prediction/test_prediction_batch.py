@@ -40,6 +40,9 @@ class Predictor:
         self.postprocessor = None
         self.plans = {"plans_name": "somePlans", "image_reader_writer": "SimpleITKIO"}
 
+    def with_lines(self) -> Predictor:
+        return self
+
 
 class Notes:
     """A pipeline that cannot predict the case "broken"."""
