@@ -85,7 +85,7 @@ def test_nnunet_reads_it_and_finds_the_data_of_its_own_plan(dataset: Path) -> No
 def test_prints_what_was_decided_and_how_to_train(dataset: Path) -> None:
     words = succeed("-d", "501", "-c", "2d").split()
     line = words[words.index("2d") :]
-    # 20 mm in slices of 2.5 mm; at least 2 sequences; nnU-Net's 4 slices; pixels of 2, 4, 8, 16 mm; default target
+    # 20 mm in slices of 2.5 mm; 2 sequences; nnU-Net's 4 slices; pixels of 2, 4, 8, 16 mm; default target
     assert line[:5] == ["2d", "8", "x", "64", "x"]
     assert line[5:12] == ["64", "2", "16", "(4)", "4", "of", "5"]
     assert re.fullmatch(r"\d\.\d of 8\.0", " ".join(line[12:15]))
