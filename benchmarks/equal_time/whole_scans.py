@@ -92,7 +92,9 @@ def main() -> None:
     command(variables, "raemd", "study", *which, "-device", "cpu", "--npz")
     evaluated = root / "evaluation"
     command(variables, "raemd", "evaluate", *which, "--froc", "-np", "1", "-o", str(evaluated))
-    shown = ("-d", str(DATASET_ID), "-tr", *models_of(options.systems, options.seconds, options.seeds[:1]))
+    # a report takes the last for the proposed one
+    last_first = models_of(options.systems[::-1], options.seconds, options.seeds[:1])
+    shown = ("-d", str(DATASET_ID), "-tr", *last_first)
     page = ("--folds", *options.folds, "--cases", SHOWN_CASES, "-np", "1", "-o", str(root / "report.html"))
     command(variables, "raemd", "report", *shown, *page)
     table = read_cases(evaluated / "cases.csv", models)
