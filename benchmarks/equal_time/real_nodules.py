@@ -12,13 +12,10 @@ Figures of each case go to `cases.csv` and the tables to `tables.md` in the outp
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from cubes_dataset import nodules
 from nodule_tables import write_tables
-from nodule_trainings import evaluate, prepare, train
-from study_commands import environment, study_parser
-from systems import models_of
+from nodule_trainings import evaluate, trained_study
+from study_commands import study_parser
 
 SYSTEMS = ("RAEMD-Net", "nnU-Net 2d", "nnU-Net 3d_fullres", "U-Net 3D, our recipe", "U-Net 2D, our recipe")
 FOLDS = ("0", "1", "2", "3", "4")
@@ -26,16 +23,7 @@ FOLDS = ("0", "1", "2", "3", "4")
 
 def main() -> None:
     """Run what is missing and write the tables."""
-    parser = study_parser(__doc__, SYSTEMS, FOLDS)
-    parser.add_argument("--output", type=Path, default=Path("real_nodules"))
-    parser.add_argument("--seconds", type=int, default=300)
-    parser.add_argument("--data", type=Path, required=True)
-    options = parser.parse_args()
-    root = options.output.resolve()
-    variables = environment(root)
-    prepare(options.data, root, variables)
-    models = models_of(options.systems, options.seconds, options.seeds)
-    train(models, options.folds, variables)
+    options, root, variables, models = trained_study(study_parser(__doc__, SYSTEMS, FOLDS), seconds=300)
     cases = evaluate(models, options.folds, root / "evaluation", variables)
     write_tables(cases, root, models, nodules(options.data))
 

@@ -21,10 +21,10 @@ import SimpleITK as sitk
 from cubes_dataset import DATASET, DATASET_ID
 from degraded_cubes import KINDS, degraded
 from matplotlib.figure import Figure
-from nodule_trainings import prepare, train
-from study_commands import command, environment, study_parser
+from nodule_trainings import trained_study
+from study_commands import command, study_parser
 from study_plan import PLANS
-from systems import SYSTEMS, models_of
+from systems import SYSTEMS
 
 COMPARED = ("RAEMD-Net", "RAEMD-Net, scanners", "nnU-Net 2d")
 FOLDS = ("0", "1")
@@ -138,16 +138,7 @@ def all_rows(
 
 def main() -> None:
     """Run what is missing and write the table."""
-    parser = study_parser(__doc__, COMPARED, FOLDS)
-    parser.add_argument("--output", type=Path, default=Path("real_nodules"))
-    parser.add_argument("--seconds", type=int, default=200)
-    parser.add_argument("--data", type=Path, required=True)
-    options = parser.parse_args()
-    root = options.output.resolve()
-    variables = environment(root)
-    prepare(options.data, root, variables)
-    models = models_of(options.systems, options.seconds, options.seeds)
-    train(models, options.folds, variables)
+    options, root, variables, models = trained_study(study_parser(__doc__, COMPARED, FOLDS), seconds=200)
     write_results(all_rows(models, options.folds, root, variables), root)
 
 

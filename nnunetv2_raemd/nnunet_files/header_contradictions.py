@@ -18,7 +18,7 @@ from nnunetv2_raemd.errors import UserError
 _NIFTI_LENGTHS = {1: "meters", 3: "micrometers"}  # the low three bits of xyzt_units; 2 is mm, 0 unknown
 _MM = ("mm", "millimeter", "millimeters", "millimetre", "millimetres", "")
 _RESCALED = {"ElementToIntensityFunctionSlope": 1.0, "ElementToIntensityFunctionOffset": 0.0}
-_OFF_VOXELS = 0.5  # two places of a voxel closer than this are the same but for rounding
+_OFF_VOXELS = 0.5  # two places of a voxel closer than this are the same apart from rounding
 
 
 def check_nifti_header(file: Path, header: Any) -> None:
