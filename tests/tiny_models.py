@@ -58,7 +58,7 @@ def source_model(
         len(dataset["channel_names"]),
         plans.get_label_manager(dataset).num_segmentation_heads,
     )
-    network = (trainers_network or _network_of_plan)(plans, configuration, n_channels, heads)
+    network = (trainers_network or network_of_plan)(plans, configuration, n_channels, heads)
     chosen = weights or [random_weights(network, seed) for seed in range(len(folds))]
     predictor = AnyNetworkPredictor(device=torch.device("cpu"), allow_tqdm=False, **settings)
     axes = (1, 2) if len(configuration.patch_size) == 3 else (0, 1)
@@ -69,9 +69,10 @@ def source_model(
     return SourceModel(predictor, "2d", tuple(folds), cases)
 
 
-def _network_of_plan(
+def network_of_plan(
     plans: PlansManager, configuration: ConfigurationManager, n_channels: int, heads: int
 ) -> nn.Module:
+    """As nnU-Net's own trainer builds it for predictions."""
     network: nn.Module = get_network_from_plans(
         configuration.network_arch_class_name,
         configuration.network_arch_init_kwargs,

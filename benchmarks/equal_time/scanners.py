@@ -20,6 +20,7 @@ import pandas as pd
 import SimpleITK as sitk
 from cubes_dataset import DATASET, DATASET_ID
 from degraded_cubes import KINDS, degraded
+from false_volume import dice, voxels
 from matplotlib.figure import Figure
 from nodule_trainings import trained_study
 from study_commands import command, study_parser
@@ -44,16 +45,18 @@ def write_degraded(fold: str, root: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for case in cases_of(fold, root):
         image = sitk.ReadImage(str(root / "nnUNet_raw" / DATASET / "imagesTr" / f"{case}_0000.nii.gz"))
-        for name, voxels in degraded(sitk.GetArrayFromImage(image).astype(float)):
-            changed = sitk.GetImageFromArray(voxels.astype(np.float32))
+        for name, cube in degraded(sitk.GetArrayFromImage(image).astype(float)):
+            changed = sitk.GetImageFromArray(cube.astype(np.float32))
             changed.CopyInformation(image)
             sitk.WriteImage(changed, str(folder / f"{name}_{case}_0000.nii.gz"))
     return folder
 
 
-def predict(model: str, system: str, fold: str, root: Path, variables: Mapping[str, str]) -> Path:
+def predict(
+    model: str, system: str, fold: str, images: Path, root: Path, variables: Mapping[str, str]
+) -> Path:
     """The segmentations of a fold's degraded cubes by one model; those that are there stay."""
-    images, masks = root / "degraded" / f"fold_{fold}", root / "degraded_predictions" / model / f"fold_{fold}"
+    masks = root / "degraded_predictions" / model / f"fold_{fold}"
     which = ("-d", str(DATASET_ID), "-c", SYSTEMS[system].configuration, "-p", PLANS, "-f", fold)
     how = ("--disable_tta", "--continue_prediction", "-device", "cpu", "-npp", "1", "-nps", "1")
     trainer = model.partition("__")[0]
@@ -66,19 +69,12 @@ def dice_rows(masks: Path, system: str, fold: str, root: Path) -> list[dict[str,
     rows: list[dict[str, object]] = []
     for file in sorted(masks.glob("*.nii.gz")):
         change, _, case = file.name.removesuffix(".nii.gz").partition("_")
-        reference = _foreground(root / "nnUNet_raw" / DATASET / "labelsTr" / f"{case}.nii.gz")
-        found = _foreground(file)
-        dice = 2 * (found & reference).sum() / (found.sum() + reference.sum())
+        overlap = dice(voxels(file), voxels(root / "nnUNet_raw" / DATASET / "labelsTr" / f"{case}.nii.gz"))
         kind, _, step = change.partition("-")
         rows.append(
-            {"system": system, "fold": fold, "case": case, "kind": kind, "step": int(step), "dice": dice}
+            {"system": system, "fold": fold, "case": case, "kind": kind, "step": int(step), "dice": overlap}
         )
     return rows
-
-
-def _foreground(file: Path) -> np.ndarray:
-    mask: np.ndarray = sitk.GetArrayFromImage(sitk.ReadImage(str(file))) > 0
-    return mask
 
 
 def loss_table(rows: pd.DataFrame) -> str:
@@ -130,9 +126,9 @@ def all_rows(
     """Of all models and folds."""
     rows: list[dict[str, object]] = []
     for fold in folds:
-        write_degraded(fold, root)
+        images = write_degraded(fold, root)
         for model, (system, _) in models.items():
-            rows += dice_rows(predict(model, system, fold, root, variables), system, fold, root)
+            rows += dice_rows(predict(model, system, fold, images, root, variables), system, fold, root)
     return pd.DataFrame(rows)
 
 

@@ -1,4 +1,4 @@
-"""The plan of both studies: nnU-Net's own, small enough for one core."""
+"""The plan of the studies: nnU-Net's own, small enough for one core."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -21,9 +22,15 @@ class InPlaneBlur(GaussianBlurTransform):
     def _apply_to_image(self, img: Tensor, **params: Any) -> Tensor:
         channels = torch.where(params["apply_to_channel"])[0]
         for channel, (_, *sigmas) in zip(channels, params["sigmas"], strict=True):
-            for axis, sigma in enumerate(sigmas):
-                img[channel] = blur_dimension(img[channel], sigma, axis)
+            img[channel] = blurred_slices(img[channel], sigmas)
         return img
+
+
+def blurred_slices(slices: Tensor, sigmas: Sequence[float]) -> Tensor:
+    """(slices, H, W), each blurred by itself, with a sigma in pixels for rows and one for columns."""
+    for axis, sigma in enumerate(sigmas):
+        slices = blur_dimension(slices, sigma, axis)
+    return slices
 
 
 def blur_in_plane(pipeline: ComposeTransforms) -> ComposeTransforms:

@@ -13,12 +13,13 @@ import torch
 from batchgeneratorsv2.helpers.scalar_type import RandomScalar, sample_scalar
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform, ImageOnlyTransform
 from batchgeneratorsv2.transforms.intensity.brightness import BrightnessAdditiveTransform
-from batchgeneratorsv2.transforms.noise.gaussian_blur import blur_dimension
 from batchgeneratorsv2.transforms.spatial.spatial import SpatialTransform
 from batchgeneratorsv2.transforms.utils.compose import ComposeTransforms
 from batchgeneratorsv2.transforms.utils.pseudo2d import Convert2DTo3DTransform
 from batchgeneratorsv2.transforms.utils.random import RandomTransform
 from torch import Tensor
+
+from nnunetv2_raemd.training.in_plane_blur import blurred_slices
 
 PROBABILITY = 0.3
 """of each of the four in an image; a quarter of the images are spared all of them"""
@@ -84,10 +85,7 @@ class ThickSlices(ImageOnlyTransform):
 
 def blurred_in_plane(img: Tensor, sigma: float) -> Tensor:
     """Every slice of (C, H, W) or (C, T, H, W) blurred by itself."""
-    slices = img.flatten(0, -3)
-    for axis in (0, 1):
-        slices = blur_dimension(slices, sigma, axis)
-    return slices.reshape(img.shape)
+    return blurred_slices(img.flatten(0, -3), (sigma, sigma)).reshape(img.shape)
 
 
 def scanner_transforms() -> list[BasicTransform]:

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from small_plans import plan, raemd_arguments
-from tiny_models import source_model
+from tiny_models import network_of_plan, source_model
 from torch import nn
 
 from nnunetv2_raemd.api import load_model
@@ -29,14 +28,7 @@ def without_slope(
     plans: PlansManager, configuration: ConfigurationManager, n_channels: int, heads: int
 ) -> nn.Module:
     """The plan's network with other nonlinearities: its weights fit the plan's, its results do not."""
-    network: nn.Module = get_network_from_plans(
-        configuration.network_arch_class_name,
-        configuration.network_arch_init_kwargs,
-        configuration.network_arch_init_kwargs_req_import,
-        n_channels,
-        heads,
-        deep_supervision=False,
-    )
+    network = network_of_plan(plans, configuration, n_channels, heads)
     for module in network.modules():
         if isinstance(module, nn.LeakyReLU):
             module.negative_slope = 0.0
