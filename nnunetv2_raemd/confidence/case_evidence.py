@@ -101,8 +101,7 @@ def gather(case: ValidatedCase, labels: LabelSet) -> GatheredCase:
     reference, prediction = read_segmentation(files.reference), read_segmentation(files.prediction)
     check_same_grid(files.reference, files.prediction, reference.geometry, prediction.geometry)
     labels.check_known(reference.labels, files.reference)
-    predicted_labels = labels.counted_prediction(prediction.labels, reference.labels)
-    labels.of_predictions.check_known(predicted_labels, files.prediction)
+    labels.check_known_prediction(prediction.labels, reference.labels, files.prediction)
     maps = AgreementCheck(read_probabilities(files.probabilities, reference.geometry.shape), labels)
     counted = reference.labels != labels.ignore_label  # without an ignore label, all of them
     lesions, voxels = {}, {}

@@ -67,6 +67,10 @@ class LabelSet:
         if (about := self.about_unknown_values(labels, file)) is not None:
             raise UserError(about)
 
+    def check_known_prediction(self, prediction: NDArray[Any], reference: NDArray[Any], file: Path) -> None:
+        """As `check_known`, of the file of a prediction: the ignore label only where the reference has it."""
+        self.of_predictions.check_known(self.counted_prediction(prediction, reference), file)
+
     def unknown_values(self, labels: NDArray[Any]) -> list[float]:
         """The values of a segmentation that are no label, in order.
 

@@ -83,6 +83,11 @@ def _check_metaimage(file: Path) -> None:
             _check_length(file.stat().st_size - stream.tell(), expected)
 
 
+def is_one_file_beside(name: str) -> bool:
+    """Whether ElementDataFile names a single file in the header's folder: no pattern, no list of files."""
+    return not (leads_elsewhere(name) or "%" in name or name.startswith("LIST"))
+
+
 def _check_mhd(file: Path) -> None:
     """As `_check_metaimage`, of voxels in a file beside the header."""
     with file.open("rb") as stream:
@@ -91,7 +96,7 @@ def _check_mhd(file: Path) -> None:
     if name.upper() == "LOCAL":
         _check_metaimage(file)
         return
-    if not name or leads_elsewhere(name) or "%" in name or name.startswith("LIST"):
+    if not is_one_file_beside(name):
         raise DamagedError("does not name one file of voxels beside it (ElementDataFile)")
     voxels = file.with_name(name)
     check_is_regular(voxels)

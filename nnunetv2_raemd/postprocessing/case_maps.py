@@ -59,8 +59,7 @@ def read_case_maps(files: CaseFiles, labels: LabelSet, *, with_probabilities: bo
     prediction = read_segmentation(files.prediction, files.reader)
     check_same_grid(files.reference, files.prediction, reference.geometry, prediction.geometry)
     labels.check_known(reference.labels, files.reference)
-    predicted_labels = labels.counted_prediction(prediction.labels, reference.labels)
-    labels.of_predictions.check_known(predicted_labels, files.prediction)
+    labels.check_known_prediction(prediction.labels, reference.labels, files.prediction)
     geometry = reference.geometry
     maps = None
     if with_probabilities:
