@@ -263,6 +263,7 @@ def set_network(**entries: Any) -> Callable[[Plan], object]:
         (set_2d(patch_size=None), "configuration 2d .*planners write it"),
         (set_network(strides=[[1, 1]]), "configuration 2d .*planners write it"),
         (set_network(features_per_stage=[32, 64]), "configuration 2d .*planners write it"),
+        (set_network(kernel_sizes=[[3, 3]]), "configuration 2d .*planners write it"),
         (set_2d(architecture={"network_class_name": "a.SwinUNETR", "arch_kwargs": {}}), "2d .*SwinUNETR"),
     ],
 )

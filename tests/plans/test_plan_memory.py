@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from typing import Any
 
@@ -12,12 +13,13 @@ from planned_datasets import Planned
 from torch import Tensor
 
 from nnunetv2_raemd.plans import load_preset, raemd_plan
-from nnunetv2_raemd.plans.plan_memory import memory_budget_gb
+from nnunetv2_raemd.plans.kept_values import plain_unet_values, raemd_net_values, residual_unet_values
+from nnunetv2_raemd.plans.plan_memory import estimated_memory_gb, memory_budget_gb
 
 PER_GB = 2 * 560_000_000 / 8  # nnU-Net's planner: 2 patches of 560 million convolution outputs fill 8 GB
 
 
-def network_of(configuration: dict[str, Any]) -> Any:
+def network_of(configuration: dict[str, Any], *, deep_supervision: bool = True) -> Any:
     architecture = configuration["architecture"]
     return get_network_from_plans(
         architecture["network_class_name"],
@@ -26,7 +28,7 @@ def network_of(configuration: dict[str, Any]) -> Any:
         input_channels=1,
         output_channels=2,
         allow_init=False,
-        deep_supervision=True,
+        deep_supervision=deep_supervision,
     )
 
 
@@ -70,6 +72,58 @@ def test_a_plan_for_8_gb_fits_8_gb(
     for name in configurations:
         # as many slices as nnU-Net's batch, of which a residual encoder's take more memory each than ours
         assert 0.6 * 8 * PER_GB < measure(plan["configurations"][name]) <= 8 * PER_GB, name
+
+
+@pytest.mark.parametrize(("planner", "scans"), [("default", "small"), ("M", "small"), ("M", "CT")])
+def test_nnunets_networks_put_out_what_is_said_in_closed_form(
+    planned: Planned, planner: str, scans: str
+) -> None:
+    """As they count it themselves, in the plans of all configurations."""
+    closed_form = plain_unet_values if planner == "default" else residual_unet_values
+    for configuration in planned(planner, scans)["configurations"].values():
+        if "architecture" in configuration:
+            with torch.device("meta"):
+                network = network_of(configuration, deep_supervision=False)
+            size = configuration["patch_size"]
+            arguments = configuration["architecture"]["arch_kwargs"]
+            assert closed_form(arguments, size) == network.compute_conv_feature_map_size(size)
+
+
+@pytest.mark.parametrize("planner", ["default", "M"])
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {},
+        {"dense": True, "attention": True},
+        {"dense": True, "recurrence_min_pixel_mm": None, "decoder_convolutions": 3},
+        {"attention": True, "multi_scale": False, "recurrence_min_pixel_mm": 4.0},
+        {"dense": True, "growth_divisor": 3, "hidden_divisor": 5},
+    ],
+)
+def test_raemd_net_keeps_what_is_said_in_closed_form(
+    planned: Planned, planner: str, parts: dict[str, Any]
+) -> None:
+    """To the value, as autograd's hooks count it in a forward pass without data."""
+    preset = replace(load_preset(), **parts)
+    plan = raemd_plan(planned(planner, "tiny"), preset=preset, configurations=["2d"])
+    configuration = plan["configurations"]["2d"]
+    for n_slices in (2, 5):
+        one_sequence = {**configuration, "patch_size": [n_slices, 32, 64], "batch_size": 1}
+        arguments = configuration["architecture"]["arch_kwargs"]
+        assert raemd_net_values(arguments, [n_slices, 32, 64]) == int(measure(one_sequence))
+
+
+def test_layers_that_planners_do_not_write_are_asked_of_the_network(planned: Planned) -> None:
+    """Without inplace, the nonlinearity keeps its input as well, which is one map more for each."""
+    plan = raemd_plan(planned("default", "tiny"), configurations=["2d"])
+    known = plan["configurations"]["2d"]
+    other = copy.deepcopy(known)
+    other["architecture"]["arch_kwargs"]["nonlin_kwargs"]["inplace"] = False
+    left_to_the_network = copy.deepcopy(known)
+    del left_to_the_network["architecture"]["arch_kwargs"]["hidden_divisor"]  # the same number by default
+    assert estimated_memory_gb(other) == pytest.approx(measure(other) / PER_GB, rel=1e-4)
+    assert estimated_memory_gb(other) > estimated_memory_gb(known)
+    assert estimated_memory_gb(left_to_the_network) == estimated_memory_gb(known)
 
 
 @pytest.mark.parametrize("name", ["2d", "3d_fullres"])
