@@ -9,6 +9,7 @@ from pathlib import Path
 from nnunetv2_raemd.confidence.calibration import Calibration, calibrate_label
 from nnunetv2_raemd.confidence.case_evidence import EvidenceJob, GatheredCase, ValidatedCase
 from nnunetv2_raemd.confidence.unlike_scans import training_scans
+from nnunetv2_raemd.counted import counted
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.evaluation.systems import Material, case_files, check_none_trained_on
 from nnunetv2_raemd.execution.backend import Backend
@@ -76,8 +77,8 @@ def _remarks(cases: Sequence[GatheredCase], calibration: Calibration) -> list[st
     unread = [case for case in cases if case.profile is None]
     if unread:
         remarks.append(
-            f"{len(unread)} images could not be read, so that scans unlike them are recognized less well: "
-            f"{unread[0].remark}"
+            f"{counted(len(unread), 'image')} could not be read, so that scans unlike the training's are "
+            f"recognized less well: {unread[0].remark}"
         )
     if calibration.training is None:
         remarks.append("Too few images were read: raemd predict will not tell scans unlike the training's")

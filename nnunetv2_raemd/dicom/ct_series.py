@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 import SimpleITK as sitk
 
+from nnunetv2_raemd.counted import counted
 from nnunetv2_raemd.dicom import gantry_tilt
 from nnunetv2_raemd.dicom.image_groups import (
     ORIENTATION_TOLERANCE,
@@ -106,7 +107,7 @@ def order_series(instances: Sequence[CtInstance], references: References | None 
     _check_drift(stack, kept[0])
     notes = list(chosen.notes)
     if len(images) > len(kept):
-        notes.append(f"{len(images) - len(kept)} duplicated images dropped")
+        notes.append(f"{counted(len(images) - len(kept), 'duplicated image')} dropped")
     if UNSPECIFIED in types:
         notes.append("RescaleType is US (unspecified): the values are taken for HU")
     return CtSeries(tuple(kept), stack, direction, tuple(notes))

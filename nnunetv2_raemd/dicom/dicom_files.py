@@ -31,6 +31,7 @@ from nnunetv2_raemd.regular_file import check_is_regular
 _MOST_INFLATED = 512 * 2**20
 _HIGHEST_RATIO = 20  # of larger ones
 
+_MARKED = 132  # bytes: 128 that may be anything, and "DICM" (PS3.10 7.1)
 _UNDEFINED = 0xFFFFFFFF  # length of a value that ends with a mark
 # Messages of these name tags and lengths. Others may quote a value, which in a damaged file may be anything,
 # a patient's name too.
@@ -123,6 +124,18 @@ def _transfer_syntax(stream: BinaryIO) -> str | None:
         return _read_file_meta_info(stream).get("TransferSyntaxUID")
     except Exception:  # of what is no DICOM; pydicom comes no further either
         return None
+
+
+def is_blank(path: Path) -> bool:
+    """Whether a file begins with as many zeros as the mark of DICOM would have come after, or is empty.
+
+    So look files whose place was made and whose content never came.
+    """
+    try:
+        with path.open("rb") as stream:
+            return not any(stream.read(_MARKED))
+    except OSError:
+        return False
 
 
 def read_dataset(path: Path) -> Dataset:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from nnunetv2_raemd.dicom.dicom_files import is_blank
 from nnunetv2_raemd.dicom.dicom_headers import read_header
 from nnunetv2_raemd.dicom.index_entries import (
     CtInstance,
@@ -50,23 +52,35 @@ class DicomIndex:
 def index_folder(folder: Path, *, workers: int = 1) -> DicomIndex:
     """Read the header of every file below `folder` once, in `workers` processes.
 
-    Files that are not DICOM or are of other kinds are passed over.
+    Files that are not DICOM or are of other kinds are passed over, but not blank ones that are called like
+    the CT images beside them: these may be slices that were not copied.
     """
     files = files_below(folder)
     entries: list[Entry] = []
+    passed_over: list[Path] = []
     with progress("Reading headers", len(files)) as advance, closing(_headers(files, workers)) as headers:
-        for entry in headers:
+        for file, entry in zip(files, headers, strict=True):
             advance(failed=isinstance(entry, Unreadable))
-            if entry is not None:
+            if entry is None:
+                passed_over.append(file)
+            else:
                 entries.append(entry)
     series: dict[str, list[CtInstance]] = defaultdict(list)
     for image in _images(entries):
         series[image.series_uid].append(image)
+    entries += _blank(passed_over, itertools.chain.from_iterable(series.values()))
     return DicomIndex(
         {uid: tuple(instances) for uid, instances in series.items()},
         tuple(e for e in entries if isinstance(e, Delineation)),
         tuple(e for e in entries if isinstance(e, Unreadable)),
     )
+
+
+def _blank(passed_over: Sequence[Path], images: Iterable[CtInstance]) -> list[Unreadable]:
+    """Files without content whose folder and ending are those of images."""
+    called = {(image.path.parent, image.path.suffix.lower()) for image in images}
+    named = [file for file in passed_over if (file.parent, file.suffix.lower()) in called]
+    return [Unreadable(file, "it is empty or holds zeros only") for file in named if is_blank(file)]
 
 
 def _images(entries: Sequence[Entry]) -> Iterator[CtInstance]:

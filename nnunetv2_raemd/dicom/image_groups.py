@@ -23,6 +23,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from nnunetv2_raemd.counted import counted
 from nnunetv2_raemd.dicom.index_entries import CtInstance, SliceGeometry
 from nnunetv2_raemd.dicom.spacing import UNEVEN_FRACTION, is_even
 from nnunetv2_raemd.errors import UserError
@@ -86,8 +87,8 @@ def images_of_one_scan(images: Sequence[CtInstance], references: References | No
     listed = _listed_alone(chosen, references)
     if len(listed) < len(chosen):
         notes.append(
-            f"{len(chosen) - len(listed)} images left out that the contours' file does not list and that are "
-            "of another pass than those it lists"
+            f"{counted(len(chosen) - len(listed), 'image')} left out: the contours' file does not list "
+            "them, and they are of another pass than those it lists"
         )
     return ChosenImages(tuple(listed), tuple(notes))
 
@@ -124,15 +125,17 @@ _Group = list[CtInstance]
 def _without_pages(images: Sequence[CtInstance]) -> tuple[_Group, list[str]]:
     pages = {name: [i for i in images if name in i.kind.image_type] for name in _PAGES}
     dropped = {image.uid for found in pages.values() for image in found}
-    notes = [f"{len(found)} {name.lower()} images dropped" for name, found in pages.items() if found]
+    notes = [
+        f"{counted(len(found), f'{name.lower()} image')} dropped" for name, found in pages.items() if found
+    ]
     slices = [image for image in images if image.uid not in dropped]
     placed = {_stated_kind(image) for image in slices if image.geometry is not None}
     lost = [image for image in slices if image.geometry is None and _stated_kind(image) not in placed]
     if placed and lost:
-        notes.append(f"{len(lost)} images of another kind without a place in the patient dropped")
+        notes.append(f"{counted(len(lost), 'image')} of another kind without a place in the patient dropped")
         slices = [image for image in slices if image not in lost]
     if not slices:
-        raise UserError("the CT series has no images but localizers and pages")
+        raise UserError("the CT series holds nothing but localizers and pages of text")
     return slices, notes
 
 

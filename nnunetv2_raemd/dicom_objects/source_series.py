@@ -19,6 +19,7 @@ from nnunetv2_raemd.dicom.functional_groups import FunctionalGroups
 from nnunetv2_raemd.dicom.index_entries import image_uid
 from nnunetv2_raemd.dicom_objects.deterministic_uids import derived_uid
 from nnunetv2_raemd.dicom_objects.source_attributes import DEIDENTIFIED, PATIENT_AND_STUDY, made_valid
+from nnunetv2_raemd.dicom_objects.source_texts import read_texts
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.rasterize.contours import SliceStack
 
@@ -122,11 +123,12 @@ def read_source(series: CtSeries) -> SourceSeries:
     files = {path: _read_frames(path) for path in dict.fromkeys(image.path for image in series.slices)}
     headers, references = [], []
     for image in series.slices:
-        header = _of_frame(files[image.path], image.frame or 0)
+        header = _of_frame(files[image.path].header, image.frame or 0)
         references.append(ImageReference(header.SOPClassUID, image.sop_uid, (image.frame or 0) + 1))
         header.SOPClassUID, header.SOPInstanceUID = CTImageStorage, derived_uid("frame", image.uid)
         headers.append(header)
-    return _source(headers, references, series.stack)
+    remarks = [remark for file in files.values() for remark in file.remarks]
+    return _source(headers, references, series.stack, remarks)
 
 
 def source_of_files(files: Sequence[Path], stack: SliceStack) -> SourceSeries:
@@ -136,15 +138,20 @@ def source_of_files(files: Sequence[Path], stack: SliceStack) -> SourceSeries:
         UserError: if a file cannot be read, or lacks what ties an object to it: the UIDs of its study and of
             its frame of reference.
     """
-    headers = [_read(path) for path in files]
+    read = [_read(path) for path in files]
+    headers = [file.header for file in read]
     references = [ImageReference(header.SOPClassUID, header.SOPInstanceUID) for header in headers]
-    return _source(headers, references, stack)
+    return _source(headers, references, stack, [remark for file in read for remark in file.remarks])
 
 
 def _source(
-    headers: Sequence[Dataset], references: Sequence[ImageReference], stack: SliceStack
+    headers: Sequence[Dataset],
+    references: Sequence[ImageReference],
+    stack: SliceStack,
+    about_texts: Sequence[str],
 ) -> SourceSeries:
-    remarks = dict.fromkeys(remark for header in headers for remark in made_valid(header))
+    remarks = dict.fromkeys(about_texts)
+    remarks |= dict.fromkeys(remark for header in headers for remark in made_valid(header))
     for header in headers:
         if not header.get("SliceThickness"):
             # which an object must give, and a CT may leave open
@@ -153,7 +160,14 @@ def _source(
     return SourceSeries(tuple(headers), tuple(references), stack, tuple(remarks))
 
 
-def _read_frames(path: Path) -> Dataset:
+class _Read(NamedTuple):
+    """A header, and remarks on its texts."""
+
+    header: Dataset
+    remarks: list[str]
+
+
+def _read_frames(path: Path) -> _Read:
     """The header of an enhanced CT, with the functional groups of its frames."""
     return _read(path, "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 
@@ -178,7 +192,7 @@ def _of_file(header: Dataset, reference: ImageReference) -> Dataset:
     return of_file
 
 
-def _read(path: Path, *more_tags: str) -> Dataset:
+def _read(path: Path, *more_tags: str) -> _Read:
     tags = [*PATIENT_AND_STUDY, *DEIDENTIFIED, *_IMAGE, *more_tags]
     with reading(path):
         check_can_be_opened(path)
@@ -186,5 +200,4 @@ def _read(path: Path, *more_tags: str) -> Dataset:
         for keyword in _TIES:
             if not header.get(keyword):
                 raise UserError(f"it {_LACKS_TIE.format(keyword)}")
-        header.decode()
-    return header
+        return _Read(header, read_texts(header))

@@ -13,6 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import is_zipfile
 
 import pydicom
 
@@ -180,7 +181,7 @@ def _remarks(index: DicomIndex) -> tuple[str, ...]:
     if index.unreadable:
         shown = "; ".join(f"{file.path}: {file.reason}" for file in index.unreadable[:5])
         more = f" and {len(index.unreadable) - 5} more" if len(index.unreadable) > 5 else ""
-        remarks.append(f"{len(index.unreadable)} files cannot be read: {shown}{more}")
+        remarks.append(f"{counted(len(index.unreadable), 'file')} cannot be read: {shown}{more}")
     return tuple(remarks)
 
 
@@ -202,4 +203,4 @@ def _modality(file: Path) -> str:
         header = pydicom.dcmread(file, specific_tags=["Modality"], stop_before_pixels=True)
         return str(header.get("Modality") or "DICOM without modality")[:16]
     except Exception:  # whatever a file that is no DICOM leads pydicom to
-        return "not DICOM"
+        return "zip file (unpack it first)" if is_zipfile(file) else "not DICOM"

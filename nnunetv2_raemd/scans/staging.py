@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from zipfile import is_zipfile
 
@@ -18,7 +18,7 @@ from nnunetv2_raemd.regular_file import check_is_regular
 from nnunetv2_raemd.scans.series_choice import ChosenSeries, Wanted, choose_series
 from nnunetv2_raemd.scans.series_volume import series_image
 from nnunetv2_raemd.scans.single_image import ENDINGS, case_name, is_image_file, read_single_image
-from nnunetv2_raemd.scans.zip_archive import unpack
+from nnunetv2_raemd.scans.zip_archive import begins_as_zip, unpack
 from nnunetv2_raemd.source_files import files_below
 
 # Formats of volumes that SimpleITK writes; of others, such as PNG, no CT can be made.
@@ -106,6 +106,8 @@ def stage(source: Path, staging: Staging) -> StagedScans:
         return stage_folder(source, staging)
     check_is_regular(source)
     if not is_zipfile(source):
+        if begins_as_zip(source):
+            raise UserError(f"{source} is a zip file that is damaged or cut off: copy it again")
         raise UserError(
             f"{source} is neither a zip file nor an image ({', '.join(ENDINGS)}); of DICOM, give the folder"
         )
@@ -113,9 +115,19 @@ def stage(source: Path, staging: Staging) -> StagedScans:
     unpacked.mkdir()
     unpack(source, unpacked)
     try:
-        return stage_folder(unpacked, staging)
+        return _named_by(source, stage_folder(unpacked, staging), unpacked)
     except UserError as error:
         raise UserError(str(error).replace(str(unpacked), str(source))) from error
+
+
+def _named_by(source: Path, staged: StagedScans, folder: Path) -> StagedScans:
+    """With what was given in the place of a temporary folder, in all that is said."""
+
+    def public(sentences: Sequence[str]) -> tuple[str, ...]:
+        return tuple(one.replace(str(folder), str(source)) for one in sentences)
+
+    scans = tuple(replace(scan, remarks=public(scan.remarks)) for scan in staged.scans)
+    return StagedScans(scans, public(staged.problems), public(staged.remarks))
 
 
 def stage_folder(folder: Path, staging: Staging) -> StagedScans:

@@ -16,6 +16,7 @@ MOST_FILES = 100_000
 MOST_BYTES = 32 * 2**30
 # Scans shrink to a third, slices of nothing but air to a thousandth; a whole file beyond this is a bomb.
 HIGHEST_RATIO = 200
+_ENCRYPTED = 1  # bit of a member's flags (APPNOTE.TXT 4.4.4)
 _SMALL = 100 * 2**20  # what is smaller than this once unpacked does no harm at any ratio
 
 
@@ -32,14 +33,24 @@ def unpack(file: Path, folder: Path) -> list[Path]:
             members = [member for member in archive.infolist() if not member.is_dir()]
             _check_size(file, members, folder)
             return _write(archive, members, folder)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, RuntimeError) as error:
+    except (zlib.error, EOFError) as error:
+        raise UserError(f"{file} cannot be unpacked: it is damaged or cut off ({error})") from error
+    except (zipfile.BadZipFile, NotImplementedError, OSError, RuntimeError) as error:
         raise UserError(f"{file} cannot be unpacked: {error}") from error
+
+
+def begins_as_zip(file: Path) -> bool:
+    """Whether a file that is no zip file was one, before its end was lost: what it holds is listed there."""
+    with file.open("rb") as stream:
+        return stream.read(4) == b"PK\x03\x04"
 
 
 def _check_size(file: Path, members: list[zipfile.ZipInfo], folder: Path) -> None:
     if any(member.compress_type == zipfile.ZIP_LZMA for member in members):
         # it takes as much memory as a few bytes of the member say
         raise UserError(f"{file} is compressed by LZMA, unlike usual zip files: unpack it yourself")
+    if any(member.flag_bits & _ENCRYPTED for member in members):
+        raise UserError(f"{file} is encrypted: unpack it yourself, and give the folder")
     n_bytes, packed = sum(m.file_size for m in members), file.stat().st_size
     if len(members) > MOST_FILES:
         raise UserError(f"{file} holds {len(members)} files, more than {MOST_FILES}: unpack it yourself")

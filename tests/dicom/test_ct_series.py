@@ -102,7 +102,7 @@ def test_localizer_is_dropped(make_patient: MakePatient, save_dicom: SaveDicom) 
     localizer = patient.ct_slice(0, SOPInstanceUID="1.2.3.5", ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
     localizer.ImageOrientationPatient = [1, 0, 0, 0, 0, -1]
     save_dicom(localizer, patient.folder / "localizer.dcm")
-    assert series_of(patient).notes == ("1 localizer images dropped",)
+    assert series_of(patient).notes == ("1 localizer image dropped",)
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def test_finds_all_whatever_the_files_are_called(make_patient: MakePatient, tmp_
         file.rename(flat / f"{number}")  # no suffix, another folder
     (flat / "metadata.csv").write_text("PatientID,SeriesInstanceUID\n")
     (flat / "picture.jpg").write_bytes(b"\xff\xd8\xff")
-    (flat / "empty").write_bytes(b"")
+    (flat / "empty.txt").write_bytes(b"")
     found = index_folder(tmp_path / "dicom")
     assert list(found.ct) == [patient.uids["ct"]]
     assert len(found.ct[patient.uids["ct"]]) == 8 and not found.unreadable

@@ -12,7 +12,7 @@ import pytest
 from object_series import with_segments
 
 from nnunetv2_raemd.dicom_objects.object_kinds import ObjectKind
-from nnunetv2_raemd.dicom_objects.source_series import SourceSeries
+from nnunetv2_raemd.dicom_objects.source_series import SourceSeries, source_of_files
 from nnunetv2_raemd.dicom_objects.written_objects import write_objects
 from nnunetv2_raemd.errors import UserError
 
@@ -77,12 +77,36 @@ def test_an_unknown_character_set_is_said(make_ct: Callable[..., SourceSeries], 
         dataset.save_as(file)
         content = file.read_bytes()
         file.write_bytes(content.replace(b"ISO_IR 100", b"ISO_IR 999"))
-    from nnunetv2_raemd.dicom_objects.source_series import source_of_files  # noqa: PLC0415
-
     source = source_of_files(files, source.stack)
     assert any("SpecificCharacterSet" in remark for remark in source.remarks)
     (file,) = write_objects(with_segments(source), [ObjectKind.RTSTRUCT], tmp_path / "out", "case")
     assert pydicom.dcmread(file).SpecificCharacterSet == "ISO_IR 192"
+
+
+@pytest.mark.parametrize(
+    ("written", "said", "remark"),
+    [
+        ("ISO_IR 192", "ISO_IR 100", "PatientName is in UTF-8"),
+        ("ISO_IR 192", "ISO_IR 6  ", "PatientName is in UTF-8"),
+        ("ISO_IR 100", "ISO_IR 6  ", "PatientName holds characters that"),
+        ("ISO_IR 100", "ISO_IR 192", "PatientName holds characters that"),
+    ],
+)
+def test_a_name_in_other_characters_than_the_header_says_comes_through_and_is_told(
+    make_ct: Callable[..., SourceSeries], tmp_path: Path, written: str, said: str, remark: str
+) -> None:
+    name = "Müller^Jürgen"
+    stack = make_ct(changes={"SpecificCharacterSet": written, "PatientName": name}).stack
+    files = sorted((tmp_path / "ct").iterdir())
+    for file in files:
+        content = file.read_bytes()
+        assert content.count(written.encode()) == 1
+        file.write_bytes(content.replace(written.encode(), said.encode()))
+    source = source_of_files(files, stack)
+    assert [remark in found for found in source.remarks].count(True) == 1
+    assert not any("ller" in found for found in source.remarks)  # no value is quoted
+    (file,) = write_objects(with_segments(source), [ObjectKind.RTSTRUCT], tmp_path / "out", "case")
+    assert str(pydicom.dcmread(file).PatientName) == name
 
 
 @pytest.mark.parametrize("keyword", ["StudyInstanceUID", "FrameOfReferenceUID"])

@@ -46,7 +46,7 @@ def test_a_folder_of_dicom_to_objects(workspace: Workspace, raemd_model: Path, t
     arguments = ["-i", source, "-o", output, *MODEL, "--dicom", "rtstruct", "sr", "probability"]
     finished = workspace.raemd("predict", *arguments)
     assert finished.returncode == 1
-    assert f"series {scout.uids['ct']}: the CT series has no images but localizers" in finished.stdout
+    assert f"series {scout.uids['ct']}: the CT series holds nothing but localizers" in finished.stdout
     assert "Traceback" not in finished.stdout
     report = json.loads((output / "scans.json").read_text(encoding="utf-8"))
     assert {scan["case_id"] for scan in report["scans"]} == {whole.uids["ct"], gap.uids["ct"]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -124,7 +125,7 @@ def test_a_localizer_alone_is_named(folder: Path, add_series: AddSeries) -> None
     uid = add_series("scout", changes={"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]})
     choice = choose(folder)
     assert not choice.chosen
-    assert choice.problems == (f"series {uid}: the CT series has no images but localizers and pages",)
+    assert choice.problems == (f"series {uid}: the CT series holds nothing but localizers and pages of text",)
 
 
 def test_without_ct_what_there_is_is_named(folder: Path, add_series: AddSeries) -> None:
@@ -149,6 +150,29 @@ def test_a_truncated_slice_is_not_left_out_in_silence(folder: Path, add_series: 
     assert not choice.chosen
     (problem,) = choice.problems
     assert uid in problem and "IM007" in problem and "may be slices of it" in problem
+
+
+@pytest.mark.parametrize("content", [b"", bytes(20_000)])
+def test_a_blank_slice_is_not_left_out_in_silence(
+    folder: Path, add_series: AddSeries, content: bytes
+) -> None:
+    """As a copy leaves it that ended before the content came; a blank file of another ending is none."""
+    uid = add_series("ct")
+    beside = folder / "ct" / "deeper"
+    (beside / "notes.txt").write_bytes(content)
+    assert chosen(folder) == [uid]
+    (beside / "IM007").write_bytes(content)
+    choice = choose(folder)
+    assert not choice.chosen
+    (problem,) = choice.problems
+    assert f"{beside / 'IM007'}: it is empty or holds zeros only" in problem
+
+
+def test_a_zip_file_in_the_folder_is_named(folder: Path) -> None:
+    with zipfile.ZipFile(folder / "inner", "w") as archive:
+        archive.writestr("a", "b")
+    with pytest.raises(UserError, match=r"no CT image among 1 file: 1 zip file \(unpack it first\)"):
+        choose(folder)
 
 
 def test_images_without_a_uid_are_named(folder: Path, add_series: AddSeries) -> None:

@@ -90,6 +90,7 @@ def test_a_bad_slice_costs_its_series_only(tmp_path: Path, staging: Staging) -> 
         ("nan.mha", r"nan\.mha contains NaN"),
         ("upper.MHA", r"upper\.MHA cannot be read: write its ending in small letters"),
         (".hidden.nii.gz", "begins with a dot"),
+        ("cut.zip", r"cut\.zip is a zip file that is damaged or cut off"),
         ("scans.zip", r"scans\.zip holds no CT image among 1 file"),
     ],
 )
@@ -106,10 +107,25 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, staging: Staging, name: st
     volume(tmp_path / ".hidden.nii.gz")
     with zipfile.ZipFile(tmp_path / "scans.zip", "w") as archive:
         archive.write(tmp_path / ".hidden.nii.gz", "scan.nii.gz")
+    (tmp_path / "cut.zip").write_bytes((tmp_path / "scans.zip").read_bytes()[:-30])
     whole = (tmp_path / "cut.nii.gz").read_bytes()
     (tmp_path / "cut.nii.gz").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(UserError, match=told):
         stage(tmp_path / name, staging)
+
+
+def test_of_a_zip_file_its_own_name_is_told(tmp_path: Path, staging: Staging) -> None:
+    """Not the folder that it was unpacked into, which is gone when the message is read."""
+    good, bad = DicomPatient(tmp_path / "in" / "a", "A"), DicomPatient(tmp_path / "in" / "b", "B")
+    files = [*good.write_ct(), *bad.write_ct()]
+    files[-1].write_bytes(files[-1].read_bytes()[:300])
+    with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
+        for number, file in enumerate(files):
+            archive.write(file, f"IM{number}")
+    staged = stage(tmp_path / "in.zip", staging)
+    said = " ".join((*staged.problems, *staged.remarks))
+    assert f"{tmp_path / 'in.zip'}/000016_IM15" in said
+    assert str(staging.folder) not in said
 
 
 def test_series_are_for_dicom(tmp_path: Path) -> None:

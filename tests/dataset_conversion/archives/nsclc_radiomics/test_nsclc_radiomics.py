@@ -492,7 +492,7 @@ def test_lung1_002_with_a_copied_slice_and_without_its_last(real_data: Path, tmp
     (tmp_path / "copy.dcm").symlink_to(last.resolve())
     loaded = cases_in(tmp_path).cases[0].load()
     assert loaded.image.GetSpacing() == (0.977, 0.977, 3.0) and loaded.image.GetSize()[2] == 111
-    assert loaded.details["checks"] == ["1 duplicated images dropped"]
+    assert loaded.details["checks"] == ["1 duplicated image dropped"]
     assert sitk.GetArrayViewFromImage(loaded.label).sum() == 125_531
     for file in (last, tmp_path / "copy.dcm"):
         file.unlink()
