@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -124,8 +125,9 @@ def sha256_of(file: Path) -> str:
 
 
 def case_identifier(text: str) -> str:
-    """`text` with all that is unsafe in a file name replaced by '_'."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", text.strip()).lstrip("._-").rstrip("._") or "unnamed"
+    """`text` with all that is unsafe in a file name replaced by '_'; a letter is one, however composed."""
+    composed = unicodedata.normalize("NFC", text).strip()
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", composed).lstrip("._-").rstrip("._") or "unnamed"
 
 
 LESION = 1

@@ -22,6 +22,7 @@ from nnunetv2_raemd.dataset_conversion.quality.quality_pictures import draw_pict
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.execution.backend import Backend
 from nnunetv2_raemd.execution.backend_choice import backend_for
+from nnunetv2_raemd.namesakes import are_one_file, namesakes
 from nnunetv2_raemd.whole_files import write_json
 
 
@@ -89,6 +90,7 @@ def convert(
     found = limited(found, options.limit)
     folder = replace(folder, test_cases=options.split.test_cases(known))
     folder = _prepare(folder, settings, overwrite=options.overwrite)
+    found = _apart_from_namesakes(found, folder)
     try:
         return _converted(found, folder, about, known, settings=settings, options=options)
     finally:
@@ -105,8 +107,10 @@ def _converted(
     options: RunOptions,
 ) -> ConversionResult:
     moved = folder.arrange()
+    recorded = set(folder.recorded_cases())
     for rejected in found.rejected:
-        folder.discard(rejected.case_id)
+        if rejected.case_id in recorded:  # and not another's, whose name a file system takes for this one
+            folder.discard(rejected.case_id)
     converted = run_cases(
         found.cases, folder, backend=options.backend, strict=options.strict, verify=options.verify
     )
@@ -116,6 +120,34 @@ def _converted(
     write_report(folder, _with_earlier(outcomes, folder), settings=chosen, remarks=found.remarks)
     undrawn = _check_by_eye(folder, options)
     return ConversionResult(folder.path, outcomes, (*remarks, *_stale_page(folder, options)), undrawn)
+
+
+def _apart_from_namesakes(found: FoundCases, folder: DatasetFolder) -> FoundCases:
+    """Without the cases that would overwrite others; where the file system tells them apart, a remark."""
+    new = {case.case_id for case in found.cases}
+    alike = [group for group in namesakes(new.union(folder.recorded_cases())) if new.intersection(group)]
+    one = {name: group for group in alike if are_one_file(folder.path, group) for name in group}
+    remarks = [
+        f"{' and '.join(group)} differ only in case: they are different cases here, and overwrite each other "
+        "on Windows and macOS; if they are the same patient, correct the identifiers before training"
+        for group in alike
+        if group[0] not in one
+    ]
+    rejected = [
+        Outcome(case.case_id, Status.FAILED, _named_alike(one[case.case_id]), case.patient_id)
+        for case in found.cases
+        if case.case_id in one
+    ]
+    return replace(
+        found,
+        cases=tuple(case for case in found.cases if case.case_id not in one),
+        rejected=(*found.rejected, *rejected),
+        remarks=(*found.remarks, *remarks),
+    )
+
+
+def _named_alike(group: Sequence[str]) -> str:
+    return f"{' and '.join(group)} would be one file on this disk: correct them, or use --anonymize"
 
 
 def _check_by_eye(folder: DatasetFolder, options: RunOptions) -> Mapping[str, str]:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 # of the distance of slices: writers round positions and spacings, and a mask must not shift.
 SHIFT_PIXELS = 0.1
 OFF_SLICE_FRACTION = 0.1
+PLACE_DIGITS = 2  # of a position in mm
 # A fractional segment counts as present from here on.
 FRACTIONAL_THRESHOLD = 0.5
 
@@ -70,7 +71,8 @@ def draw_segments(path: Path, segments: Sequence[Roi], ct: CtSlices) -> Rasteriz
     Frames between slices are named in the result.
 
     Raises:
-        UserError: if the file cannot be read or its geometry is not that of the CT.
+        UserError: if the file cannot be read, its geometry is not that of the CT, or two frames contradict
+            each other.
     """
     result = nothing_drawn(ct.stack)
     with reading(path):
@@ -110,13 +112,28 @@ def _frames(seg: Segmentation, segments: Sequence[Roi]) -> Iterator[_Frame]:
     """Frames that hold anything of the segments, in the order of the file."""
     wanted = [segment.number for segment in segments]
     shared = seg.SharedFunctionalGroupsSequence[0]
+    places: dict[tuple[float, ...], tuple[str, bytes]] = {}
     for index, own in enumerate(seg.PerFrameFunctionalGroupsSequence):
-        groups = FunctionalGroups(own, shared)
-        if seg.SegmentationType != "LABELMAP" and _segment_number(groups) not in wanted:
+        groups, name = FunctionalGroups(own, shared), f"frame {index + 1}"
+        number = 0 if seg.SegmentationType == "LABELMAP" else _segment_number(groups)
+        if number and number not in wanted:
             continue
         pixels = _pixels(seg, index, wanted)
-        if pixels.any():
-            yield _Frame(f"frame {index + 1}", pixels, _plane(groups), _sources(groups))
+        content = name, np.packbits(pixels).tobytes()
+        first, same = places.setdefault((number, *_place(groups)), content)
+        if same != content[1]:
+            raise UserError(
+                f"{first} and {name} show the same segment at the same place and differ, as those of several "
+                "points in time do: nobody can tell which of them is of this CT"
+            )
+        if first == name and pixels.any():
+            yield _Frame(name, pixels, _plane(groups), _sources(groups))
+
+
+def _place(groups: FunctionalGroups) -> tuple[float, ...]:
+    """Position of a frame in mm, rounded to what writers differ by; none where it has none."""
+    position = groups.item("PlanePositionSequence").get("ImagePositionPatient") or ()
+    return tuple(round(float(coordinate), PLACE_DIGITS) for coordinate in position)
 
 
 def _segment_number(groups: FunctionalGroups) -> int:

@@ -14,6 +14,7 @@ from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.execution.backend import Backend
 from nnunetv2_raemd.execution.case_batch import Failed, run_cases
 from nnunetv2_raemd.execution.local_processes import HERE
+from nnunetv2_raemd.namesakes import check_told_apart
 from nnunetv2_raemd.nnunet_files.dataset_json import read_dataset_json, reader_name
 from nnunetv2_raemd.nnunet_files.image_writing import check_was_written
 from nnunetv2_raemd.nnunet_files.probability_agreement import AgreementCheck, Segmented
@@ -58,10 +59,12 @@ def apply_to_folder(
         the cases written, and those that failed.
 
     Raises:
-        UserError: if `source` holds no predictions of nnU-Net, or the settings are of other labels.
+        UserError: if `source` holds no predictions of nnU-Net, the settings are of other labels, or
+            results would overwrite each other.
     """
     job = _job(source, output, settings)
     case_ids = list_cases(source, job.file_ending)
+    check_told_apart(output, case_ids)
     output.mkdir(parents=True, exist_ok=True)
     for name in DESCRIPTIONS:
         if (source / name).is_file():

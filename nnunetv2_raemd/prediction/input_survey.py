@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.namesakes import check_told_apart
 from nnunetv2_raemd.prediction.batch_request import Batch
 from nnunetv2_raemd.prediction.input_cases import (
     InputCase,
@@ -62,10 +63,11 @@ def survey_input(batch: Batch, plans: Mapping[str, Any], dataset_json: Mapping[s
         plans, dataset_json: of the model.
 
     Raises:
-        UserError: if the folder holds no image of the model's format.
+        UserError: if the folder holds no image of the model's format, or results would overwrite each other.
     """
     expected = input_format(dict(dataset_json), str(plans["image_reader_writer"]))
     all_cases = find_cases(batch.source, expected.file_ending)
+    check_told_apart(batch.output, [case.case_id for case in all_cases])
     cases = all_cases[batch.part_id :: batch.num_parts]
     missing = [c for c in cases if batch.overwrite or not batch.is_done(c.case_id, expected.file_ending)]
     found = Survey(len(cases), len(cases) - len(missing))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Callable, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +109,44 @@ def test_segments_of_one_number_are_refused(patient: Any) -> None:
     seg.SegmentSequence[1].SegmentNumber = 1
     with pytest.raises(UserError, match="several segments have the number 1"):
         draw(patient, seg)
+
+
+def _repeat_a_frame(seg: Any, pixels: np.ndarray) -> None:
+    """A last frame where the first one is, of a later point in time."""
+    frames = [seg.get_stored_frame(n + 1) for n in range(seg.NumberOfFrames)]
+    later = copy.deepcopy(seg.PerFrameFunctionalGroupsSequence[0])
+    later.FrameContentSequence[0].TemporalPositionIndex = 2
+    seg.PerFrameFunctionalGroupsSequence.append(later)
+    seg.NumberOfFrames += 1
+    bits = np.stack([*frames, pixels]).astype(bool).ravel()
+    packed = np.packbits(bits, bitorder="little").tobytes()
+    seg.PixelData = packed + b"\0" * (len(packed) % 2)
+
+
+def _reread(seg: Any) -> Any:
+    stream = BytesIO()
+    seg.save_as(stream)
+    stream.seek(0)
+    return hd.seg.segread(stream)
+
+
+@pytest.mark.parametrize("later", ["other pixels", "no pixels"])
+def test_two_frames_of_one_segment_at_one_place_are_refused_where_they_differ(
+    patient: Any, later: str
+) -> None:
+    """As those of several points in time do: united, they would be a mask that nobody drew."""
+    seg = make_seg(patient, two_masks()[..., :1])
+    first = seg.get_stored_frame(1)
+    _repeat_a_frame(seg, np.roll(first, 1, axis=0) if later == "other pixels" else np.zeros_like(first))
+    with pytest.raises(UserError, match=r"seg\.dcm.*frame 1 and frame 6 show the same segment"):
+        draw(patient, _reread(seg))
+
+
+def test_a_frame_that_is_there_twice_counts_once(patient: Any) -> None:
+    seg = make_seg(patient, two_masks()[..., :1])
+    _repeat_a_frame(seg, seg.get_stored_frame(1))
+    drawn = draw(patient, _reread(seg))
+    assert np.array_equal(drawn.mask, two_masks()[..., 0]) and drawn.drawn == 5
 
 
 def test_fractions_count_from_one_half_on(patient: Any) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
+from fake_cases import FakeCase
 from luna_folder import LunaFolder
 from nnunetv2.experiment_planning.plan_and_preprocess_api import (
     extract_fingerprint_dataset,
@@ -22,8 +23,9 @@ from nnunetv2.experiment_planning.verify_dataset_integrity import verify_dataset
 
 from nnunetv2_raemd.dataset_conversion.archives.luna16.luna16_scans import DESCRIPTION, find_luna16_cases
 from nnunetv2_raemd.dataset_conversion.archives.luna16.mask_sources import Spheres
-from nnunetv2_raemd.dataset_conversion.case import Status
+from nnunetv2_raemd.dataset_conversion.case import FoundCases, Status
 from nnunetv2_raemd.dataset_conversion.dataset_folder import DatasetFolder, dataset_folder
+from nnunetv2_raemd.dataset_conversion.dataset_writing import conversion
 from nnunetv2_raemd.dataset_conversion.dataset_writing.conversion import ConversionResult, RunOptions, convert
 from nnunetv2_raemd.dataset_conversion.dataset_writing.conversion_batch import convert_case
 from nnunetv2_raemd.dataset_conversion.dataset_writing.splits import GroupedFolds
@@ -356,3 +358,29 @@ def test_nnunet_plans_with_our_splits(
     plan_experiment_dataset(501)
     copy = nnunet_folders.parent / "nnUNet_preprocessed" / folder.name / "splits_final.json"
     assert copy.read_bytes() == (folder / "splits_final.json").read_bytes()
+
+
+def run_fakes(*case_ids: str) -> ConversionResult:
+    found = FoundCases(tuple(FakeCase(case_id) for case_id in case_ids))
+    folder = dataset_folder(502, "Fakes")
+    return convert(found, folder, DESCRIPTION, settings={}, options=RunOptions())
+
+
+def test_cases_whose_names_differ_in_case_only_are_both_there_and_named(nnunet_folders: Path) -> None:
+    result = run_fakes("Pat-1", "pat-1", "pat-2")
+    assert names(result, Status.CONVERTED) == ["Pat-1", "pat-1", "pat-2"]
+    (remark,) = (remark for remark in result.remarks if "differ only in case" in remark)
+    assert remark.startswith("Pat-1 and pat-1 differ") and "same patient" in remark
+
+
+def test_cases_that_would_be_one_file_are_refused(
+    nnunet_folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where an earlier run wrote the other one, which stays."""
+    monkeypatch.setattr(conversion, "are_one_file", lambda folder, group: True)
+    result = run_fakes("Pat-1", "pat-1", "pat-2")
+    assert names(result, Status.FAILED) == ["Pat-1", "pat-1"]
+    assert all("would be one file" in outcome.reason for outcome in result.failed)
+    again = run_fakes("Pat-2")
+    assert names(again, Status.FAILED) == ["Pat-2"]
+    assert [file.name for file in (again.folder / "labelsTr").iterdir()] == ["pat-2.nii.gz"]
