@@ -33,7 +33,7 @@ from nnunetv2_raemd.deployment.preprocessed_cases import PreprocessedCases
 from nnunetv2_raemd.deployment.source_model import SourceModel
 from nnunetv2_raemd.prediction.nnunet_predictor import AnyNetworkPredictor
 
-SEQUENCE = 4
+SEQUENCE = 8
 WHOLE_SCAN = 1000 * 512 * 512
 WAYS = {
     "torch": (GraphFormat.ONNX, Precision.FLOAT32, ("--backend", "torch")),

@@ -23,7 +23,7 @@ from nnunetv2_raemd.deployment.source_model import SourceModel
 from nnunetv2_raemd.prediction.nnunet_predictor import AnyNetworkPredictor
 
 Named = tuple[str, Callable[[], nn.Module]]
-N_CALIBRATION = 4  # blocks of noise
+N_CALIBRATION = 1  # block of noise: only the time counts
 
 
 def backend_networks(peer: Peer, network: nn.Module, session: Session) -> Iterator[Named]:

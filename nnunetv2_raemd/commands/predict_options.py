@@ -188,9 +188,9 @@ class NetworkUse:
         bool,
         typer.Option(
             "--lungs",
-            help="CT: predict inside the box around the lungs only, which is faster, and finds other false "
-            "lesions than in the whole scan. Where both lungs are not found, the whole scan is predicted and "
-            "the report says so.",
+            help="CT: predict inside the box around the lungs only, which is faster. Lesions are those of "
+            "the whole scan, unless the model's patch is as large as a slice. Where both lungs are not "
+            "found, the whole scan is predicted and the report says so.",
         ),
     ] = False
     scheduler: options.SchedulerAddress = None

@@ -11,7 +11,11 @@ from torch import nn
 from nnunetv2_raemd.deployment.graph_sessions import OpenVinoSession, Session
 from nnunetv2_raemd.deployment.model_description import ModelDescription
 from nnunetv2_raemd.deployment.network_parts import DECODE, ENCODE, RECUR, WHOLE
-from nnunetv2_raemd.deployment.session_network import SlicedSessionNetwork, WholeSessionNetwork
+from nnunetv2_raemd.deployment.session_network import (
+    ReplacingSessionNetwork,
+    SlicedSessionNetwork,
+    WholeSessionNetwork,
+)
 
 if TYPE_CHECKING:
     import openvino
@@ -28,7 +32,8 @@ def network_of(sessions: Mapping[str, Session], description: ModelDescription) -
     """The network for predictions, from a session for each part."""
     if description.n_slices is None:
         return WholeSessionNetwork(sessions)
-    return SlicedSessionNetwork(sessions, description.positions, description.n_slices)
+    kind = ReplacingSessionNetwork if description.recurrence_replaces else SlicedSessionNetwork
+    return kind(sessions, description.positions, description.n_slices)
 
 
 def openvino_network(

@@ -25,7 +25,7 @@ _SMALL = 64  # values; what the graph itself needs, such as shapes, is not large
 
 
 def export_graph(part: NetworkPart, *, any_size: bool = True) -> onnx.ModelProto:
-    """The graph of a part, for any batch and, if wanted, any size.
+    """The graph of a part, for any batch, where it takes any, and, if wanted, any size.
 
     Its weights are initializers by the network's names without values, to be filled in by `with_weights`.
 
@@ -44,7 +44,7 @@ def export_graph(part: NetworkPart, *, any_size: bool = True) -> onnx.ModelProto
 
 
 def _trace(part: NetworkPart, *, any_size: bool) -> onnx.ModelProto:
-    axes: dict[int, Any] = {0: Dim.DYNAMIC}
+    axes: dict[int, Any] = {0: Dim.DYNAMIC} if part.any_batch else {}
     if any_size:
         axes |= {axis: Dim.DYNAMIC for axis in range(2, part.examples[0].ndim)}
     with warnings.catch_warnings(), _quiet(), torch.no_grad():

@@ -23,7 +23,8 @@ from nnunetv2_raemd.version import __version__
 
 FILE_NAME = "model.json"
 FORMAT = "nnunetv2-raemd model"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""1: the graph of the recurrence gave what replaces features, and not what is added to them"""
 SOUP = "soup"
 """The name of the mean of several folds' weights, in the place of a fold's number."""
 ADVICE = "Copy or export the model again"
@@ -83,7 +84,8 @@ class ModelDescription:
         mirroring_axes: of (Z, Y, X), or of (Y, X) for 2D patches, along which predictions may be mirrored.
         of_plan: whether the plan alone tells how the network is built, without the trainer.
         n_slices: length T of the sequences of a network in three thirds; None for other networks.
-        positions: of the features that its second third replaces, counted from the last (-1).
+        positions: of the features that its second third adds to, counted from the last (-1).
+        recurrence_replaces: whether the second third's graph gives what replaces these features instead.
         size_multiple: rows and columns of its slices must be multiples of these.
         plans: nnU-Net's plan with which the model was trained: spacing, normalisation, patch, architecture.
         dataset: nnU-Net's dataset.json: channels, labels, file ending.
@@ -104,6 +106,7 @@ class ModelDescription:
     of_plan: bool = False
     n_slices: Annotated[int, Field(ge=1, le=10_000)] | None = None
     positions: tuple[Annotated[int, Field(ge=-100, le=-1)], ...] = ()
+    recurrence_replaces: bool = False
     size_multiple: tuple[Annotated[int, Field(ge=1, le=10_000)], ...] = (1, 1)
     postprocessing: dict[str, Any] | None = None
     verification: dict[str, Any] = field(default_factory=dict)
@@ -193,6 +196,7 @@ def read_description(folder: Path) -> ModelDescription:
     content = read_json(file, dict[str, Any], ADVICE)
     _check_header(content, file)
     described = {key: content[key] for key in _KEYS if key in content}
+    described["recurrence_replaces"] = content["format_version"] == 1
     description = parse_json(json.dumps(described).encode(), ModelDescription, file, ADVICE)
     parse_json(json.dumps(description.plans).encode(), Plans, file, ADVICE)
     if description.configuration not in description.plans["configurations"]:

@@ -30,7 +30,7 @@ class ModelGraphs:
     """The parts of a network as graphs without weights, for all folds.
 
     Attributes:
-        positions: of the features that the second third replaces.
+        positions: of the features that the second third adds to.
     """
 
     graphs: Mapping[str, onnx.ModelProto]

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from nnunetv2_raemd.prediction.sliced_network import SlicedNetwork
+from nnunetv2_raemd.architecture import RAEMDNet
+from nnunetv2_raemd.deployment.recurrence_graph import added_by_neighbors
 
 WHOLE, ENCODE, RECUR, DECODE = "network", "encode", "recur", "decode"
 
@@ -22,14 +23,16 @@ class NetworkPart:
         name: how its graph is called.
         module: takes tensors, returns a tuple of tensors. It holds the whole network, so that its weights go
             by the network's names after "network.".
-        examples: an input, on which the graph is traced. Batch, rows and columns may be others later.
-        positions: of the features that it reads and replaces, counted from the last one (-1).
+        examples: an input, on which the graph is traced. Rows and columns may be others later.
+        positions: of the features that it reads and adds to, counted from the last one (-1).
+        any_batch: whether its batch may be another later, too.
     """
 
     name: str
     module: nn.Module
     examples: tuple[Tensor, ...]
     positions: tuple[int, ...] = ()
+    any_batch: bool = True
 
 
 class _Function(nn.Module):
@@ -63,36 +66,21 @@ def parts_of(network: nn.Module, example: Tensor, n_slices: int | None) -> list[
 
     Args:
         network: in evaluation mode.
-        example: images as the network takes them: slices (N, channels, rows, columns) of a `SlicedNetwork`,
-            in whole sequences.
+        example: images as the network takes them: slices (N, channels, rows, columns) of RAEMD-Net, in whole
+            sequences.
         n_slices: length of these sequences; of other networks None.
     """
-    if not isinstance(network, SlicedNetwork):
+    if not isinstance(network, RAEMDNet):
         whole = _Function(network, lambda net, image: [net(image)])
         return [NetworkPart(WHOLE, whole, (example,))]
     assert n_slices is not None
     features = network.encode(example)
-    fused = network.recur(features, n_slices)
-    positions = _changed(features, fused)
     parts = [
         NetworkPart(ENCODE, _Function(network, lambda net, slices: net.encode(slices)), (example,)),
-        NetworkPart(DECODE, _Function(network, lambda net, *values: net.decode(values)[:1]), tuple(fused)),
+        NetworkPart(DECODE, _Function(network, lambda net, *values: net.decode(values)[:1]), tuple(features)),
     ]
-    if positions:
-        recur = _Function(network, _replace(positions, n_slices))
-        parts.insert(1, NetworkPart(RECUR, recur, tuple(features[i] for i in positions), positions))
+    if network.encoder.recurrence is not None and n_slices > 1:
+        recur = _Function(network, lambda net, last: [added_by_neighbors(net.encoder.recurrence, last)])
+        sequence = features[-1][:n_slices]
+        parts.insert(1, NetworkPart(RECUR, recur, (sequence,), positions=(-1,), any_batch=False))
     return parts
-
-
-def _changed(before: Sequence[Tensor], after: Sequence[Tensor]) -> tuple[int, ...]:
-    """Which features the second third replaces; it hands through the others unread."""
-    return tuple(i for i in range(-len(before), 0) if after[i] is not before[i])
-
-
-def _replace(positions: Sequence[int], n_slices: int) -> Callable[..., Sequence[Tensor]]:
-    """The second third as a function of nothing but the features that it replaces."""
-
-    def recur(network: SlicedNetwork, *features: Tensor) -> Sequence[Tensor]:
-        return network.recur(features, n_slices)[-len(positions) :]
-
-    return recur

@@ -27,7 +27,7 @@ class SlicedSessionNetwork(nn.Module):
     """The three thirds of a `SlicedNetwork`.
 
     Args:
-        positions: of the features that the second third replaces, counted from the last; none without one.
+        positions: of the features that the second third adds to, counted from the last; none without one.
         n_slices: length of the sequences that it was exported for.
     """
 
@@ -40,22 +40,35 @@ class SlicedSessionNetwork(nn.Module):
         return _run(self.sessions[ENCODE], [slices])
 
     def recur(self, features: Sequence[Tensor], n_slices: int) -> list[Tensor]:
-        """As `SlicedNetwork.recur`; raises `ValueError` for sequences of another length than exported."""
+        """As `SlicedNetwork.recur`, of one sequence; raises `ValueError` for another length than exported."""
         if not self.positions:
             return list(features)
-        if n_slices != self.n_slices:
+        n_given = len(features[-1])
+        if not n_given == n_slices == self.n_slices:
             raise ValueError(
-                f"the network was exported for sequences of {self.n_slices} slices, not {n_slices}"
+                f"the network was exported for one sequence of {self.n_slices} slices, and is given "
+                f"{n_given} in sequences of {n_slices}"
             )
         result = list(features)
-        replaced = _run(self.sessions[RECUR], [features[i] for i in self.positions])
-        for i, values in zip(self.positions, replaced, strict=True):
+        read = [features[i] for i in self.positions]
+        for i, values in zip(self.positions, self._recurred(read), strict=True):
             result[i] = values
         return result
+
+    def _recurred(self, features: Sequence[Tensor]) -> list[Tensor]:
+        added = _run(self.sessions[RECUR], features)
+        return [values.add_(before) for values, before in zip(added, features, strict=True)]
 
     def decode(self, features: Sequence[Tensor]) -> list[Tensor]:
         """As `SlicedNetwork.decode`."""
         return _run(self.sessions[DECODE], features)
+
+
+class ReplacingSessionNetwork(SlicedSessionNetwork):
+    """Of models of format 1, whose second third gives what replaces features."""
+
+    def _recurred(self, features: Sequence[Tensor]) -> list[Tensor]:
+        return _run(self.sessions[RECUR], features)
 
 
 def _run(session: Session, inputs: Sequence[Tensor]) -> list[Tensor]:

@@ -22,6 +22,7 @@ from nnunetv2_raemd.deployment.exported_model import ExportedModel
 from nnunetv2_raemd.deployment.model_description import FILE_NAME, GraphFormat, Precision, read_description
 from nnunetv2_raemd.deployment.model_export import export_model
 from nnunetv2_raemd.deployment.network_backend import Backend
+from nnunetv2_raemd.deployment.session_network import ReplacingSessionNetwork
 from nnunetv2_raemd.deployment.source_model import SourceModel
 from nnunetv2_raemd.errors import UserError
 
@@ -212,9 +213,17 @@ def test_a_calibration_that_was_not_exported_with_it_is_refused(copied: Path) ->
         ExportedModel(copied).load(**SETTINGS)
 
 
+def test_graphs_of_the_former_format_replace_features(exported: Path, copied: Path) -> None:
+    assert not read_description(exported).recurrence_replaces
+    change(copied, format_version=1)
+    assert read_description(copied).recurrence_replaces
+    network: Any = ExportedModel(copied, Backend.ONNXRUNTIME).load(**SETTINGS).network
+    assert isinstance(network, ReplacingSessionNetwork)
+
+
 def test_a_model_of_a_newer_version_says_so(copied: Path) -> None:
-    change(copied, format_version=2, written_by="nnunetv2-raemd 9.9")
-    with pytest.raises(UserError, match=r"newer version \(nnunetv2-raemd 9\.9, format 2\).* Update"):
+    change(copied, format_version=3, written_by="nnunetv2-raemd 9.9")
+    with pytest.raises(UserError, match=r"newer version \(nnunetv2-raemd 9\.9, format 3\).* Update"):
         ExportedModel(copied).load(**SETTINGS)
 
 

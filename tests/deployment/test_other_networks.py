@@ -18,6 +18,7 @@ from small_plans import UNET, plan, unet_arguments
 from tiny_models import source_model
 
 from nnunetv2_raemd.api import load_model
+from nnunetv2_raemd.baselines import swin_unetr
 from nnunetv2_raemd.deployment import model_export
 from nnunetv2_raemd.deployment.export_choices import ExportOptions
 from nnunetv2_raemd.deployment.model_description import GraphFormat, read_description
@@ -40,6 +41,7 @@ MODELS = [
     ("nnUNetTrainerUNetPlusPlus", IN_PLANE),
     ("nnUNetTrainerUNetPlusPlus", VOLUME),
     ("nnUNetTrainerSegNet", IN_PLANE),
+    ("nnUNetTrainerSwinUNETR", IN_PLANE),
 ]
 
 
@@ -81,6 +83,7 @@ def as_nnunet_predicts(source: SourceModel, image: np.ndarray) -> np.ndarray:
 def test_every_backend_predicts_what_nnunets_own_predictor_does(
     trainer: str, patch_size: tuple[int, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(swin_unetr, "FEATURE_SIZE", 12)  # a quarter of the published one
     source = model_of(trainer, patch_size)
     graphs = export_graphs(source)  # takes seconds, and both formats begin with it
     monkeypatch.setattr(model_export, "export_graphs", lambda _: copy.deepcopy(graphs))
