@@ -6,12 +6,14 @@ option of the command takes both forms, also mixed.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Container, Iterable, Iterator
 from typing import Any
 
 from nnunetv2_raemd.commands.help_lines import Command
 from nnunetv2_raemd.commands.value_names import name_values
+from nnunetv2_raemd.errors import UserError
 
 _NUMBER = re.compile(r"-\d+(\.\d*)?|-\.\d+")
 
@@ -31,7 +33,21 @@ class SeveralValuesCommand(Command):
             if getattr(parameter, "multiple", False) and parameter.nargs == 1
             for flag in parameter.opts
         }
-        return super().parse_args(ctx, list(repeat_flags(args, flags)))
+        left = super().parse_args(ctx, list(repeat_flags(args, flags)))
+        for parameter in self.params:
+            _check_is_finite(parameter.opts[0], ctx.params.get(parameter.name))
+        return left
+
+
+def _check_is_finite(option: str, value: Any) -> None:
+    """Python reads "nan" and "inf" as numbers, and no limit of an option refuses "nan".
+
+    Raises:
+        UserError: for these.
+    """
+    for one in value if isinstance(value, (list, tuple)) else [value]:
+        if isinstance(one, float) and not math.isfinite(one):
+            raise UserError(f"{option} {one:g}: give a number")
 
 
 def repeat_flags(arguments: Iterable[str], flags: Container[str]) -> Iterator[str]:

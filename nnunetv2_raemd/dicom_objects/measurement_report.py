@@ -14,6 +14,7 @@ from nnunetv2_raemd.dicom_objects.coded_terms import LUNG
 from nnunetv2_raemd.dicom_objects.object_kinds import ObjectKind
 from nnunetv2_raemd.dicom_objects.segmentation_object import SegmentationPart
 from nnunetv2_raemd.dicom_objects.segmented_series import Segment, SegmentedSeries
+from nnunetv2_raemd.lesions.lesion_list import plain
 from nnunetv2_raemd.lesions.measured_lesion import MeasuredLesion
 
 CT_OF_CHEST = Code("169069000", "SCT", "CT of chest")
@@ -123,20 +124,19 @@ def _algorithm(series: SegmentedSeries) -> sr.AlgorithmIdentification:
 
 
 def _measurements(lesion: MeasuredLesion) -> list[sr.Measurement]:
-
+    """To as many digits as the lists of lesions have them."""
     measured = [
-        sr.Measurement(codes.SCT.Volume, round(lesion.volume_mm3, 1), MM3),
-        sr.Measurement(codes.SCT.LongAxis, round(lesion.long_axis_mm, 2), MM),
-        sr.Measurement(codes.SCT.ShortAxis, round(lesion.short_axis_mm, 2), MM),
-        sr.Measurement(EQUIVALENT_DIAMETER, round(lesion.equivalent_diameter_mm, 2), MM),
+        sr.Measurement(codes.SCT.Volume, plain(lesion.volume_mm3), MM3),
+        sr.Measurement(codes.SCT.LongAxis, plain(lesion.long_axis_mm), MM),
+        sr.Measurement(codes.SCT.ShortAxis, plain(lesion.short_axis_mm), MM),
+        sr.Measurement(EQUIVALENT_DIAMETER, plain(lesion.equivalent_diameter_mm), MM),
     ]
     if lesion.mean_hu is not None:
-        mean_hu = round(lesion.mean_hu, 1)
+        mean_hu = plain(lesion.mean_hu)
         measured.append(
             sr.Measurement(codes.DCM.AttenuationCoefficient, mean_hu, HU, derivation=codes.SCT.Mean)
         )
     if lesion.confidence is not None:
-        measured.append(
-            sr.Measurement(codes.DCM.CertaintyOfFinding, round(100 * lesion.confidence, 1), PERCENT)
-        )
+        percent = plain(100 * plain(lesion.confidence))
+        measured.append(sr.Measurement(codes.DCM.CertaintyOfFinding, percent, PERCENT))
     return measured

@@ -84,7 +84,7 @@ class ObjectWriter:
         grid.ReadImageInformation()
         own = on_own_slices(numbers, grid, scan.series.stack)
         del numbers
-        series = SegmentedSeries(source, own, segments, self.algorithm)
+        series = SegmentedSeries(source, own, segments or self._nothing(scan.case_id), self.algorithm)
         probabilities = self._probabilities(scan, grid)
         maps = self._maps(scan)
         written = write_objects(series, self.kinds, self.folder, scan.case_id, probabilities, maps)
@@ -112,6 +112,15 @@ class ObjectWriter:
             assert scan.series is not None
             values = OwnSlices(sitk.GetArrayViewFromImage(image), image, scan.series.stack)
             yield PixelMap(kind.replace("_", " "), EXPLANATIONS[kind], values)
+
+    def _nothing(self, series_uid: str) -> tuple[Segment, ...]:
+        """A segment without voxels for each label, for where nothing was found.
+
+        SEG and RTSTRUCT must have one, and without them nobody could tell that the scan was looked at: it
+        would be predicted again, by an archive that calls at every new object without end.
+        """
+        labels = (self._label(target, series_uid) for target in self.labels.targets)
+        return tuple(replace(label, values=()) for label in labels)
 
     def _label(self, target: Target, series_uid: str) -> Segment:
         tracking = derived_uid(series_uid, repr(self.algorithm), target.name)

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 from nnunetv2_raemd.dicomweb.address import is_url
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.nnunet_files.dataset_json import read_dataset_json
+from nnunetv2_raemd.nnunet_files.label_set import labels_of
 from nnunetv2_raemd.nnunet_files.plans_file import read_plans
 from nnunetv2_raemd.prediction.batch_request import Batch, Origin
 from nnunetv2_raemd.prediction.input_survey import check_previous_stage, raise_left_out, survey_input
+from nnunetv2_raemd.prediction.lesion_lists import lister_for
 from nnunetv2_raemd.prediction.scan_report import report
 from nnunetv2_raemd.prediction.scan_request import ScanRequest
 from nnunetv2_raemd.prediction.scan_run import ScanRun
@@ -44,6 +46,8 @@ def predict_any(
     """
     folder = model.folder()
     description = read_dataset_json(folder / "dataset.json")
+    if batch.promise.given:  # what cannot be promised is refused before any scan is read
+        lister_for(folder, labels_of(description), batch.promise)
     ending = str(description["file_ending"])
     if is_url(request.source) or not is_nnunet_folder(Path(request.source), ending):
         predict_scans(request, model, batch, processes, cluster=cluster, **settings)

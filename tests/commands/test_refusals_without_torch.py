@@ -27,6 +27,7 @@ REFUSED = {
     "predict -i FOLDER -o OUT -d 501 -c 2d --store https://pacs/dicom-web": "--store sends DICOM objects",
     "predict -i FOLDER -o OUT -d 501 -c 2d --sensitivity 2": "--sensitivity 2: give",
     "predict -i FOLDER -o OUT -d 501 -c 2d --explain --sensitivity 2": "--sensitivity 2: give",
+    "predict -i FOLDER -o OUT -d 501 -c 2d --false-positives nan": "--false-positives nan: give a number",
     "predict -i FOLDER -o OUT -d 501 -c 2d --explain": "nnUNet_results is not set",
     "predict -i FOLDER -o OUT -d 501 -c 2d --scheduler nonsense://": "there is no scheduler at nonsense://",
     "evaluate -d 501": "give either -d and -tr",
@@ -44,6 +45,8 @@ REFUSED = {
     "plan -d 501 --preset nobody": "no preset 'nobody': give one of",
     "lesions -o OUT -i FOLDER --days 3": "--dates, --days and --aligned are for --compare",
     "convert luna16 -i FOLDER -d 501": "nnUNet_raw is not set",
+    "lesions -o OUT --compare FILE FILE --days inf": "--days inf: give a number",
+    "phantom luna16 -o OUT --diameter 3 nan": "--diameter nan: give a number",
     "phantom luna16 -o OUT --diameter 20 3": "phantom lesion diameter must be a range",
 }
 

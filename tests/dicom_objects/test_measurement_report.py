@@ -43,11 +43,11 @@ def test_every_lesion_is_measured_and_tied_to_its_segment(
         assert seg.SegmentSequence[number - 1].TrackingUID == group.tracking_uid
         measured = {m.name.value: (m.value, m.unit.value) for m in group.get_measurements()}
         expected = {
-            codes.SCT.Volume.value: (900.0, "mm3"),
-            codes.SCT.LongAxis.value: (14.26, "mm"),
-            codes.SCT.ShortAxis.value: (9.99, "mm"),
-            "EQUIV_DIAMETER": (11.98, "mm"),
-            codes.DCM.AttenuationCoefficient.value: (-12.3, "[hnsf'U]"),
+            codes.SCT.Volume.value: (900.04, "mm3"),
+            codes.SCT.LongAxis.value: (14.256, "mm"),
+            codes.SCT.ShortAxis.value: (9.994, "mm"),
+            "EQUIV_DIAMETER": (11.977, "mm"),
+            codes.DCM.AttenuationCoefficient.value: (-12.34, "[hnsf'U]"),
         }
         if number == 3:  # the others have no confidence
             expected[codes.DCM.CertaintyOfFinding.value] = (83.1, "%")

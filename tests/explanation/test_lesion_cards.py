@@ -139,7 +139,9 @@ def test_the_page_needs_nothing_from_outside_and_escapes_what_is_not_its_own() -
 
 
 def test_a_scan_without_lesions_says_so() -> None:
-    assert "No lesion was predicted" in render(a_page(cards=[], overlays=[], n_without_card=0))
+    html = render(a_page(cards=[], n_without_card=0))
+    assert "No lesion was predicted" in html
+    assert "<form" not in html and "What the maps are" not in html  # there is nothing to switch or explain
 
 
 def test_texts_and_figures() -> None:

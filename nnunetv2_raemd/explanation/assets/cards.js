@@ -18,7 +18,7 @@
   }
 
   function showOutlines() {
-    document.body.classList.toggle("no-outlines", !outlines.checked);
+    if (outlines) document.body.classList.toggle("no-outlines", !outlines.checked);
   }
 
   function goBy(step) {
@@ -39,12 +39,12 @@
       choices[(at + 1) % choices.length].checked = true;
       showOverlay();
     },
-    o: () => { outlines.checked = !outlines.checked; showOutlines(); },
+    o: () => { if (outlines) { outlines.checked = !outlines.checked; showOutlines(); } },
   };
 
   fade?.addEventListener("input", showFade);
   choices.forEach((choice) => choice.addEventListener("change", showOverlay));
-  outlines.addEventListener("change", showOutlines);
+  outlines?.addEventListener("change", showOutlines);
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     keys[event.key]?.();
