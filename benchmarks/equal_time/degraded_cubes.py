@@ -68,9 +68,13 @@ KINDS = {
 }
 
 
+NAMES = ("asis-0", *(f"{name}-{step}" for name in KINDS for step in (1, 2, 3)))
+"""Of the cube as it is, and of every kind and severity."""
+
+
 def degraded(cube: Cube) -> Iterator[tuple[str, Cube]]:
-    """The cube as it is, "asis-0", and by every kind and severity, named as "noise-2"."""
-    yield "asis-0", cube
-    for name, kind in KINDS.items():
-        for step, severity in enumerate(kind.severities, start=1):
-            yield f"{name}-{step}", kind.apply(cube, severity)
+    """The cube as it is and by every kind and severity, with its name, in the order of `NAMES`."""
+    changes = ((kind.apply, severity) for kind in KINDS.values() for severity in kind.severities)
+    yield NAMES[0], cube
+    for name, (apply, severity) in zip(NAMES[1:], changes, strict=True):
+        yield name, apply(cube, severity)

@@ -19,13 +19,15 @@ import numpy as np
 import pandas as pd
 import SimpleITK as sitk
 from cubes_dataset import DATASET, DATASET_ID
-from degraded_cubes import KINDS, degraded
+from degraded_cubes import KINDS, NAMES, degraded
 from false_volume import dice, voxels
 from matplotlib.figure import Figure
 from nodule_trainings import trained_study
 from study_commands import command, study_parser
 from study_plan import PLANS
 from systems import SYSTEMS
+
+from nnunetv2_raemd.whole_files import whole_file
 
 COMPARED = ("RAEMD-Net", "RAEMD-Net, scanners", "nnU-Net 2d")
 FOLDS = ("0", "1")
@@ -40,16 +42,23 @@ def cases_of(fold: str, root: Path) -> list[str]:
 
 
 def write_degraded(fold: str, root: Path) -> Path:
-    """The fold's cubes, degraded, as images of nnU-Net; the folder."""
+    """The fold's cubes, degraded, as images of nnU-Net; the folder. Cases that are there stay."""
     folder = root / "degraded" / f"fold_{fold}"
     folder.mkdir(parents=True, exist_ok=True)
     for case in cases_of(fold, root):
-        image = sitk.ReadImage(str(root / "nnUNet_raw" / DATASET / "imagesTr" / f"{case}_0000.nii.gz"))
-        for name, cube in degraded(sitk.GetArrayFromImage(image).astype(float)):
-            changed = sitk.GetImageFromArray(cube.astype(np.float32))
-            changed.CopyInformation(image)
-            sitk.WriteImage(changed, str(folder / f"{name}_{case}_0000.nii.gz"))
+        if not all((folder / f"{name}_{case}_0000.nii.gz").is_file() for name in NAMES):
+            write_degraded_case(case, folder, root)
     return folder
+
+
+def write_degraded_case(case: str, folder: Path, root: Path) -> None:
+    """One cube in all of its changes, each written whole or not at all."""
+    image = sitk.ReadImage(str(root / "nnUNet_raw" / DATASET / "imagesTr" / f"{case}_0000.nii.gz"))
+    for name, cube in degraded(sitk.GetArrayFromImage(image).astype(float)):
+        changed = sitk.GetImageFromArray(cube.astype(np.float32))
+        changed.CopyInformation(image)
+        with whole_file(folder / f"{name}_{case}_0000.nii.gz") as making:
+            sitk.WriteImage(changed, str(making))
 
 
 def predict(

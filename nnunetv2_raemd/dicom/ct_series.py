@@ -90,10 +90,12 @@ def order_series(instances: Sequence[CtInstance], references: References | None 
     are the images that a contours' file names.
 
     Raises:
-        UserError: if there are fewer than two slices, they do not hold HU, geometry is missing or differs
-            between slices, two passes seem to be mixed, or slices are displaced sideways otherwise than by a
-            tilted gantry.
+        UserError: if they name several patients, there are fewer than two slices, they do not hold HU,
+            geometry is missing or differs between slices, two passes seem to be mixed, or slices are
+            displaced sideways otherwise than by a tilted gantry.
     """
+    if len(patients := {image.patient_id for image in instances}) > 1:
+        raise UserError(f"its images name {len(patients)} different patients, {_of_each(instances)}")
     chosen = images_of_one_scan(instances, references)
     images = chosen.images
     _check_same_geometry(images)
@@ -108,9 +110,19 @@ def order_series(instances: Sequence[CtInstance], references: References | None 
     notes = list(chosen.notes)
     if len(images) > len(kept):
         notes.append(f"{counted(len(images) - len(kept), 'duplicated image')} dropped")
+    if len(frames := {image.frame_of_reference_uid for image in kept}) > 1:
+        notes.append(
+            f"the images name {len(frames)} frames of reference: their places are taken for those of one"
+        )
     if UNSPECIFIED in types:
         notes.append("RescaleType is US (unspecified): the values are taken for HU")
     return CtSeries(tuple(kept), stack, direction, tuple(notes))
+
+
+def _of_each(images: Sequence[CtInstance]) -> str:
+    """An image of each patient; the identifiers themselves are not for messages."""
+    first = {image.patient_id: image.name for image in reversed(images)}
+    return " and ".join(sorted(first.values()))
 
 
 def read_hu(series: CtSeries) -> np.ndarray:

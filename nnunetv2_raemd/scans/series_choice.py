@@ -132,8 +132,6 @@ def _of_study(
 
 def _usable(images: Sequence[CtInstance], index: DicomIndex, *, any_orientation: bool) -> CtSeries:
     """The ordered series; raises `UserError` where it is not one to predict."""
-    if len(patients := {image.patient_id for image in images}) > 1:
-        raise UserError(f"its images name {len(patients)} different patients")
     series = order_series(images)
     if damaged := _damaged(images, index, series):
         named = "; ".join(f"{file.path}: {file.reason}" for file in damaged)

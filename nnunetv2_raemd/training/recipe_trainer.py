@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import joblib
 import numpy as np
 import torch
+from nnunetv2.paths import nnUNet_raw
 from nnunetv2.training.loss.deep_supervision import DeepSupervisionWrapper
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from torch import nn
@@ -24,6 +25,7 @@ from nnunetv2_raemd.training.hybrid_loss import apply_recipe
 from nnunetv2_raemd.training.mixed_precision import mixed_precision
 from nnunetv2_raemd.training.overlap_log import DICE, overlaps_of_epoch, with_overlaps
 from nnunetv2_raemd.training.plateau_schedule import PlateauSchedule
+from nnunetv2_raemd.training.preprocessed_check import changed_since, check_preprocessed
 from nnunetv2_raemd.training.recipe import MEASURED_BEST, Recipe
 from nnunetv2_raemd.training.recipe_optimizer import recipe_optimizer
 from nnunetv2_raemd.training.smoothed_loss import SmoothedLoss
@@ -120,6 +122,17 @@ class nnUNetTrainerRecipe(nnUNetTrainer):
             super().run_training()
         except TrainingStopped:
             self.on_train_end()
+
+    def on_train_start(self) -> None:
+        """Also refuses data that was preprocessed by another plan, before anything is unpacked or written."""
+        for dataset in self.get_tr_and_val_datasets():
+            check_preprocessed(dataset, self.plans_manager, self.configuration_manager)
+        super().on_train_start()
+        if nnUNet_raw.get():
+            raw = Path(str(nnUNet_raw)) / self.plans_manager.dataset_name
+            folder, ending = Path(self.preprocessed_dataset_folder_base), self.dataset_json["file_ending"]
+            for change in changed_since(raw, folder, ending):
+                self.print_to_log_file(f"Remark: {change}: preprocess again if it is to be trained on")
 
     def on_epoch_start(self) -> None:
         """Ends training here if early stopping decided so, also when a stopped training is continued."""

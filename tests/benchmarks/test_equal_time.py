@@ -24,6 +24,7 @@ import nodule_tables  # noqa: E402
 import pandas as pd  # noqa: E402
 import processor_time_trainers  # noqa: E402
 import scanners  # noqa: E402
+import SimpleITK as sitk  # noqa: E402
 import whole_scans  # noqa: E402
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer  # noqa: E402
 
@@ -176,3 +177,24 @@ def test_what_a_change_takes_of_dice(tmp_path: Path) -> None:
     assert lines[-1] == "| mean of the middle severities | | -0.200 |"
     scanners.draw(pd.DataFrame(rows), tmp_path / "picture.png")
     assert (tmp_path / "picture.png").stat().st_size > 1000
+
+
+def test_changed_cubes_that_are_there_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scanners, "cases_of", lambda fold, root: ["a"])
+    images = tmp_path / "nnUNet_raw" / cubes_dataset.DATASET / "imagesTr"
+    images.mkdir(parents=True)
+    cube = np.random.default_rng(0).normal(-800, 60, (5, 6, 7)).astype(np.float32)
+    sitk.WriteImage(sitk.GetImageFromArray(cube), str(images / "a_0000.nii.gz"))
+    folder = scanners.write_degraded("0", tmp_path)
+    files = {file.name: file.read_bytes() for file in folder.iterdir()}
+    assert len(files) == 16
+    for name, expected in degraded_cubes.degraded(cube.astype(float)):
+        written = sitk.GetArrayFromImage(sitk.ReadImage(str(folder / f"{name}_a_0000.nii.gz")))
+        np.testing.assert_allclose(written, expected, atol=0.01)
+    times = {file.name: file.stat().st_mtime_ns for file in folder.iterdir()}
+    scanners.write_degraded("0", tmp_path)
+    assert {file.name: file.stat().st_mtime_ns for file in folder.iterdir()} == times
+    (folder / "noise-2_a_0000.nii.gz").unlink()  # as after a kill
+    scanners.write_degraded("0", tmp_path)
+    again = sitk.ReadImage(str(folder / "noise-2_a_0000.nii.gz"))
+    np.testing.assert_allclose(sitk.GetArrayFromImage(again), degraded_cubes.noisy(cube, 100), atol=0.01)

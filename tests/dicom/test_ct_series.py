@@ -85,6 +85,29 @@ def test_two_images_with_the_same_uid_are_no_copies(
         series_of(patient)
 
 
+@pytest.mark.parametrize("places", [(1,), (5, 6, 7)])
+def test_images_of_two_patients_in_one_series_are_refused(
+    make_patient: MakePatient, save_dicom: SaveDicom, places: tuple[int, ...]
+) -> None:
+    """As where UIDs were made the same: slices of two people must not become one scan."""
+    patient = make_patient()
+    patient.write_ct(skip=places)
+    for index in places:
+        save_dicom(patient.ct_slice(index, PatientID="another"), patient.folder / "ct" / f"other-{index}.dcm")
+    with pytest.raises(UserError, match=r"its images name 2 different patients, .*dcm and .*dcm") as error:
+        series_of(patient)
+    assert f"other-{places[0]}.dcm" in str(error.value) and "another" not in str(error.value)
+
+
+def test_several_frames_of_reference_are_named(make_patient: MakePatient, save_dicom: SaveDicom) -> None:
+    patient = make_patient()
+    patient.write_ct(skip=[3])
+    save_dicom(patient.ct_slice(3, FrameOfReferenceUID="1.2.3"), patient.folder / "ct" / "other.dcm")
+    series = series_of(patient)
+    assert len(series.slices) == 8
+    assert series.notes == ("the images name 2 frames of reference: their places are taken for those of one",)
+
+
 def test_two_different_images_of_one_position_are_refused(
     make_patient: MakePatient, save_dicom: SaveDicom
 ) -> None:
