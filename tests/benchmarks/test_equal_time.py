@@ -196,5 +196,5 @@ def test_changed_cubes_that_are_there_stay(tmp_path: Path, monkeypatch: pytest.M
     assert {file.name: file.stat().st_mtime_ns for file in folder.iterdir()} == times
     (folder / "noise-2_a_0000.nii.gz").unlink()  # as after a kill
     scanners.write_degraded("0", tmp_path)
-    again = sitk.ReadImage(str(folder / "noise-2_a_0000.nii.gz"))
-    np.testing.assert_allclose(sitk.GetArrayFromImage(again), degraded_cubes.noisy(cube, 100), atol=0.01)
+    again = sitk.GetArrayFromImage(sitk.ReadImage(str(folder / "noise-2_a_0000.nii.gz")))
+    np.testing.assert_allclose(again, np.asarray(degraded_cubes.noisy(cube.astype(float), 100)), atol=0.01)
