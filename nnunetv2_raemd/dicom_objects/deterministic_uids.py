@@ -8,12 +8,21 @@ from __future__ import annotations
 import hashlib
 
 import numpy as np
+from pydicom.dataset import Dataset
 from pydicom.uid import UID, generate_uid
 
 
 def derived_uid(*content: str) -> UID:
     """A UID that follows from all of `content`, below pydicom's root (PS3.5 section 9)."""
     return generate_uid(entropy_srcs=[hashlib.sha256("\0".join(content).encode()).hexdigest()])
+
+
+def derive_dimensions(made: Dataset) -> None:
+    """Let the UID of how frames are ordered (PS3.3 C.7.6.17) follow from the object's; highdicom draws it."""
+    uid = derived_uid(str(made.SOPInstanceUID), "dimensions")
+    for keyword in ("DimensionOrganizationSequence", "DimensionIndexSequence"):
+        for item in made.get(keyword, ()):
+            item.DimensionOrganizationUID = uid
 
 
 def array_digest(array: np.ndarray) -> str:

@@ -11,6 +11,7 @@ import pydicom
 from pydicom.dataset import Dataset
 
 from nnunetv2_raemd.dicom.dicom_files import discreet_reading
+from nnunetv2_raemd.dicom_objects.deterministic_uids import derive_dimensions
 from nnunetv2_raemd.dicom_objects.object_kinds import ObjectKind
 from nnunetv2_raemd.dicom_objects.rtstruct_object import rtstruct_object
 from nnunetv2_raemd.dicom_objects.segmented_series import Segment, SegmentedSeries
@@ -55,6 +56,7 @@ def write_objects(
             with discreet_reading():
                 of_maps = _maps(series, maps if ObjectKind.UNCERTAINTY in kinds else ())
                 for name, dataset in itertools.chain(_objects(series, kinds, probabilities), of_maps):
+                    derive_dimensions(dataset)
                     names.append(f"{case_id}.{name}.dcm")
                     pydicom.dcmwrite(making / names[-1], dataset, enforce_file_format=True)
             for kind in kinds:

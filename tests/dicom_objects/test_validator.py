@@ -63,6 +63,23 @@ def test_objects_of_nothing_are_valid(make_ct: Callable[..., SourceSeries], tmp_
     assert [errors(file) for file in files] == [[]]
 
 
+def test_all_uids_of_all_objects_are_the_same_in_every_run(
+    make_ct: Callable[..., SourceSeries], tmp_path: Path
+) -> None:
+    import pydicom  # noqa: PLC0415
+
+    series = with_segments(make_ct())
+
+    def uids(folder: str) -> dict[str, list[str]]:
+        files = of_all_kinds(series, tmp_path / folder)
+        elements = {file.name: pydicom.dcmread(file).iterall() for file in files}
+        return {name: [str(one.value) for one in all_ if one.VR == "UI"] for name, all_ in elements.items()}
+
+    first = uids("a")
+    assert len(first) == 6 and all(first.values())
+    assert uids("b") == first
+
+
 def test_the_validator_does_find_errors(make_ct: Callable[..., SourceSeries], tmp_path: Path) -> None:
     """Else the tests above could not fail."""
     import pydicom  # noqa: PLC0415
