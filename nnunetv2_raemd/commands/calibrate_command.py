@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import typer
 
 from nnunetv2_raemd.commands import nnunet_options as options
@@ -29,11 +31,13 @@ def calibrate(
     from nnunetv2_raemd.execution.backend_choice import backend_for
     from nnunetv2_raemd.nnunet_files.dataset_folders import find_dataset
     from nnunetv2_raemd.nnunet_files.trained_models import model_names
+    from nnunetv2_raemd.nnunet_files.training_identity import training_identities
 
     found = find_dataset(dataset)
     (model,) = model_names([trainer], plans, configuration)
     material = find_cross_validation(found, [model], folds)
     calibrated = room.calibrate(material, found.raw, backend=backend_for(scheduler, workers))
     file = found.results / model / FILE_NAME
-    save_calibration(calibrated.calibration, file)
+    trainings = training_identities(file.parent, calibrated.calibration.folds)
+    save_calibration(replace(calibrated.calibration, trainings=trainings), file)
     raise typer.Exit(print_calibration(calibrated, file))

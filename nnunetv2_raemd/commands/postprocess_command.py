@@ -44,6 +44,7 @@ def determine(
     unless -tr names another.
     """
     from nnunetv2_raemd.execution.backend_choice import backend_for
+    from nnunetv2_raemd.nnunet_files.training_identity import training_identities
     from nnunetv2_raemd.postprocessing import determine as room
     from nnunetv2_raemd.postprocessing.postprocessing_terminal import print_trials
     from nnunetv2_raemd.postprocessing.settings_file import save_settings
@@ -59,7 +60,11 @@ def determine(
         folder = folder.parents[1]
     backend = backend_for(scheduler, workers)
     determined = room.determine(material, objective, scratch=folder, backend=backend)
-    about = {"objective": objective.value, "cases": list(determined.case_ids)}
+    about = {
+        "objective": objective.value,
+        "cases": list(determined.case_ids),
+        "trainings": training_identities(folder, [f.fold for f in material.systems[0].folders if f.fold]),
+    }
     save_settings(determined.labels, folder / FILE_NAME, about)
     raise typer.Exit(print_trials(determined, objective.value, folder / FILE_NAME))
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -70,12 +70,14 @@ class Calibration:
     Attributes:
         folds: whose validation cases it rests on.
         training: None where their images were not found.
+        trainings: what tells the training of each fold from others, where it is known.
     """
 
     folds: tuple[str, ...]
     case_ids: tuple[str, ...]
     labels: tuple[LabelCalibration, ...]
     training: TrainingScans | None
+    trainings: Mapping[str, str] = field(default_factory=dict)
 
 
 def calibrate_label(

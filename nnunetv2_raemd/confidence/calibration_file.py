@@ -18,6 +18,7 @@ from nnunetv2_raemd.confidence.lesion_evidence import ScoredCase
 from nnunetv2_raemd.confidence.split_check import SplitCheck
 from nnunetv2_raemd.confidence.unlike_scans import TrainingScans
 from nnunetv2_raemd.nnunet_files.label_set import Target
+from nnunetv2_raemd.nnunet_files.training_identity import check_same_trainings
 from nnunetv2_raemd.nnunet_files.versioned_json import versioned, write_versioned
 from nnunetv2_raemd.version import __version__
 
@@ -34,6 +35,7 @@ def save_calibration(calibration: Calibration, file: Path) -> None:
     content = {
         "written_by": f"nnunetv2-raemd {__version__}",
         "folds": list(calibration.folds),
+        "trainings": dict(calibration.trainings),
         "cases": list(calibration.case_ids),
         "training_scans": calibration.training and calibration.training.as_json(),
         "labels": [_label_as_json(label) for label in calibration.labels],
@@ -45,17 +47,22 @@ def load_calibration(file: Path) -> Calibration:
     """The calibration in such a file.
 
     Raises:
-        UserError: if it is absent or holds no calibration of this version.
+        UserError: if it is absent, holds no calibration of this version, or the model beside it was trained
+            again since.
     """
     holding = "a calibration of this version"
     with versioned(file, FORMAT, holding=holding, advice="Run raemd calibrate again") as content:
         training = content["training_scans"]
-        return Calibration(
+        trainings = content.get("trainings", {})
+        calibration = Calibration(
             tuple(map(str, content["folds"])),
             tuple(map(str, content["cases"])),
             tuple(_label(label) for label in content["labels"]),
             None if training is None else TrainingScans.from_json(training),
+            {str(fold): str(identity) for fold, identity in trainings.items()},
         )
+    check_same_trainings(calibration.trainings, file, "raemd calibrate")
+    return calibration
 
 
 def _label_as_json(label: LabelCalibration) -> dict[str, Any]:

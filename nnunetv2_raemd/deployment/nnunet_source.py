@@ -15,6 +15,7 @@ from nnunetv2_raemd.deployment.source_model import SourceModel
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.nnunet_files.json_file import read_json
 from nnunetv2_raemd.nnunet_files.plans_file import read_plans
+from nnunetv2_raemd.nnunet_files.training_identity import check_same_trainings
 from nnunetv2_raemd.postprocessing.postprocessing_choices import FILE_NAME as POSTPROCESSING
 from nnunetv2_raemd.prediction.nnunet_predictor import AnyNetworkPredictor
 from nnunetv2_raemd.prediction.trained_model import Model
@@ -37,7 +38,7 @@ def load_source(model: Model, **settings: Any) -> SourceModel:
         model.configuration,
         model.folds,
         _cases(predictor, model.folds),
-        postprocessing=_read_json(folder / POSTPROCESSING),
+        postprocessing=_postprocessing(folder / POSTPROCESSING),
         calibration=load_calibration(folder / CALIBRATION) if (folder / CALIBRATION).is_file() else None,
         summaries={fold: summary for fold, summary in summaries.items() if summary is not None},
     )
@@ -60,6 +61,14 @@ def _cases(predictor: AnyNetworkPredictor, folds: tuple[str, ...]) -> dict[str, 
     plans, configuration = predictor.plans_manager, predictor.configuration_manager
     found = {fold: find_preprocessed(Path(nnUNet_preprocessed), plans, configuration, fold) for fold in folds}
     return {fold: cases for fold, cases in found.items() if cases is not None and cases.validation}
+
+
+def _postprocessing(file: Path) -> dict[str, Any] | None:
+    """What was chosen on the validation of these folds; `UserError` if one was trained again since."""
+    content = _read_json(file)
+    if content is not None and isinstance(trainings := content.get("trainings"), dict):
+        check_same_trainings(trainings, file, "raemd postprocess determine")
+    return content
 
 
 def _read_json(file: Path) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+import torch
 from typer.testing import CliRunner, Result
 from validated_folders import ValidatedFolders, make_validated
 
@@ -117,6 +118,21 @@ def test_a_scheduler_finds_the_same(folders: ValidatedFolders) -> None:
         result = raemd("calibrate", "-d", 701, "--scheduler", cluster.scheduler_address)
     assert result.exit_code == 0, result.output
     assert file.read_text(encoding="utf-8") == here
+
+
+def test_it_is_of_the_trainings_that_were_validated(folders: ValidatedFolders) -> None:
+    checkpoints = [folders.model / f"fold_{fold}" / "checkpoint_final.pth" for fold in range(3)]
+    for number, file in enumerate(checkpoints):
+        torch.save({"weight": torch.full((3,), float(number))}, file)
+    try:
+        assert raemd("calibrate", "-d", 701, "-np", 1).exit_code == 0
+        assert load_calibration(folders.model / FILE_NAME).trainings.keys() == {"0", "1", "2"}
+        torch.save({"weight": torch.full((3,), 9.0)}, checkpoints[1])
+        with pytest.raises(UserError, match="from another training of fold 1 than the one beside it"):
+            load_calibration(folders.model / FILE_NAME)
+    finally:
+        for file in checkpoints:
+            file.unlink()
 
 
 def test_kept_whole(calibration: Calibration, tmp_path: Path) -> None:
