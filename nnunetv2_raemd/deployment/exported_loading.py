@@ -17,8 +17,13 @@ from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import nn
 
 from nnunetv2_raemd.confidence.calibration_file import FILE_NAME as CALIBRATION
-from nnunetv2_raemd.deployment.exported_network import network_of, openvino_session, part_names
-from nnunetv2_raemd.deployment.graph_sessions import OnnxRuntimeSession, Session, read_openvino
+from nnunetv2_raemd.deployment.exported_network import (
+    network_of,
+    onnxruntime_session,
+    openvino_session,
+    part_names,
+)
+from nnunetv2_raemd.deployment.graph_sessions import Session, read_openvino
 from nnunetv2_raemd.deployment.model_description import (
     FILE_NAME,
     GraphFormat,
@@ -161,7 +166,7 @@ def _session(
     graph = with_weights(read_graph(graph_file), as_arrays(load_weights(weights_file)))
     if backend is Backend.OPENVINO:
         return openvino_session(read_openvino(graph), part, description, precision.hint)
-    return OnnxRuntimeSession(graph, torch.get_num_threads())
+    return onnxruntime_session(graph, part, description)
 
 
 def _torch_network(folder: Path, fold: str, description: ModelDescription) -> nn.Module:

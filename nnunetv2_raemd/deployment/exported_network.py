@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from nnunetv2_raemd.deployment.graph_sessions import OpenVinoSession, Session
+from nnunetv2_raemd.deployment.graph_sessions import OnnxRuntimeSession, OpenVinoSession, Session
 from nnunetv2_raemd.deployment.model_description import ModelDescription
 from nnunetv2_raemd.deployment.network_parts import DECODE, ENCODE, RECUR, WHOLE
 from nnunetv2_raemd.deployment.session_network import (
@@ -49,6 +49,15 @@ def openvino_network(
 def openvino_session(
     graph: openvino.Model, part: str, description: ModelDescription, hint: str = "f32"
 ) -> OpenVinoSession:
-    """A session for one part: slices run one by one, except where they see each other."""
-    batch = description.n_slices if part == RECUR and description.n_slices is not None else 1
-    return OpenVinoSession(graph, torch.get_num_threads(), hint, batch)
+    """A session for one part."""
+    return OpenVinoSession(graph, torch.get_num_threads(), hint, _batch(part, description))
+
+
+def onnxruntime_session(graph: bytes, part: str, description: ModelDescription) -> OnnxRuntimeSession:
+    """A session for one part."""
+    return OnnxRuntimeSession(graph, torch.get_num_threads(), _batch(part, description))
+
+
+def _batch(part: str, description: ModelDescription) -> int:
+    """Slices run one by one, except where they see each other."""
+    return description.n_slices if part == RECUR and description.n_slices is not None else 1

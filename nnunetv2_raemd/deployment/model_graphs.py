@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from nnunetv2_raemd.deployment.exported_network import network_of, openvino_network
-from nnunetv2_raemd.deployment.graph_sessions import OnnxRuntimeSession, read_openvino
+from nnunetv2_raemd.deployment.exported_network import network_of, onnxruntime_session, openvino_network
+from nnunetv2_raemd.deployment.graph_sessions import read_openvino
 from nnunetv2_raemd.deployment.graph_tracing import export_graph
 from nnunetv2_raemd.deployment.model_description import ModelDescription
 from nnunetv2_raemd.deployment.network_backend import Backend
@@ -47,8 +47,11 @@ class ModelGraphs:
         """The network with the weights of a fold, run by a backend other than torch."""
         if backend is Backend.OPENVINO:
             return openvino_network(self.openvino(weights), description)
-        arrays, threads = as_arrays(weights), torch.get_num_threads()
-        sessions = {n: OnnxRuntimeSession(with_weights(g, arrays), threads) for n, g in self.graphs.items()}
+        arrays = as_arrays(weights)
+        sessions = {
+            part: onnxruntime_session(with_weights(graph, arrays), part, description)
+            for part, graph in self.graphs.items()
+        }
         return network_of(sessions, description)
 
 

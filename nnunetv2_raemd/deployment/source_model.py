@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from nnunetv2_raemd.confidence.calibration import Calibration
 from nnunetv2_raemd.deployment.preprocessed_cases import PreprocessedCases, blocks
 from nnunetv2_raemd.prediction.nnunet_predictor import AnyNetworkPredictor
-from nnunetv2_raemd.prediction.predictor import size_multiples, uncompiled
+from nnunetv2_raemd.prediction.predictor import uncompiled
 from nnunetv2_raemd.prediction.sliced_network import SlicedNetwork
+from nnunetv2_raemd.prediction.tiling import size_multiples
 
 
 @dataclass(frozen=True)

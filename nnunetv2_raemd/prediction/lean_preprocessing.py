@@ -16,8 +16,10 @@ from nnunetv2.utilities.label_handling.label_handling import convert_labelmap_to
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 
 from nnunetv2_raemd.prediction.resampling_in_slices import SLICES_AT_A_TIME
-from nnunetv2_raemd.prediction.scan_part import find_lungs, note_part
+from nnunetv2_raemd.prediction.scan_part import find_lungs, note_part, part_of
+from nnunetv2_raemd.prediction.tiling import other_than_whole
 from nnunetv2_raemd.prediction.values_remark import about_values
+from nnunetv2_raemd.volumes.lung_box import LungBox
 
 LUNGS_REMARK = "raemd_lungs_remark"
 VALUES_REMARK = "raemd_values_remark"
@@ -108,11 +110,20 @@ class LeanPreprocessing:
             data = np.vstack((data, convert_labelmap_to_one_hot(seg[0], labels, data.dtype)))
         if remark is not None:
             properties[VALUES_REMARK] = remark
-        if lungs is not None and lungs.box is None:
-            properties[LUNGS_REMARK] = f"{lungs.reason}: the whole scan is predicted"
-        elif lungs is not None and lungs.box is not None:
-            note_part(data.shape[1:], lungs.box, properties, self.plans.transpose_forward)
+        if lungs is not None:
+            self._note_lungs(lungs, data.shape[1:], properties)
         return data.astype(np.float32, copy=False), properties
+
+    def _note_lungs(self, lungs: LungBox, shape: Sequence[int], properties: dict[str, Any]) -> None:
+        if lungs.box is None:
+            properties[LUNGS_REMARK] = f"{lungs.reason}: the whole scan is predicted"
+            return
+        note_part(shape, lungs.box, properties, self.plans.transpose_forward)
+        part = part_of(properties)
+        if part is not None and (reason := other_than_whole(self.configuration, shape, part)):
+            properties[LUNGS_REMARK] = (
+                f"in the box around the lungs, lesions may differ from those of the whole scan: {reason}"
+            )
 
     def read(self, images: Sequence[Path], previous: Path | None) -> tuple[np.ndarray, dict[str, Any]]:
         """As `run`, of files that nnU-Net's reader of the plan reads."""

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from acvl_utils.cropping_and_padding.padding import pad_nd_image
 from nnunetv2.inference.sliding_window_prediction import compute_gaussian
@@ -28,7 +27,7 @@ from nnunetv2_raemd.prediction.slice_progress import slice_progress
 from nnunetv2_raemd.prediction.slice_stream import stream_logits
 from nnunetv2_raemd.prediction.slice_windows import SliceWindow
 from nnunetv2_raemd.prediction.sliced_network import SlicedNetwork
-from nnunetv2_raemd.prediction.tiling import Tiling
+from nnunetv2_raemd.prediction.tiling import Tiling, size_multiples
 from nnunetv2_raemd.volumes.boxes import Box
 
 CPU = torch.device("cpu")
@@ -223,13 +222,6 @@ def _windows(tiling: Tiling, flipped_axes: tuple[int, ...]) -> list[SliceWindow]
 
 def _n_decoded(windows: Sequence[SliceWindow]) -> int:
     return sum(window.done - window.start for window in windows)
-
-
-def size_multiples(configuration: ConfigurationManager, n_axes: int) -> tuple[int, ...]:
-    """Of which the last `n_axes` sizes of the network's input must be multiples: its strides multiplied."""
-    strides = configuration.network_arch_init_kwargs["strides"]
-    of_axes = [np.broadcast_to(np.atleast_1d(stride)[-n_axes:], n_axes) for stride in strides]
-    return tuple(np.prod(of_axes, axis=0).tolist())
 
 
 def uncompiled(network: nn.Module) -> nn.Module:

@@ -13,7 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 from nnunetv2.inference.sliding_window_prediction import compute_steps_for_sliding_window
+from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 
 from nnunetv2_raemd.prediction.slice_windows import SliceWindow, slice_windows
 from nnunetv2_raemd.volumes.boxes import Box
@@ -66,6 +68,11 @@ class Tiling:
         rows, columns = self._axes()
         return rows.size, columns.size
 
+    @property
+    def are_cut(self) -> bool:
+        """Whether tiles are smaller than the patch, so that the network normalizes over less."""
+        return self.tile_size != tuple(self.patch_size[1:])
+
     def tiles(self) -> list[Tile]:
         """All tiles, whether or not they show some of the part."""
         rows, columns = self._axes()
@@ -90,6 +97,23 @@ class Tiling:
             return _around(self.part[axis], length, self.multiples[axis - 1])
         (starts,) = compute_steps_for_sliding_window((length,), (size,), self.step)
         return _Tiles(starts, size)
+
+
+def size_multiples(configuration: ConfigurationManager, n_axes: int) -> tuple[int, ...]:
+    """Of which the last `n_axes` sizes of the network's input must be multiples: its strides multiplied."""
+    strides = configuration.network_arch_init_kwargs["strides"]
+    of_axes = [np.broadcast_to(np.atleast_1d(stride)[-n_axes:], n_axes) for stride in strides]
+    return tuple(np.prod(of_axes, axis=0).tolist())
+
+
+def other_than_whole(configuration: ConfigurationManager, shape: Sequence[int], part: Box) -> str:
+    """Why a part of a scan (Z, Y, X) may come out otherwise than in the whole scan; "" if it does not."""
+    patch_size = tuple(configuration.patch_size)
+    if len(patch_size) != 3 or len(configuration.spacing) != 2:
+        return "the model is not a RAEMD-Net"  # nnU-Net's tiles begin at the corner of what it is given
+    padded = tuple(map(max, shape, patch_size))
+    cut = Tiling(padded, patch_size, 1.0, part, size_multiples(configuration, 2)).are_cut
+    return "the model's patch is as large as a slice" if cut else ""
 
 
 def _around(side: slice, length: int, multiple: int) -> _Tiles:
