@@ -36,8 +36,8 @@ class OnnxRuntimeSession:
     """A graph run by ONNX Runtime on the CPU, by at most `threads` threads.
 
     Args:
-        batch: how many entries of the first axis see each other; they run so many at a time, which takes a
-            third of the memory of all at once, and less time.
+        batch: how many entries of the first axis see each other; they run so many at a time, which takes
+            half of the memory of all at once, and less time.
     """
 
     channels_last = False
