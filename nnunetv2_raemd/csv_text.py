@@ -36,6 +36,11 @@ def csv_of_records(records: Sequence[dict[str, object]]) -> str:
     return csv_text([columns, *([record.get(column, "") for column in columns] for record in records)])
 
 
+def repeated_column(names: Sequence[str]) -> str | None:
+    """The first column that is there twice: of its cells, readers take the last."""
+    return next((name for name in names if name and names.count(name) > 1), None)
+
+
 def as_written(cell: str) -> str:
     """The text that `csv_text` made a cell of."""
     is_quoted = cell.startswith(_AS_TEXT) and cell[1:].startswith(_AMBIGUOUS)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from nnunetv2_raemd.csv_text import as_written, csv_text
+from nnunetv2_raemd.csv_text import as_written, csv_text, repeated_column
 from nnunetv2_raemd.dataset_conversion.dataset_folder import DatasetFolder
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.file_names import check_file_name
@@ -97,12 +97,16 @@ def _rows(file: Path) -> list[dict[str, str]]:
     check_is_regular(file)
     try:
         with file.open(newline="", encoding="utf-8-sig") as stream:
-            rows = list(csv.DictReader(stream))
+            reader = csv.DictReader(stream)
+            rows = list(reader)
+            twice = repeated_column(reader.fieldnames or ())
             found = [{column: row[column] for column in _COLUMNS} for row in rows]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{file} cannot be read: {error}") from error
     except KeyError as error:
         raise UserError(f"{file} lacks the column {error}; expected {','.join(_COLUMNS)}") from error
+    if twice is not None:
+        raise UserError(f"{file} has the column {twice} twice; restore it from a copy")
     if any(None in row for row in rows):
         raise UserError(f"{file} has rows with more cells than there are columns; restore it from a copy")
     if not all(row["case"] and row["patient"] and row["original_patient"] is not None for row in found):

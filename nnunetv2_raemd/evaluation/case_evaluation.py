@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.evaluation.candidates import find_candidates
 from nnunetv2_raemd.evaluation.case_results import CaseResult, TargetResult
 from nnunetv2_raemd.evaluation.evaluation_options import DEFAULT_OPTIONS, EvaluationOptions
@@ -113,8 +114,10 @@ def read_pair(files: CaseFiles, labels: LabelSet) -> tuple[LabelPair, Geometry]:
     """Read both files and cut them to what is not background.
 
     Raises:
-        UserError: if one cannot be read or their grids differ.
+        UserError: if one cannot be read, their grids differ, or both are one file.
     """
+    if files.prediction.exists() and files.reference.exists() and files.prediction.samefile(files.reference):
+        raise UserError(f"{files.prediction} is the reference itself: give the folder of the predictions")
     reference = read_segmentation(files.reference, files.reader)
     prediction = read_segmentation(files.prediction, files.reader)
     check_same_grid(files.reference, files.prediction, reference.geometry, prediction.geometry)

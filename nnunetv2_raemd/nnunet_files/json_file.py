@@ -50,9 +50,25 @@ def read_json(file: Path, shape: type[T], advice: str) -> T:
 def parse_json(raw: bytes, shape: type[T], file: Path, advice: str) -> T:
     """As `read_json`, of bytes that are read already."""
     try:
-        return cast("T", _adapter(cast("Hashable", shape)).validate_json(raw, strict=True))
+        content = cast("T", _adapter(cast("Hashable", shape)).validate_json(raw, strict=True))
+        json.loads(raw, object_pairs_hook=_each_once, parse_int=str)  # of a key, parsers take the last value
     except ValidationError as error:
         raise UserError(f"{file}{_told(error.errors(include_url=False), raw)}. {advice}") from error
+    except _RepeatedKeyError as error:
+        raise UserError(f"{file} says twice what {error} is, and differently. {advice}") from error
+    return content
+
+
+class _RepeatedKeyError(Exception):
+    """A mapping has two values of one key, which is the message."""
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    known: dict[str, Any] = {}
+    for key, value in pairs:
+        if known.setdefault(key, value) != value:
+            raise _RepeatedKeyError(key)
+    return known
 
 
 @cache

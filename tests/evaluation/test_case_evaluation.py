@@ -202,6 +202,18 @@ def test_a_turned_image_is_refused(tmp_path: Path) -> None:
     assert "direction (-1, 0, 0, 0, -1, 0, 0, 0, 1) instead of" in refused(case)
 
 
+@pytest.mark.parametrize("how", ["given twice", "linked"])
+def test_the_reference_as_its_own_prediction_is_refused(tmp_path: Path, how: str) -> None:
+    """Which would be a perfect result."""
+    case = files(tmp_path, block(), block())
+    if how == "given twice":
+        case = replace(case, prediction=case.reference)
+    else:
+        case.prediction.unlink()
+        case.prediction.symlink_to(case.reference)
+    assert f"{case.prediction} is the reference itself" in refused(case)
+
+
 def test_missing_and_broken_files_are_named(tmp_path: Path) -> None:
     case = files(tmp_path, block(), block())
     case.prediction.write_bytes(b"not an image")

@@ -82,3 +82,14 @@ def test_what_is_no_regular_file_is_not_opened(tmp_path: Path) -> None:
     }.items():
         with pytest.raises(UserError, match=told):
             read_json(file, dict[str, Any], "")
+
+
+@pytest.mark.parametrize("text", ['{"a": {"nodule": 1, "nodule": 2}}', '{"a": {}, "b": [], "a": {"c": 1}}'])
+def test_a_key_with_two_values_is_refused(tmp_path: Path, text: str) -> None:
+    """Of which parsers, nnU-Net's too, take the last."""
+    file = tmp_path / "dataset.json"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match=r"dataset\.json says twice what (nodule|a) is, .*\. Copy it"):
+        read_json(file, dict[str, Any], "Copy it")
+    file.write_text('{"a": {"nodule": 1, "nodule": 1}, "n": 12345678901234567890}', encoding="utf-8")
+    assert read_json(file, dict[str, Any], "Copy it")["a"] == {"nodule": 1}

@@ -18,6 +18,7 @@ from typing import Any
 
 import SimpleITK as sitk
 
+from nnunetv2_raemd.csv_text import repeated_column
 from nnunetv2_raemd.dataset_conversion.archives.luna16.mask_sources import MaskKind, Spheres
 from nnunetv2_raemd.dataset_conversion.archives.luna16.metaimage import read_metaimage
 from nnunetv2_raemd.dataset_conversion.archives.luna16.metaimage_header import voxel_file
@@ -46,6 +47,7 @@ DESCRIPTION = DatasetDescription(
     licence="CC BY 4.0",
 )
 
+_LARGEST_MM = 200  # of the largest lung tumors; the archive's largest nodule has 32
 # lung masks, and the exact masks beside a phantom, carry the scans' names
 _NOT_SCANS = ("seg-lungs", "oracle")
 _LONG_UID = re.compile(r"\d+(?:\.\d+){7,}")
@@ -195,6 +197,8 @@ def read_annotations(csv_file: Path) -> dict[str, list[Ball]]:
             missing = [c for c in _COLUMNS if c not in (reader.fieldnames or ())]
             if missing:
                 raise UserError(f"{csv_file} lacks the column {missing[0]}; expected {','.join(_COLUMNS)}")
+            if (twice := repeated_column(reader.fieldnames or ())) is not None:
+                raise UserError(f"{csv_file} has the column {twice} twice: remove one")
             for row in reader:
                 nodules[(row["seriesuid"] or "").strip()].append(
                     _ball(row, f"{csv_file}, line {reader.line_num}")
@@ -213,6 +217,8 @@ def _ball(row: Mapping[str | None, Any], place: str) -> Ball:
         raise UserError(f"{place}: coordinates and diameter must be numbers ({error})") from error
     if not all(map(math.isfinite, (x, y, z))) or not 0 < diameter < math.inf:
         raise UserError(f"{place}: needs finite coordinates and a positive diameter, has {diameter}")
+    if diameter > _LARGEST_MM:
+        raise UserError(f"{place}: no nodule has a diameter of {diameter:g} mm; is it in another unit?")
     return Ball((x, y, z), diameter)
 
 

@@ -207,6 +207,10 @@ def test_rejected_cases_and_remarks_name_nobody(tmp_path: Path) -> None:
         ),
         ("case,patient,original_case,original_patient\nX_001,P,b,p\nX_002,P,c,q\n", "one name to several"),
         ("case,patient,original_case,original_patient\nX_001,X_P001,b\n", "cut off"),
+        (
+            "case,patient,original_case,original_patient,case\nX_001,X_P001,b,c,X_002\n",
+            "column case twice",
+        ),
         ("case,patient,original_case,original_patient\nX_001,X_P001,b,p,q\n", "more cells than there are"),
         *(
             (f"case,patient,original_case,original_patient\n{name},X_P001,b,p\n", "cannot name a file")

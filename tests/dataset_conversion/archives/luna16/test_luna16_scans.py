@@ -139,6 +139,8 @@ def test_missing_and_doubled_annotations_ask_for_the_option(luna: LunaFolder) ->
         ("seriesuid,coordX,coordY,coordZ,diameter_mm\n1,2,3,4\n", "line 2"),
         ("seriesuid,coordX,coordY,coordZ,diameter_mm\n1,2,3,4,5\n1,2,3,nan,5\n", "line 3"),
         ("seriesuid,coordX,coordY,coordZ,diameter_mm\n1,2,3,4,-1\n", "positive diameter"),
+        ("seriesuid,coordX,coordY,coordZ,diameter_mm\n1,2,3,4,5500\n", "no nodule has .* another unit"),
+        ("seriesuid,coordX,coordY,coordZ,diameter_mm,coordX\n1,2,3,4,5,6\n", "has the column coordX twice"),
         ("seriesuid,coordX,coordY,coordZ,diameter_mm\n1,2,5,3,5,4,5,6\n", "line 2.*more cells than.*Decimal"),
         ("seriesuid;coordX;coordY;coordZ;diameter_mm\n1;2;3;4;5\n", "lacks the column seriesuid"),
     ],
