@@ -25,14 +25,14 @@ COPY nnunetv2_raemd /source/nnunetv2_raemd
 COPY dataset_conversion /source/dataset_conversion
 COPY plans /source/plans
 
-RUN /opt/raemd/bin/pip install "/source[onnx,openvino,dicom,evaluation]"
+RUN /opt/raemd/bin/pip install "/source[onnx,openvino,dicom,dicomweb,evaluation,explain]"
 
 
 FROM python:3.12-slim-bookworm
 
 LABEL org.opencontainers.image.title="nnunetv2-raemd" \
       org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.description="Lung nodule and tumour segmentation in CT. Research software, not a medical device."
+      org.opencontainers.image.description="Lung nodule and tumor segmentation in CT. Research software, not a medical device."
 
 COPY --from=build /opt/raemd /opt/raemd
 

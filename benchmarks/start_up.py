@@ -19,7 +19,7 @@ import tempfile
 from pathlib import Path
 
 import torch
-from scan_memory import WAYS, exported, predict_command, untrained, write_scan
+from scan_memory import WAYS, exported, predict_command, say, untrained, write_scan
 
 N_SLICES = 4
 ENDS_WITH_FIRST_SLICES = """
@@ -66,11 +66,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="raemd_start_") as name:
         folder = Path(name)
         write_scan(N_SLICES, options.size, folder / "images")
-        print("| backend | start-up, s | network, s |\n|---|---|---|")
+        print("| backend | start-up, s | network, s |\n|---|---|---|", flush=True)
         for way in options.backends:
             model = exported(source, way, folder)
             command = predict_command(model, folder / "images", folder / "out", *WAYS[way][-1])
-            times = [start_up(command) for _ in range(options.rounds)]
+            times = []
+            for _ in range(options.rounds):
+                times.append(start_up(command))
+                say(f"{way}: start-up {times[-1][0]:.2f} s, network {times[-1][1]:.2f} s")
             cells = [", ".join(f"{seconds:.2f}" for seconds in kind) for kind in zip(*times, strict=True)]
             print(f"| {way} | {' | '.join(cells)} |", flush=True)
 

@@ -67,6 +67,29 @@ def test_each_slice_is_encoded_and_decoded_once(network: MakeNetwork) -> None:
 
 
 @torch.inference_mode()
+def test_the_decoder_is_given_what_the_encoder_made_without_copies(
+    network: MakeNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net, made, given = network(), list[torch.Tensor](), list[torch.Tensor]()
+    encode, decode = net.encode, net.decode
+
+    def encoded(slices: torch.Tensor) -> list[torch.Tensor]:
+        features = encode(slices)
+        made.extend(features[:-1])  # the last are what the recurrence changes
+        return features
+
+    def decoded(features: list[torch.Tensor]) -> list[torch.Tensor]:
+        given.extend(features[:-1])
+        return decode(features)
+
+    monkeypatch.setattr(net, "encode", encoded)
+    monkeypatch.setattr(net, "decode", decoded)
+    stream(net, torch.rand(2, 14, 8, 8).double(), 8)  # windows at 0, 3 and 6
+    of_encoder = {values.untyped_storage().data_ptr() for values in made}
+    assert {values.untyped_storage().data_ptr() for values in given} == of_encoder
+
+
+@torch.inference_mode()
 def test_memory_does_not_grow_with_the_number_of_slices(network: MakeNetwork) -> None:
     net, slices_alive = network(), 0
 
