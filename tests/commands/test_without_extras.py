@@ -25,6 +25,7 @@ def find_spec(name, path=None, target=None):
 PathFinder.find_spec = find_spec
 """
 SMALL = ("--shape", "32", "80", "80", "--spacing", "4", "2.2", "2.2", "--diameter", "10", "16")
+REFERENCES, PREDICTIONS = "raw/Dataset501_LUNA16/labelsTr", "predictions"
 COMMANDS = {
     "info": ("info", "--load-trainers"),
     "phantom": ("phantom", "luna16", "-o", "LUNA", "-n", "2", *SMALL),
@@ -44,23 +45,25 @@ COMMANDS = {
     "evaluate": (
         "evaluate",
         "--pred",
-        "raw/Dataset501_LUNA16/labelsTr",
+        PREDICTIONS,
         "--ref",
-        "raw/Dataset501_LUNA16/labelsTr",
+        REFERENCES,
         "-o",
         "results",
     ),
     "report": ("report", "-d", "501", "-tr", "nnUNetTrainerRAEMD"),
 }
-RUN_ALL = """
-import json, sys
+RUN_ALL = f"""
+import json, shutil, sys
 from typer.testing import CliRunner
 from nnunetv2_raemd.cli import app
 def run(arguments):
+    if "{PREDICTIONS}" in arguments:  # perfect ones
+        shutil.copytree("{REFERENCES}", "{PREDICTIONS}")
     done = CliRunner().invoke(app, arguments)
     error = done.exception
-    return done.exit_code, done.output, "" if error is None else f"{type(error).__name__}: {error}"
-outcomes = {name: run(arguments) for name, arguments in json.loads(sys.argv[1]).items()}
+    return done.exit_code, done.output, "" if error is None else f"{{type(error).__name__}}: {{error}}"
+outcomes = {{name: run(arguments) for name, arguments in json.loads(sys.argv[1]).items()}}
 json.dump(outcomes, open(sys.argv[2], "w"))
 """
 
