@@ -77,11 +77,13 @@ def _remarks(cases: Sequence[GatheredCase], calibration: Calibration) -> list[st
     unread = [case for case in cases if case.profile is None]
     if unread:
         remarks.append(
-            f"{counted(len(unread), 'image')} could not be read, so that scans unlike the training's are "
+            f"{counted(len(unread), 'image')} could not be used, so that scans unlike the training's are "
             f"recognized less well: {unread[0].remark}"
         )
     if calibration.training is None:
-        remarks.append("Too few images were read: raemd predict will not tell scans unlike the training's")
+        remarks.append(
+            "Too few images could be used: raemd predict will not tell scans unlike the training's"
+        )
     if len(calibration.folds) < 2:
         remarks.append("Only one fold is validated: its cases were parted in five to rate the calibration")
     for label in calibration.labels:

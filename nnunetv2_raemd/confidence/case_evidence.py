@@ -28,6 +28,7 @@ from nnunetv2_raemd.nnunet_files.segmentation_file import (
     read_segmentation,
 )
 from nnunetv2_raemd.volumes.components import find_components
+from nnunetv2_raemd.volumes.hu_values import unlike_hu
 
 Mask = NDArray[np.bool_]
 
@@ -49,7 +50,7 @@ class GatheredCase:
     """What a case tells, by the label's name.
 
     Attributes:
-        profile: None where the image cannot be read; `remark` then says why.
+        profile: None where the image cannot be read or holds no HU; `remark` then says why.
     """
 
     case_id: str
@@ -141,6 +142,8 @@ def _profile(image: Path | None) -> tuple[ScanProfile | None, str | None]:
     if image is None:
         return None, "the first channel of the dataset is not CT"
     try:
-        return profile_of(*read_hu(image)), None
+        hu, geometry = read_hu(image)
+        why = unlike_hu(hu)
+        return (profile_of(hu, geometry), None) if why is None else (None, f"{image}: {why}")
     except UserError as error:
         return None, str(error)

@@ -26,6 +26,7 @@ from nnunetv2_raemd.nnunet_files.segmentation_file import (
     check_same_grid,
     read_segmentation,
 )
+from nnunetv2_raemd.volumes.hu_values import unlike_hu
 from nnunetv2_raemd.volumes.region import Probabilities
 
 
@@ -113,6 +114,8 @@ def _hu(scan: ScanFiles, geometry: Geometry, remarks: list[str]) -> NDArray[Any]
     except UserError as error:
         remarks.append(f"HU are left out: {error}")
         return None
+    if (why := unlike_hu(hu)) is not None:
+        remarks.append(f"HU of the lesions are not to be relied on. {scan.image}: {why}")
     return hu
 
 

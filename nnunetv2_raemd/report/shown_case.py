@@ -21,6 +21,7 @@ from nnunetv2_raemd.report.displayed_volume import Volume, read_volume
 from nnunetv2_raemd.report.grey_scale import CT_SCALE, GreyScale, scale_of
 from nnunetv2_raemd.report.roles import REFERENCE
 from nnunetv2_raemd.report.slice_pictures import jpegs, outline
+from nnunetv2_raemd.volumes.hu_values import unlike_hu
 
 _CLOSE_UP_SIDE = 32  # voxels, at least
 _CLOSE_UP_FACTOR = 3  # times the mask's extent
@@ -57,6 +58,8 @@ def show_case(files: Mapping[str, CaseFiles], image: CaseImage, labels: LabelSet
     shown = _read_beside(image.file, image.reader, reference, some.reference, problems)
     slices = _slices(volumes)
     scale = CT_SCALE if shown is None else scale_of(shown.voxels[slices], image.channel)
+    if shown is not None and scale is CT_SCALE and (why := unlike_hu(shown.voxels)) is not None:
+        problems.append(f"{image.file}: {why}.")
     pictures = [None] * len(slices) if shown is None else jpegs(scale.grey(shown.voxels[slices]))
     outlines = {
         name: [_outlines(volume.voxels[i], counted[i], labels.targets) for i in slices]

@@ -18,10 +18,12 @@ from validated_folders import ValidatedFolders, make_validated
 from nnunetv2_raemd.cli import app
 from nnunetv2_raemd.confidence.calibration import Calibration
 from nnunetv2_raemd.confidence.calibration_file import FILE_NAME, load_calibration, save_calibration
+from nnunetv2_raemd.confidence.case_evidence import ValidatedCase, gather
 from nnunetv2_raemd.confidence.confidence_model import features_of
 from nnunetv2_raemd.confidence.rated_lesions import Promise, rating_by
 from nnunetv2_raemd.confidence.voxel_temperature import NO_VOXELS, count_voxels, fit_temperature
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.evaluation.case_evaluation import CaseFiles
 from nnunetv2_raemd.lesions.scan_files import ScanFiles
 from nnunetv2_raemd.lesions.scan_measurement import measure_scan
 from nnunetv2_raemd.nnunet_files.label_set import LabelSet, Target
@@ -180,7 +182,7 @@ def test_bad_cases_are_named_and_left_out(
     assert "case_00: " in result.output
     assert "case_03: " in result.output
     assert "holds values that are no label: 255" in result.output
-    assert "images could not be read" in result.output
+    assert "images could not be used" in result.output
     found = load_calibration(copied.model / FILE_NAME)
     assert len(found.case_ids) == 21
     assert found.training is None
@@ -190,6 +192,22 @@ def test_bad_cases_are_named_and_left_out(
     with pytest.raises(UserError, match="at least 2"):
         raemd("calibrate", "-d", 701, "-np", 1)
     assert (copied.model / FILE_NAME).read_bytes() == before
+
+
+def test_images_that_hold_no_hu_do_not_count_as_what_scans_are_like(
+    folders: ValidatedFolders, tmp_path: Path
+) -> None:
+    hu = folders.raw / "imagesTr" / "case_00_0000.nii.gz"
+    mask = folders.model / "fold_0" / "validation" / "case_00.nii.gz"
+    case = CaseFiles("case_00", "0", mask, mask, mask.with_name("case_00.npz"))
+    labels = LabelSet((Target("nodule", (1,)),))
+    found = gather(ValidatedCase(case, hu), labels)
+    assert found.profile is not None and found.remark is None
+    stored = tmp_path / "stored.nii.gz"
+    sitk.WriteImage(sitk.ReadImage(str(hu)) + 1024, str(stored))
+    found = gather(ValidatedCase(case, stored), labels)
+    assert found.profile is None
+    assert found.remark is not None and found.remark.startswith(f"{stored}: its values do not look like HU")
 
 
 def test_the_report_shows_it(folders: ValidatedFolders, tmp_path: Path) -> None:

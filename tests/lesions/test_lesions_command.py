@@ -153,6 +153,18 @@ def test_a_bad_image_costs_the_hu_only(predictions: Path, tmp_path: Path, wrong:
     assert str(image) in remark
 
 
+@pytest.mark.parametrize("shift", [1024, -1024])
+def test_images_that_hold_no_hu_are_named(predictions: Path, tmp_path: Path, shift: int) -> None:
+    image = tmp_path / "images" / "case_a_0000.nii.gz"
+    write(sitk.ReadImage(str(image)) + shift, image)
+    result = raemd("lesions", "-i", predictions, "--images", image.parent, "-o", tmp_path / "out", "-np", 1)
+    assert result.exit_code == 1
+    (remark,), without = (scan["remarks"] for scan in json_of(tmp_path / "out")["scans"])
+    assert remark.startswith(f"HU of the lesions are not to be relied on. {image}: its values do not look")
+    assert without == []
+    assert f"case_a: {remark}" in result.output
+
+
 def test_probabilities_of_another_shape_are_left_out(predictions: Path, tmp_path: Path) -> None:
     np.savez_compressed(predictions / "case_a.npz", probabilities=np.zeros((2, 3, 3, 3), np.float32))
     assert raemd("lesions", "-i", predictions, "-o", tmp_path / "out", "-np", 1).exit_code == 1

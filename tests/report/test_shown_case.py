@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,14 @@ def test_regions_and_the_ignore_label(tmp_path: Path) -> None:
     core[13:16, 15:18] = True
     assert middle["outlines"]["Reference"] == {"whole": outline(whole), "core": outline(core)}
     assert middle["outlines"]["ours"] == {"whole": outline(counted)}
+
+
+def test_an_image_that_holds_no_hu_is_named(tmp_path: Path) -> None:
+    files, image = files_of(tmp_path, ours=np.ones(SHAPE, np.uint8)), image_of(tmp_path)
+    write_volume(np.full(SHAPE, 224, np.int16), image.file)
+    (problem,) = show_case(files, image, LABELS).problems
+    assert problem.startswith(f"{image.file}: its values do not look like HU (from 224 to 224)")
+    assert show_case(files, replace(image, channel="PET"), LABELS).problems == ()
 
 
 def test_the_frame(tmp_path: Path) -> None:
