@@ -48,7 +48,7 @@ def _unlike(voxels: NDArray[Any]) -> str | None:
 
 
 def _shifted(voxels: NDArray[Any]) -> str:
-    """What to do about HU that were shifted as scanners shift them; nothing where that does not explain it."""
+    """What to do about HU that a rescale intercept has shifted; nothing where that does not explain them."""
     values = voxels.astype(np.float32)
     for shift, found, undo in ((-_SHIFT_HU, "plus", "subtract"), (_SHIFT_HU, "less", "add")):
         if _is_thorax(values + shift):
