@@ -32,6 +32,7 @@ from nnunetv2_raemd.prediction.scan_part import part_of
 from nnunetv2_raemd.prediction.segmentation_export import SegmentationExport
 from nnunetv2_raemd.prediction.trained_model import AnyModel, TrainedFolder
 from nnunetv2_raemd.scans.single_image import read_single_image
+from nnunetv2_raemd.volumes.plausible_spacing import implausible_spacing
 
 IN_THIS_PROCESS = Processes(0, 0)
 _IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
@@ -205,6 +206,8 @@ class LoadedModel:
     ) -> Prediction:
         if not np.isfinite(image).all():
             raise UserError("the image contains NaN or infinite voxels: replace them (in CT, with -1024 HU)")
+        if (why := implausible_spacing(geometry.spacing_mm, geometry.shape)) is not None:
+            raise UserError(f"the image has {why}")
         predictor = self.predictor
         properties = _properties(geometry)
         preprocessing = LeanPreprocessing(

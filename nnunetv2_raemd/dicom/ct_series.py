@@ -24,6 +24,7 @@ from nnunetv2_raemd.dicom.spacing import UNEVEN_FRACTION, is_even, is_mixed
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.memory_size import check_fits_memory
 from nnunetv2_raemd.rasterize.contours import SliceStack
+from nnunetv2_raemd.volumes.plausible_spacing import implausible_spacing
 
 # Two images closer than this are at the same position; true slices of CT are never this near.
 SAME_POSITION_MM = 0.01
@@ -105,6 +106,7 @@ def order_series(instances: Sequence[CtInstance], references: References | None 
     if len(kept) < 2:
         raise UserError(f"the CT series has only one slice, {kept[0].name}")
     stack = _stack(kept, direction)
+    _check_plausible(stack, kept[0])
     _check_one_pass(stack, kept[0])
     _check_drift(stack, kept[0])
     notes = list(chosen.notes)
@@ -207,6 +209,13 @@ def _check_same_voxels(one: CtInstance, other: CtInstance) -> None:
     (mine,), (theirs,) = read_slices([one]), read_slices([other])
     if not np.array_equal(mine, theirs):
         raise UserError(f"{one.name} and {other.name} are different images of the same position")
+
+
+def _check_plausible(stack: SliceStack, first: CtInstance) -> None:
+    """Raise a `UserError` where PixelSpacing or the distance of the slices are in another unit than mm."""
+    spacing_mm = (*geometry_of(first).pixel_spacing_mm, stack.usual_distance_mm)
+    if (why := implausible_spacing(spacing_mm, (*first.shape, len(stack.positions_mm)))) is not None:
+        raise UserError(f"the series of {first.name} has {why}")
 
 
 def _check_one_pass(stack: SliceStack, first: CtInstance) -> None:

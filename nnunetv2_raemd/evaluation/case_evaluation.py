@@ -29,6 +29,7 @@ from nnunetv2_raemd.nnunet_files.segmentation_file import (
 )
 from nnunetv2_raemd.volumes.boxes import Box, Mask
 from nnunetv2_raemd.volumes.components import Components, find_components
+from nnunetv2_raemd.volumes.plausible_spacing import about_spacing
 from nnunetv2_raemd.volumes.region import Region, counted_part
 
 
@@ -96,8 +97,13 @@ def evaluate_case(
         geometry.shape,
         geometry.spacing_mm,
         targets,
-        tuple(_remarks(pair, files, labels)),
+        (*_about_spacing(files, geometry), *_remarks(pair, files, labels)),
     )
+
+
+def _about_spacing(files: CaseFiles, geometry: Geometry) -> Iterator[str]:
+    if (about := about_spacing(geometry.spacing_mm)) is not None:
+        yield f"{files.reference}: {about}"
 
 
 def _remarks(pair: LabelPair, files: CaseFiles, labels: LabelSet) -> Iterator[str]:

@@ -27,6 +27,7 @@ from nnunetv2_raemd.nnunet_files.segmentation_file import (
     read_segmentation,
 )
 from nnunetv2_raemd.volumes.hu_values import unlike_hu
+from nnunetv2_raemd.volumes.plausible_spacing import about_spacing
 from nnunetv2_raemd.volumes.region import Probabilities
 
 
@@ -59,7 +60,7 @@ def measure_scan(scan: ScanFiles, labels: LabelSet | None) -> ScanLesions:
     """
     segmentation = read_segmentation(scan.segmentation)
     _check_labels(segmentation, scan)
-    remarks = _about_unknown(segmentation, scan, labels)
+    remarks = [*_about_spacing(segmentation, scan), *_about_unknown(segmentation, scan, labels)]
     hu = _hu(scan, segmentation.geometry, remarks)
     wanted = labels or _labels_within(segmentation.labels)
     maps = _probabilities(scan, segmentation.geometry, wanted, remarks) if labels else None
@@ -94,6 +95,11 @@ def _check_labels(segmentation: Segmentation, scan: ScanFiles) -> None:
             f"{scan.segmentation} is not a segmentation: it holds negative or broken numbers, as an image or "
             "a probability map does. Give the file of labels"
         )
+
+
+def _about_spacing(segmentation: Segmentation, scan: ScanFiles) -> list[str]:
+    about = about_spacing(segmentation.geometry.spacing_mm)
+    return [] if about is None else [f"{scan.segmentation}: {about}"]
 
 
 def _about_unknown(segmentation: Segmentation, scan: ScanFiles, labels: LabelSet | None) -> list[str]:

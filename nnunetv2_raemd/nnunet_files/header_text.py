@@ -25,3 +25,11 @@ def fields_until(stream: IO[bytes], last: str | None, separator: str) -> dict[st
             if name.strip() == last:
                 break
     return fields
+
+
+def numbers_in(text: str) -> list[float]:
+    """The numbers of a field; none where it holds anything else."""
+    try:
+        return [float(part) for part in text.split()]
+    except ValueError:
+        return []

@@ -19,6 +19,7 @@ from nnunetv2_raemd.nnunet_files.image_axes import check_right_angles
 from nnunetv2_raemd.nnunet_files.spacing_header import check_spacing_is_told
 from nnunetv2_raemd.nnunet_files.whole_image import check_is_whole
 from nnunetv2_raemd.regular_file import check_is_regular
+from nnunetv2_raemd.volumes.plausible_spacing import implausible_spacing
 
 Labels = NDArray[Any]
 SIMPLE_ITK = "SimpleITKIO"
@@ -160,14 +161,16 @@ def geometry_of(labels: Labels, spacing: Any, origin: Any, direction: Any) -> Ge
     """The grid of an array (z, y, x).
 
     Raises:
-        UserError: if it has another number of dimensions, or a spacing that is not above 0.
+        ValueError: if it has another number of dimensions, or a spacing that is not above 0 or no CT's.
     """
     if labels.ndim != 3:
-        raise UserError(f"an array of {labels.ndim} dimensions is not a segmentation")
+        raise ValueError(f"an array of {labels.ndim} dimensions is not a segmentation")
     depth, height, width = labels.shape
     z, y, x = map(float, spacing)
     if not all(0 < mm < math.inf for mm in (z, y, x)):
-        raise UserError(f"its header has a spacing of ({z:g}, {y:g}, {x:g}) mm")
+        raise ValueError(f"its header has a spacing of ({z:g}, {y:g}, {x:g}) mm")
+    if (why := implausible_spacing((z, y, x), labels.shape)) is not None:
+        raise ValueError(f"its header has {why}")
     return Geometry((depth, height, width), (z, y, x), origin, direction)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +12,13 @@ import numpy as np
 
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.nnunet_files.header_contradictions import check_nifti_header, check_text_header
-from nnunetv2_raemd.nnunet_files.header_text import fields_until
+from nnunetv2_raemd.nnunet_files.header_text import fields_until, numbers_in
 from nnunetv2_raemd.nnunet_files.nifti_length import read_header
+from nnunetv2_raemd.volumes.plausible_spacing import implausible_spacing
 
 _METAIMAGE, _NRRD = (".mha", ".mhd"), (".nrrd", ".nhdr")
 _SCANNER_SPACE = (1, 2)  # codes of sform; in the space of a template (3, 4) a scale may be meant
+_VECTORS = re.compile(r"\(([^)]*)\)|none", re.IGNORECASE)
 _ADVICE = "Write the image again with its spacing: 1 mm would be taken for it"
 
 
@@ -22,8 +26,8 @@ def check_spacing_is_told(file: Path) -> None:
     """Look into the header of a NIfTI, MetaImage or NRRD file; other formats tell no spacing, or always do.
 
     Raises:
-        UserError: if there is no spacing in it, or one that is not a number above 0 or not in mm, or if the
-            header contradicts itself.
+        UserError: if there is no spacing in it, or one that is not a number above 0, not in mm or that no CT
+            has, or if the header contradicts itself.
     """
     name = file.name.lower()
     if name.endswith((".nii", ".nii.gz")):
@@ -35,6 +39,7 @@ def check_spacing_is_told(file: Path) -> None:
             raise UserError(f"{file} has a spacing (pixdim) of {shown} in its header. {_ADVICE}")
         _check_one_spacing(file, header, spacing)
         check_nifti_header(file, header)
+        _check_plausible(file, spacing, header["dim"][1 : 1 + n_axes])
     elif name.endswith((*_METAIMAGE, *_NRRD)):
         is_mha = name.endswith(_METAIMAGE)
         with file.open("rb") as stream:
@@ -43,6 +48,30 @@ def check_spacing_is_told(file: Path) -> None:
         if not any(key in fields for key in known):
             raise UserError(f"{file} has no spacing ({' or '.join(known)}) in its header. {_ADVICE}")
         check_text_header(file, fields)
+        _check_plausible(file, *(_of_metaimage(fields) if is_mha else _of_nrrd(fields)))
+
+
+def _check_plausible(file: Path, spacing_mm: Sequence[float], size: Sequence[int]) -> None:
+    if len(size) == len(spacing_mm) and (why := implausible_spacing(spacing_mm, size)) is not None:
+        raise UserError(f"{file} has {why}")
+
+
+def _of_metaimage(fields: Mapping[str, str]) -> tuple[list[float], list[int]]:
+    """Spacing and size; what is no number there is left to the reader of the image."""
+    text = fields.get("ElementSpacing") or fields["ElementSize"]
+    return [abs(mm) for mm in numbers_in(text)], [int(n) for n in numbers_in(fields.get("DimSize", ""))]
+
+
+def _of_nrrd(fields: Mapping[str, str]) -> tuple[list[float], list[int]]:
+    """As `_of_metaimage`, of the axes in space; others, as of colors, have the spacing nan or none."""
+    if "space directions" in fields:
+        steps = [numbers_in(text.replace(",", " ")) for text in _VECTORS.findall(fields["space directions"])]
+        spacing = [math.hypot(*step) if step else math.nan for step in steps]
+    else:
+        spacing = [abs(mm) for mm in numbers_in(fields["spacings"])]
+    size = [int(n) for n in numbers_in(fields.get("sizes", ""))]
+    kept = [(mm, n) for mm, n in zip(spacing, size, strict=False) if not math.isnan(mm)]
+    return [mm for mm, _ in kept], [n for _, n in kept]
 
 
 def _check_one_spacing(file: Path, header: Any, spacing_mm: list[float]) -> None:

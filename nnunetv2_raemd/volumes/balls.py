@@ -31,7 +31,7 @@ def draw_balls(image: sitk.Image, balls: Iterable[Ball]) -> sitk.Image:
             place = ", ".join(f"{c:.2f}" for c in ball.centre_mm)
             raise UserError(
                 f"the nodule at ({place}) mm, diameter {ball.diameter_mm:.2f} mm, does not lie in the image; "
-                "do the annotations belong to this scan?"
+                "do the annotations belong to this scan, and are they in mm of the patient?"
             )
     label = sitk.GetImageFromArray(mask)
     label.CopyInformation(image)

@@ -12,7 +12,7 @@ LEAST_AIR = 1e-3
 _LOWEST_HU, _HIGHEST_HU = -4096, 32767  # padding and metal lie within
 # Compact bone and metal alone are denser: less than a hundredth of real scans, and a fifth and more of those
 # that hold HU plus 1024, whose soft tissue lies there. Outside of the field of view, these may hold -2000
-_DENSE_HU, _MOST_DENSE = 600, 0.1
+_DENSE_HU, _MOST_DENSE = 850, 0.1
 # Nothing lies between air with its noise and padding (-2000, -2048, -3024): there fall the lungs and fat of
 # scans whose intercept was added twice
 _VOID_HU, _MOST_IN_VOID = (-1980, -1200), 0.1

@@ -202,10 +202,12 @@ def _children(element: Element, name: str) -> Iterator[Element]:
 
 
 def _text(element: Element, name: str) -> str:
-    child = next(_children(element, name), None)
-    if child is None or child.text is None:
+    children = list(_children(element, name))
+    if len(children) > 1:
+        raise ValueError(f"{_name(element)} with {len(children)} times {name}")
+    if not children or children[0].text is None:
         raise ValueError(f"{_name(element)} without {name}")
-    return child.text.strip()
+    return children[0].text.strip()
 
 
 def _name(element: Element) -> str:

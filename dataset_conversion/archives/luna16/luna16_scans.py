@@ -11,7 +11,7 @@ import csv
 import math
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,8 @@ DESCRIPTION = DatasetDescription(
     licence="CC BY 4.0",
 )
 
-_LARGEST_MM = 200  # of the largest lung tumors; the archive's largest nodule has 32
+_SMALLEST_MM, _LARGEST_MM = 1, 200  # of what CT shows to the largest lung tumors
+_SMALLEST_OF_LUNA16_MM = 3.25  # and its largest has 32.3, so that in centimeters all of them have less
 # lung masks, and the exact masks beside a phantom, carry the scans' names
 _NOT_SCANS = ("seg-lungs", "oracle")
 _LONG_UID = re.compile(r"\d+(?:\.\d+){7,}")
@@ -137,7 +138,7 @@ def find_luna16_cases(folder: Path, kind: MaskKind, *, annotations: Path | None 
             cases.append(Luna16Scan(uid, found[0], masks.masks[uid]))
     absent = len(set(nodules).difference(headers))
     negative = sum(not case.mask.nodules for case in cases)
-    remarks = list(masks.remarks)
+    remarks = [*_about_diameters(nodules, csv_file), *masks.remarks]
     if negative:
         remarks.insert(0, f"{negative} of {len(cases)} scans have no annotation (negative cases)")
     remarks += [
@@ -147,6 +148,16 @@ def find_luna16_cases(folder: Path, kind: MaskKind, *, annotations: Path | None 
         remarks.append(f"{absent} annotated scans of {csv_file.name} are not among the input")
     subsets = {u: n for u, found in headers.items() if (n := subset_number(found[0])) is not None}
     return FoundCases(tuple(cases), tuple(rejected), tuple(remarks), subsets)
+
+
+def _about_diameters(nodules: Mapping[str, Sequence[Ball]], csv_file: Path) -> Iterator[str]:
+    """What tells that diameters are not in mm where no single nodule does."""
+    diameters_mm = [ball.diameter_mm for balls in nodules.values() for ball in balls]
+    if diameters_mm and max(diameters_mm) < _SMALLEST_OF_LUNA16_MM:
+        yield (
+            f"all diameters of {csv_file.name} are below {_SMALLEST_OF_LUNA16_MM} mm, that of LUNA16's "
+            "smallest nodule: if they are in centimeters, multiply them by 10"
+        )
 
 
 def _without_copies(headers: Mapping[str, list[Path]]) -> tuple[dict[str, list[Path]], dict[Path, str]]:
@@ -217,7 +228,7 @@ def _ball(row: Mapping[str | None, Any], place: str) -> Ball:
         raise UserError(f"{place}: coordinates and diameter must be numbers ({error})") from error
     if not all(map(math.isfinite, (x, y, z))) or not 0 < diameter < math.inf:
         raise UserError(f"{place}: needs finite coordinates and a positive diameter, has {diameter}")
-    if diameter > _LARGEST_MM:
+    if not _SMALLEST_MM <= diameter <= _LARGEST_MM:
         raise UserError(f"{place}: no nodule has a diameter of {diameter:g} mm; is it in another unit?")
     return Ball((x, y, z), diameter)
 

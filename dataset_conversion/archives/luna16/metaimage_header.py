@@ -15,6 +15,7 @@ from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.nnunet_files.image_axes import are_at_right_angles
 from nnunetv2_raemd.nnunet_files.whole_image import is_one_file_beside
 from nnunetv2_raemd.regular_file import check_is_regular
+from nnunetv2_raemd.volumes.plausible_spacing import implausible_spacing
 
 _MOST_BYTES = 65536  # of a header; LUNA16's have a few hundred
 _LAST_FIELD = "ElementDataFile"  # voxels may follow it
@@ -123,6 +124,8 @@ class _Checked:
             raise UserError(f"{self.path} lacks ElementSpacing: the size of its voxels is unknown")
         if min(spacing) <= 0:
             raise self._wrong("ElementSpacing", "spacing must be positive")
+        if (why := implausible_spacing(spacing, self._size())) is not None:
+            raise UserError(f"{self.path} has {why}")
         for synonyms, count in ((_PLACES, _DIMENSIONS), (_AXES, _DIMENSIONS**2)):
             self._check_agree([key for key in synonyms if self._numbers(key, count) is not None])
         for key in _AXES:

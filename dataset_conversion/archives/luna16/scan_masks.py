@@ -10,7 +10,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from nnunetv2_raemd.dataset_conversion.archives.lidc.annotations import AnnotationSource, ReaderAnnotation
-from nnunetv2_raemd.dataset_conversion.archives.lidc.consensus import Nodule, Reading, find_nodules
+from nnunetv2_raemd.dataset_conversion.archives.lidc.consensus import READERS, Nodule, Reading, find_nodules
+from nnunetv2_raemd.dataset_conversion.archives.lidc.odd_contours import about_contours
 from nnunetv2_raemd.dataset_conversion.archives.lidc.reader_masks import AxialGrid, draw_annotation
 from nnunetv2_raemd.dataset_conversion.archives.luna16.contour_check import MIN_READERS, Check, check_nodules
 from nnunetv2_raemd.dataset_conversion.archives.luna16.luna16_choices import LunaMasks, Uncertain
@@ -19,6 +20,10 @@ from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.volumes.balls import Ball, draw_balls, leaves_image
 
 IGNORE = LESION + 1  # nnU-Net asks for the highest integer
+_ABOUT_VOXELS = (
+    "no coordinate of its nodules is below 0, as some are in nearly every patient: if they are voxels, "
+    "convert them to mm"
+)
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,19 @@ class SphereMask:
     def draw(self, image: sitk.Image) -> tuple[sitk.Image, dict[str, Any]]:
         cut = sum(leaves_image(image, ball) for ball in self.nodules)
         checks = [f"nodules that lie beside the image in part and are cut off: {cut}"] if cut else []
+        if self.nodules and _could_be_voxels(image, self.nodules):
+            checks.append(_ABOUT_VOXELS)
         return draw_balls(image, self.nodules), {"mask_source": LunaMasks.SPHERE.value, "checks": checks}
+
+
+def _could_be_voxels(image: sitk.Image, balls: Sequence[Ball]) -> bool:
+    """Whether all centres would be voxels of the image, whose own coordinates are below 0 in part.
+
+    Of LUNA16's 601 scans with nodules, three have none whose centre has a coordinate below 0.
+    """
+    size = image.GetSize()
+    inside = all(0 <= c < n for ball in balls for c, n in zip(ball.centre_mm, size, strict=True))
+    return inside and min(image.GetOrigin()) < 0
 
 
 @dataclass(frozen=True)
@@ -111,6 +128,9 @@ class ContourMask:
         without = [n for n in certain(found, self.choice) if n.consensus(self.choice.consensus).count == 0]
         if without:
             problems = [*problems, f"{len(without)} nodules have no voxel that enough readers marked"]
+        if too_many := sum(number > READERS for number in readers):
+            about = f"nodules of more than {READERS} readers, as many as LIDC had: {too_many}"
+            problems = [*problems, f"{about}. Is a session there twice?"]
         return {
             "mask_source": LunaMasks.CONTOURS.value,
             "contours_from": self.source.name,
@@ -130,6 +150,7 @@ def find_in_scan(
         voxels, not_drawn = draw_annotation(annotation, grid)
         problems += not_drawn
         if voxels.count:
+            problems += about_contours(annotation, grid)
             readings.append(Reading(annotation.nodule_id, voxels, grid, annotation.session))
         else:
             problems.append(f"nodule {annotation.nodule_id}: no voxel of the image is inside its contours")

@@ -105,6 +105,8 @@ def test_file_in_an_encoding_that_the_parser_does_not_know(tmp_path: Path, encod
         ("<imageZposition>1.0<", "<imageZposition><"),
         ("<inclusion>TRUE<", "<inclusion>perhaps<"),
         ("<xCoord>6<", "<xCoord>6.5<"),
+        ("<inclusion>TRUE<", "<inclusion>FALSE</inclusion><inclusion>TRUE<"),
+        ("<imageZposition>1.0<", "<imageZposition>2.0</imageZposition><imageZposition>1.0<"),
         ("<yCoord>", "<z>"),
     ],
 )

@@ -67,6 +67,34 @@ def test_values_that_are_not_hu_and_nodules_that_leave_the_image_are_remarked_on
     assert len(not_hu) == 1 and not_hu[0].startswith("its values do not look like HU")
 
 
+def test_diameters_in_centimeters_are_remarked_on(luna: LunaFolder) -> None:
+    luna.add_scan("1.1", nodule=(10, 9, 8))
+    luna.write_annotations()
+    file = luna.path / "annotations.csv"
+    *columns, diameter_mm = file.read_text().splitlines()[1].split(",")
+    assert not find_luna16_cases(luna.path, Spheres()).remarks and float(diameter_mm) > 3.25
+    for given, told in ((3.26, False), (3.24, True)):
+        file.write_text(f"seriesuid,coordX,coordY,coordZ,diameter_mm\n{','.join(columns)},{given}\n")
+        remarks = find_luna16_cases(luna.path, Spheres()).remarks
+        assert any("annotations.csv are below 3.25 mm" in remark for remark in remarks) is told
+
+
+def test_coordinates_that_are_voxels_are_remarked_on() -> None:
+    """The numbers of the voxels of two nodules are places in their scan, too."""
+    image = sitk.Image([40, 40, 40], sitk.sitkInt16)
+    image.SetOrigin((-20.0, -15.0, -10.0))
+    voxels = [(8, 7, 12), (15, 20, 25)]
+    in_mm, as_voxels = (
+        SphereMask(tuple(Ball((float(x), float(y), float(z)), 6.0) for x, y, z in places))
+        for places in ([image.TransformIndexToPhysicalPoint(voxel) for voxel in voxels], voxels)
+    )
+    assert in_mm.draw(image)[1]["checks"] == []
+    (about,) = as_voxels.draw(image)[1]["checks"]
+    assert about.startswith("no coordinate of its nodules is below 0")
+    image.SetOrigin((0.0, 0.0, 0.0))  # where voxels of 1 mm are places
+    assert as_voxels.draw(image)[1]["checks"] == []
+
+
 @pytest.mark.parametrize("folder", ["seg-lungs-LUNA16", "oracle", "Seg-Lungs"])
 def test_lung_masks_and_oracles_are_not_scans(luna_of_five: LunaFolder, folder: str) -> None:
     image = sitk.Image([4, 4, 4], sitk.sitkUInt8)
@@ -140,6 +168,7 @@ def test_missing_and_doubled_annotations_ask_for_the_option(luna: LunaFolder) ->
         ("seriesuid,coordX,coordY,coordZ,diameter_mm\n1,2,3,4,5\n1,2,3,nan,5\n", "line 3"),
         ("seriesuid,coordX,coordY,coordZ,diameter_mm\n1,2,3,4,-1\n", "positive diameter"),
         ("seriesuid,coordX,coordY,coordZ,diameter_mm\n1,2,3,4,5500\n", "no nodule has .* another unit"),
+        ("seriesuid,coordX,coordY,coordZ,diameter_mm\n1,2,3,4,0.62\n", "no nodule has .* another unit"),
         ("seriesuid,coordX,coordY,coordZ,diameter_mm,coordX\n1,2,3,4,5,6\n", "has the column coordX twice"),
         ("seriesuid,coordX,coordY,coordZ,diameter_mm\n1,2,5,3,5,4,5,6\n", "line 2.*more cells than.*Decimal"),
         ("seriesuid;coordX;coordY;coordZ;diameter_mm\n1;2;3;4;5\n", "lacks the column seriesuid"),
