@@ -18,6 +18,11 @@ def leads_elsewhere(name: str) -> bool:
     return name in ("", "..") or Path(name).name != name or "\\" in name or "\0" in name
 
 
+def is_one_file_beside(name: str) -> bool:
+    """Whether a header names a single file of voxels in its own folder: no pattern, no list of files."""
+    return not (leads_elsewhere(name) or "%" in name or name.startswith("LIST"))
+
+
 def check_file_name(name: str) -> str:
     """`name` where it may be that of a file, in any folder and on any system.
 

@@ -8,7 +8,7 @@ from typing import Any
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.errors import UserError, reason_of_reader
 from nnunetv2_raemd.nnunet_files.finite_voxels import check_is_finite, check_nifti_is_finite
 from nnunetv2_raemd.nnunet_files.image_axes import check_right_angles
 from nnunetv2_raemd.nnunet_files.segmentation_file import Geometry
@@ -31,7 +31,7 @@ def read_ct(file: Path) -> sitk.Image:
     try:
         image = sitk.ReadImage(str(file))
     except RuntimeError as error:
-        raise UserError(f"{file} cannot be read as an image: {' '.join(str(error).split())[:200]}") from error
+        raise UserError(f"{file} cannot be read as an image: {reason_of_reader(error)[:300]}") from error
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
         raise UserError(f"{file} is not a CT image: it must hold one image of three dimensions")
     check_right_angles(image.GetDirection(), file)

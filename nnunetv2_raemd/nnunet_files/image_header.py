@@ -8,7 +8,7 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
-from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.errors import UserError, reason_of_reader
 from nnunetv2_raemd.nnunet_files.image_axes import check_right_angles
 from nnunetv2_raemd.nnunet_files.segmentation_file import SIMPLE_ITK, Geometry
 from nnunetv2_raemd.nnunet_files.spacing_header import check_spacing_is_told
@@ -54,7 +54,7 @@ def read_image_header(file: Path, reader: str) -> ImageHeader:
     except UserError:
         raise
     except Exception as error:  # every library has its own for a broken file
-        raise UserError(f"{file} cannot be read: {' '.join(str(error).split())[:300]}") from error
+        raise UserError(f"{file} cannot be read: {reason_of_reader(error)[:300]}") from error
 
 
 def _of_volume(file: Path) -> ImageHeader:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 import zlib
 from pathlib import Path
 from typing import IO, Any
@@ -14,6 +13,7 @@ from nibabel.nifti2 import Nifti2Header
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.inflating import GZIP, DamagedError, inflated_length
 from nnunetv2_raemd.memory_size import check_fits_memory
+from nnunetv2_raemd.nnunet_files.voxel_bytes import VoxelBytes
 
 _N_SIZE_BYTES = 4  # gzip (RFC 1952) ends with the length of what it holds, modulo 2^32
 _HEADER_BYTES = {348: Nifti1Header, 540: Nifti2Header}  # how each version begins
@@ -31,12 +31,10 @@ def check_nifti(file: Path) -> None:
     with file.open("rb") as stream:
         compressed = stream.read(2) == b"\x1f\x8b"  # SimpleITK goes by the content, not by the name
         stream.seek(0)
-        expected = _expected_bytes(_start(stream) if compressed else stream.read(_LARGEST_HEADER))
-        check_fits_memory(expected)
+        voxels = _voxels(_start(stream) if compressed else stream.read(_LARGEST_HEADER))
+        check_fits_memory(voxels.expected)
         stream.seek(0)
-        found = inflated_length(stream, expected) if compressed else file.stat().st_size
-    if found < expected:
-        raise DamagedError("is cut off: voxels are missing at its end")
+        voxels.check(inflated_length(stream, voxels.expected) if compressed else file.stat().st_size)
 
 
 def read_header(file: Path) -> Any:
@@ -80,7 +78,7 @@ def _header(start: bytes) -> Any:
     raise DamagedError("cannot be read: it has no whole header of NIfTI")
 
 
-def _expected_bytes(start: bytes) -> int:
+def _voxels(start: bytes) -> VoxelBytes:
     try:
         header = _header(start)
         shape, offset = header.get_data_shape(), header.get_data_offset()
@@ -91,4 +89,4 @@ def _expected_bytes(start: bytes) -> int:
         raise DamagedError(f"has a damaged header: {error}") from error
     if not shape or min(shape) < 1 or offset < 0:
         raise DamagedError(f"has a damaged header: a size of {shape} voxels from byte {offset} on")
-    return int(offset) + math.prod(map(int, shape)) * int(size)
+    return VoxelBytes(tuple(map(int, shape)), int(size), int(offset))

@@ -13,7 +13,7 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.errors import UserError, reason_of_reader
 from nnunetv2_raemd.nnunet_files.finite_voxels import check_nifti_is_finite
 from nnunetv2_raemd.nnunet_files.image_axes import check_right_angles
 from nnunetv2_raemd.nnunet_files.spacing_header import check_spacing_is_told
@@ -69,7 +69,7 @@ def read_segmentation(file: Path, reader: str = SIMPLE_ITK) -> Segmentation:
     except UserError:
         raise
     except Exception as error:  # every library has its own for a broken file
-        raise UserError(f"{file} cannot be read as a segmentation: {_one_line(error)}") from error
+        raise UserError(f"{file} cannot be read as a segmentation: {reason_of_reader(error)}") from error
     check_whole_numbers(segmentation.labels, file)
     return segmentation
 
@@ -176,7 +176,3 @@ def geometry_of(labels: Labels, spacing: Any, origin: Any, direction: Any) -> Ge
 
 def _shown(numbers: tuple[float, ...]) -> str:
     return "(" + ", ".join(f"{number:.6g}" for number in numbers) + ")"
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,11 @@ from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.nnunet_files.header_contradictions import check_nifti_header, check_text_header
 from nnunetv2_raemd.nnunet_files.header_text import fields_until, numbers_in
 from nnunetv2_raemd.nnunet_files.nifti_length import read_header
+from nnunetv2_raemd.nnunet_files.nrrd_header import check_nrrd_axes, nrrd_fields, spacing_along
 from nnunetv2_raemd.volumes.plausible_spacing import implausible_spacing
 
 _METAIMAGE, _NRRD = (".mha", ".mhd"), (".nrrd", ".nhdr")
 _SCANNER_SPACE = (1, 2)  # codes of sform; in the space of a template (3, 4) a scale may be meant
-_VECTORS = re.compile(r"\(([^)]*)\)|none", re.IGNORECASE)
 _ADVICE = "Write the image again with its spacing: 1 mm would be taken for it"
 
 
@@ -40,15 +39,25 @@ def check_spacing_is_told(file: Path) -> None:
         _check_one_spacing(file, header, spacing)
         check_nifti_header(file, header)
         _check_plausible(file, spacing, header["dim"][1 : 1 + n_axes])
-    elif name.endswith((*_METAIMAGE, *_NRRD)):
-        is_mha = name.endswith(_METAIMAGE)
+    elif name.endswith(_METAIMAGE):
         with file.open("rb") as stream:
-            fields = fields_until(stream, *(("ElementDataFile", "=") if is_mha else (None, ":")))
-        known = ("ElementSpacing", "ElementSize") if is_mha else ("spacings", "space directions")
-        if not any(key in fields for key in known):
-            raise UserError(f"{file} has no spacing ({' or '.join(known)}) in its header. {_ADVICE}")
+            fields = fields_until(stream, "ElementDataFile", "=")
+        _check_has(file, fields, "ElementSpacing", "ElementSize")
         check_text_header(file, fields)
-        _check_plausible(file, *(_of_metaimage(fields) if is_mha else _of_nrrd(fields)))
+        _check_plausible(file, *_of_metaimage(fields))
+    elif name.endswith(_NRRD):
+        with file.open("rb") as stream:
+            fields = nrrd_fields(stream)
+        _check_has(file, fields, "spacings", "space directions")
+        check_text_header(file, fields)
+        check_nrrd_axes(file, fields)
+        along = spacing_along(fields)
+        _check_plausible(file, [mm for mm, _ in along], [n for _, n in along])
+
+
+def _check_has(file: Path, fields: Mapping[str, str], *known: str) -> None:
+    if not any(key in fields for key in known):
+        raise UserError(f"{file} has no spacing ({' or '.join(known)}) in its header. {_ADVICE}")
 
 
 def _check_plausible(file: Path, spacing_mm: Sequence[float], size: Sequence[int]) -> None:
@@ -60,18 +69,6 @@ def _of_metaimage(fields: Mapping[str, str]) -> tuple[list[float], list[int]]:
     """Spacing and size; what is no number there is left to the reader of the image."""
     text = fields.get("ElementSpacing") or fields["ElementSize"]
     return [abs(mm) for mm in numbers_in(text)], [int(n) for n in numbers_in(fields.get("DimSize", ""))]
-
-
-def _of_nrrd(fields: Mapping[str, str]) -> tuple[list[float], list[int]]:
-    """As `_of_metaimage`, of the axes in space; others, as of colors, have the spacing nan or none."""
-    if "space directions" in fields:
-        steps = [numbers_in(text.replace(",", " ")) for text in _VECTORS.findall(fields["space directions"])]
-        spacing = [math.hypot(*step) if step else math.nan for step in steps]
-    else:
-        spacing = [abs(mm) for mm in numbers_in(fields["spacings"])]
-    size = [int(n) for n in numbers_in(fields.get("sizes", ""))]
-    kept = [(mm, n) for mm, n in zip(spacing, size, strict=False) if not math.isnan(mm)]
-    return [mm for mm, _ in kept], [n for _, n in kept]
 
 
 def _check_one_spacing(file: Path, header: Any, spacing_mm: list[float]) -> None:

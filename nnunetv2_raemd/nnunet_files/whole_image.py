@@ -10,31 +10,25 @@ import logging
 import math
 import zlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.file_names import leads_elsewhere
+from nnunetv2_raemd.file_names import is_one_file_beside
 from nnunetv2_raemd.inflating import DamagedError, inflated_length
 from nnunetv2_raemd.memory_size import check_fits_memory
 from nnunetv2_raemd.nnunet_files.header_text import fields_until
 from nnunetv2_raemd.nnunet_files.nifti_length import check_nifti
+from nnunetv2_raemd.nnunet_files.nrrd_header import nrrd_fields, nrrd_voxels, voxels_beside
+from nnunetv2_raemd.nnunet_files.voxel_bytes import VoxelBytes, bytes_of, shape_in
 from nnunetv2_raemd.regular_file import check_is_regular
 
 _META_BYTES = {"CHAR": 1, "UCHAR": 1, "SHORT": 2, "USHORT": 2, "INT": 4, "UINT": 4, "FLOAT": 4, "DOUBLE": 8}
 _META_BYTES |= {"LONG": 4, "ULONG": 4, "LONG_LONG": 8, "ULONG_LONG": 8}
-_NRRD_TYPES = {  # http://teem.sourceforge.net/nrrd/format.html#type
-    1: "signed char,int8,int8_t,uchar,unsigned char,uint8,uint8_t",
-    2: "short,short int,signed short,signed short int,int16,int16_t,ushort,unsigned short,unsigned short int,"
-    "uint16,uint16_t",
-    4: "int,signed int,int32,int32_t,uint,unsigned int,uint32,uint32_t,float",
-    8: "longlong,long long,long long int,signed long long,signed long long int,int64,int64_t,ulonglong,"
-    "unsigned long long,unsigned long long int,uint64,uint64_t,double",
-}
-_NRRD_BYTES = {name: size for size, names in _NRRD_TYPES.items() for name in names.split(",")}
-_MOST_AXES = 4
 _GIPL_BYTES = {1: 1, 7: 1, 8: 1, 15: 2, 16: 2, 31: 4, 32: 4, 64: 4, 65: 8}  # by the code of the voxels' type
 _GIPL_HEADER = 256
+_MOST_LINES = 10_000  # to skip before the voxels
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
@@ -62,12 +56,17 @@ def check_header(file: Path) -> None:
     Raises:
         UserError: if a size or type in it is none.
     """
-    reads = {".mha": _metaimage_header, ".nrrd": _nrrd_header}.get(file.suffix.lower())
-    if reads is None:
+    looks: Mapping[str, Callable[[IO[bytes], Path], object]] = {
+        ".mha": lambda stream, _: _metaimage_header(stream),
+        ".nrrd": lambda stream, _: _nrrd_header(stream),
+        ".nhdr": _nhdr_voxels,
+    }
+    look = looks.get(file.suffix.lower())
+    if look is None:
         return
     try:
         with file.open("rb") as stream:
-            reads(stream)
+            look(stream, file)
     except DamagedError as error:
         raise UserError(f"{file} {error}. Copy or make it again") from error
 
@@ -75,17 +74,8 @@ def check_header(file: Path) -> None:
 def _check_metaimage(file: Path) -> None:
     """The length of the voxels, before memory is taken for them, and Adler's check sum of compressed ones."""
     with file.open("rb") as stream:
-        fields, expected = _metaimage_header(stream)
-        check_fits_memory(expected)
-        if fields.get("CompressedData", "").lower() == "true":
-            _check_length(inflated_length(stream, expected, zlib.MAX_WBITS), expected)
-        elif fields.get("BinaryData", "").lower() == "true":
-            _check_length(file.stat().st_size - stream.tell(), expected)
-
-
-def is_one_file_beside(name: str) -> bool:
-    """Whether ElementDataFile names a single file in the header's folder: no pattern, no list of files."""
-    return not (leads_elsewhere(name) or "%" in name or name.startswith("LIST"))
+        fields, voxels = _metaimage_header(stream)
+        _check_metaimage_voxels(stream, fields, replace(voxels, before=stream.tell()))
 
 
 def _check_mhd(file: Path) -> None:
@@ -96,72 +86,89 @@ def _check_mhd(file: Path) -> None:
     if name.upper() == "LOCAL":
         _check_metaimage(file)
         return
-    if not is_one_file_beside(name):
+    if not is_one_file_beside(name) or name == file.name:
         raise DamagedError("does not name one file of voxels beside it (ElementDataFile)")
-    voxels = file.with_name(name)
-    check_is_regular(voxels)
-    expected = _metaimage_bytes(fields)
-    check_fits_memory(expected)
+    beside = file.with_name(name)
+    check_is_regular(beside)
+    voxels = replace(_metaimage_voxels(fields), before=max(int(fields.get("HeaderSize", 0)), 0))
+    with beside.open("rb") as stream:
+        _check_metaimage_voxels(stream, fields, voxels)
+
+
+def _check_metaimage_voxels(stream: IO[bytes], fields: Mapping[str, str], voxels: VoxelBytes) -> None:
+    """The rest of the stream where they are compressed, and else the length of its file."""
+    alone = replace(voxels, before=0)
+    check_fits_memory(alone.expected)
     if fields.get("CompressedData", "").lower() == "true":
-        with voxels.open("rb") as stream:
-            _check_length(inflated_length(stream, expected, zlib.MAX_WBITS), expected)
+        alone.check(inflated_length(stream, alone.expected, zlib.MAX_WBITS))
     elif fields.get("BinaryData", "").lower() == "true":
-        _check_length(voxels.stat().st_size - max(int(fields.get("HeaderSize", 0)), 0), expected)
+        voxels.check(Path(stream.name).stat().st_size)
 
 
-def _metaimage_header(stream: IO[bytes]) -> tuple[dict[str, str], int]:
-    """The fields, and the bytes that the voxels take; SimpleITK crashes on some that are not right."""
+def _metaimage_header(stream: IO[bytes]) -> tuple[dict[str, str], VoxelBytes]:
+    """The fields, and what the voxels take; SimpleITK crashes on some that are not right."""
     fields = fields_until(stream, "ElementDataFile", "=")
     if fields.get("ElementDataFile") != "LOCAL":
         raise DamagedError("does not hold its voxels: its header names another file or is cut off")
     if fields.get("HeaderSize", "0") not in ("0", "-1"):  # with it SimpleITK takes the header for voxels
         raise DamagedError("has a damaged header: its voxels follow it, and HeaderSize says otherwise")
-    return fields, _metaimage_bytes(fields)
+    return fields, _metaimage_voxels(fields)
 
 
-def _metaimage_bytes(fields: Mapping[str, str]) -> int:
-    shape = _shape(fields.get("DimSize", ""))
+def _metaimage_voxels(fields: Mapping[str, str]) -> VoxelBytes:
+    shape = shape_in(fields.get("DimSize", ""))
     if fields.get("NDims") != str(len(shape)):
         raise DamagedError("has a damaged header: NDims is not the number of sizes in DimSize")
     kind = fields.get("ElementType", "").removeprefix("MET_").removesuffix("_ARRAY")
-    channels = math.prod(_shape(fields.get("ElementNumberOfChannels", "1")))
-    return math.prod(shape) * channels * _bytes_of(kind, _META_BYTES)
+    channels = math.prod(shape_in(fields.get("ElementNumberOfChannels", "1")))
+    return VoxelBytes(tuple(shape), channels * bytes_of(kind, _META_BYTES))
 
 
 def _check_nrrd(file: Path) -> None:
     """The length of the voxels, before memory is taken for them, and gzip's check sum of compressed ones."""
     with file.open("rb") as stream:
-        fields, expected = _nrrd_header(stream)
-        check_fits_memory(expected)
-        encoding = fields.get("encoding", "").lower()
-        if encoding in ("gzip", "gz"):
-            _check_length(inflated_length(stream, expected), expected)
-        elif encoding == "raw":
-            _check_length(file.stat().st_size - stream.tell(), expected)
+        fields, voxels = _nrrd_header(stream)
+        _check_nrrd_voxels(stream, fields, voxels)
 
 
-def _nrrd_header(stream: IO[bytes]) -> tuple[dict[str, str], int]:
-    fields = fields_until(stream, None, ":")
-    if "data file" in fields or "datafile" in fields:
+def _check_nhdr(file: Path) -> None:
+    """As `_check_nrrd`, of voxels in a file beside the header."""
+    with file.open("rb") as stream:
+        fields, beside = _nhdr_voxels(stream, file)
+    with beside.open("rb") as stream:
+        _check_nrrd_voxels(stream, fields, nrrd_voxels(fields))
+
+
+def _nhdr_voxels(stream: IO[bytes], file: Path) -> tuple[dict[str, str], Path]:
+    """The fields, and the file of the voxels, which SimpleITK opens to read no more than the header."""
+    fields = nrrd_fields(stream)
+    beside = voxels_beside(file, fields)
+    check_is_regular(beside)
+    return fields, beside
+
+
+def _check_nrrd_voxels(stream: IO[bytes], fields: Mapping[str, str], voxels: VoxelBytes) -> None:
+    """The rest of the stream, after lines and bytes that are to be skipped."""
+    check_fits_memory(voxels.expected)
+    for _ in range(min(int(fields.get("line skip", 0)), _MOST_LINES)):
+        stream.readline()
+    encoding, skipped = fields.get("encoding", "").lower(), int(fields.get("byte skip", 0))
+    if encoding in ("gzip", "gz"):
+        found = inflated_length(stream, voxels.expected + max(skipped, 0))
+    elif encoding == "raw":
+        found = Path(stream.name).stat().st_size - stream.tell()
+    else:
+        return
+    if skipped < 0:  # the voxels are the last bytes, whatever comes before
+        skipped = max(found - voxels.expected, 0)
+    replace(voxels, before=skipped).check(found)
+
+
+def _nrrd_header(stream: IO[bytes]) -> tuple[dict[str, str], VoxelBytes]:
+    fields = nrrd_fields(stream)
+    if "data file" in fields:
         raise DamagedError("does not hold its voxels: its header names another file")
-    shape = _shape(fields.get("sizes", ""))
-    if fields.get("dimension") != str(len(shape)):
-        raise DamagedError("has a damaged header: its dimension is not the number of its sizes")
-    return fields, math.prod(shape) * _bytes_of(fields.get("type", ""), _NRRD_BYTES)
-
-
-def _shape(text: str) -> list[int]:
-    """Whole numbers above 0 that a header gives as sizes."""
-    numbers = text.split()
-    if not 1 <= len(numbers) <= _MOST_AXES or not all(n.isdecimal() and int(n[:20]) > 0 for n in numbers):
-        raise DamagedError(f"has a damaged header: {text[:60]!r} is not a size")
-    return [int(number) for number in numbers]
-
-
-def _bytes_of(kind: str, known: Mapping[str, int]) -> int:
-    if kind not in known:
-        raise DamagedError(f"has a damaged header: {kind[:60]!r} is not a type of voxels")
-    return known[kind]
+    return fields, nrrd_voxels(fields)
 
 
 def _check_gipl(file: Path) -> None:
@@ -174,7 +181,7 @@ def _check_gipl(file: Path) -> None:
     if len(header) < _GIPL_HEADER or size is None:
         raise DamagedError("has a damaged header")
     shape = [max(int.from_bytes(header[i : i + 2], "big"), 1) for i in range(0, 8, 2)]
-    _check_length(file.stat().st_size - _GIPL_HEADER, math.prod(shape) * size)
+    VoxelBytes(tuple(shape), size, _GIPL_HEADER).check(file.stat().st_size)
 
 
 def _check_png(file: Path) -> None:
@@ -220,17 +227,13 @@ def _png_chunk(stream: IO[bytes]) -> bytes:
     return kind
 
 
-def _check_length(found: int, expected: int) -> None:
-    if found < expected:
-        raise DamagedError(f"is cut off: {found} of {expected} bytes of its voxels are there")
-
-
 _CHECKS: Mapping[str, Callable[[Path], None]] = {
     ".nii": check_nifti,
     ".nii.gz": check_nifti,
     ".mha": _check_metaimage,
     ".mhd": _check_mhd,
     ".nrrd": _check_nrrd,
+    ".nhdr": _check_nhdr,
     ".gipl": _check_gipl,
     ".png": _check_png,
     ".tif": _check_tiff,

@@ -10,7 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.errors import UserError, reason_of_reader
 from nnunetv2_raemd.nnunet_files.segmentation_file import SIMPLE_ITK, Geometry, geometry_of
 from nnunetv2_raemd.nnunet_files.whole_image import check_is_whole
 
@@ -48,8 +48,7 @@ def read_volume(file: Path, reader: str = SIMPLE_ITK) -> Volume:
     try:
         return _with_simple_itk(file) if file.name.endswith(_SIMPLE_ITK_READS) else _with_nnunet(file, reader)
     except Exception as error:  # every library has its own for a broken file
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(f"{file} cannot be read: {reason[:200]}") from error
+        raise UserError(f"{file} cannot be read: {reason_of_reader(error)[:300]}") from error
 
 
 def _with_simple_itk(file: Path) -> Volume:

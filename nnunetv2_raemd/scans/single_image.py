@@ -6,7 +6,7 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
-from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.errors import UserError, reason_of_reader
 from nnunetv2_raemd.nnunet_files.finite_voxels import check_is_finite, check_nifti_is_finite
 from nnunetv2_raemd.nnunet_files.image_axes import check_right_angles
 from nnunetv2_raemd.nnunet_files.spacing_header import check_spacing_is_told
@@ -41,8 +41,9 @@ def read_single_image(file: Path) -> sitk.Image:
         image = sitk.ReadImage(str(file))
     except (RuntimeError, OSError) as error:
         # of some formats, SimpleITK knows the ending in small letters only
-        why = str(error) if file.name.endswith(ENDINGS) else "write its ending in small letters"
-        raise UserError(f"{file} cannot be read: {' '.join(why.split())}") from error
+        known = file.name.endswith(ENDINGS)
+        why = reason_of_reader(error) if known else "write its ending in small letters"
+        raise UserError(f"{file} cannot be read: {why}") from error
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
         raise UserError(
             f"{file} is not one volume of one channel: it has {image.GetDimension()} dimensions and "

@@ -5,6 +5,7 @@ Sizes in meters (0.0007) or micrometers (700) would give lengths and volumes tha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 FINEST_MM, COARSEST_MM = 0.01, 50.0
@@ -21,6 +22,8 @@ def implausible_spacing(spacing_mm: Sequence[float], size: Sequence[int]) -> str
     counted = [mm for mm, n_voxels in zip(spacing_mm, size, strict=True) if n_voxels > 1]
     if all(FINEST_MM <= mm <= COARSEST_MM for mm in counted):
         return None
+    if not all(0 < mm < math.inf for mm in counted):
+        return f"a spacing of {_shown(spacing_mm)} mm: each must be a number above 0"
     return (
         f"a spacing of {_shown(spacing_mm)} mm, which no CT has. It seems to be in another unit: write it "
         "again in millimeters"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -80,13 +81,35 @@ def test_the_cut_files_of_a_trial_are_refused(real_data: Path) -> None:
 
 
 def test_much_more_than_the_header_promises_is_not_inflated(tmp_path: Path) -> None:
-    import gzip  # noqa: PLC0415
-
     sitk.WriteImage(sitk.GetImageFromArray(VOXELS), str(tmp_path / "a.nii"))
     bomb = gzip.compress((tmp_path / "a.nii").read_bytes() + bytes(20_000_000))
     (tmp_path / "a.nii.gz").write_bytes(bomb)
     with pytest.raises(UserError, match="more than the"):
         check_is_whole(tmp_path / "a.nii.gz")
+
+
+@pytest.mark.parametrize("name", ["a.nii.gz", "a.nii", "a.mha", "raw.mha", "a.nrrd", "raw.nrrd", "a.gipl"])
+def test_a_header_of_fewer_slices_than_there_are_is_refused(tmp_path: Path, name: str) -> None:
+    """Libraries read as many as it says; some bytes after the last voxel are nothing."""
+    file = tmp_path / name
+    write(file)
+    whole = file.read_bytes()
+    one_less = {
+        ".gz": lambda text: text.replace(bytes([24, 0, 20, 0, 6, 0]), bytes([24, 0, 20, 0, 5, 0]), 1),
+        ".gipl": lambda text: text.replace(bytes([0, 24, 0, 20, 0, 6]), bytes([0, 24, 0, 20, 0, 5]), 1),
+        "": lambda text: text.replace(b"24 20 6", b"24 20 5", 1),
+    }
+    one_less[".nii"] = one_less[".gz"]
+    stored = gzip.decompress(whole) if name.endswith(".gz") else whole
+    changed = one_less.get(file.suffix, one_less[""])(stored)
+    assert changed != stored
+    file.write_bytes(gzip.compress(changed) if name.endswith(".gz") else changed)
+    assert len(read(file)) == 5
+    with pytest.raises(UserError, match=rf"{name} has a damaged header: it promises 4800 bytes of voxels"):
+        check_is_whole(file)
+    if name in NOT_COMPRESSED:
+        file.write_bytes(whole + bytes(100))
+        check_is_whole(file)
 
 
 @pytest.mark.parametrize("name", ["a.nii.gz", "a.nii", "a.mha", "raw.mha", "a.nrrd", "a.tif"])

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.file_names import is_one_file_beside
 from nnunetv2_raemd.nnunet_files.image_axes import are_at_right_angles
-from nnunetv2_raemd.nnunet_files.whole_image import is_one_file_beside
 from nnunetv2_raemd.regular_file import check_is_regular
 from nnunetv2_raemd.volumes.plausible_spacing import implausible_spacing
 
@@ -163,7 +163,7 @@ class _Checked:
         name = self._given(_LAST_FIELD)
         if name in (_IN_THIS_FILE, "Local", "local"):
             return self.path
-        if not is_one_file_beside(name):
+        if not is_one_file_beside(name) or name == self.path.name:
             raise self._wrong(_LAST_FIELD, "it must be a single file beside the header")
         return self.path.parent / name
 
