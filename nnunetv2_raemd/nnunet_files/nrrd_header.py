@@ -24,8 +24,7 @@ _TYPES = {
 _BYTES = {name: size for size, names in _TYPES.items() for name in names.split(",")}
 _WORDS = {"datafile": "data file", "byteskip": "byte skip", "lineskip": "line skip"}
 """Fields that are also written as one word."""
-_PATIENT_SPACES = ("right-anterior-superior", "left-anterior-superior", "left-posterior-superior")
-_PATIENT_SPACES += ("ras", "las", "lps")
+_PATIENT_SPACES = "right-anterior-superior left-anterior-superior left-posterior-superior ras las lps".split()
 
 
 def nrrd_fields(stream: IO[bytes]) -> dict[str, str]:
