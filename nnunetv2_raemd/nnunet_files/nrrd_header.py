@@ -24,7 +24,9 @@ _TYPES = {
 _BYTES = {name: size for size, names in _TYPES.items() for name in names.split(",")}
 _WORDS = {"datafile": "data file", "byteskip": "byte skip", "lineskip": "line skip"}
 """Fields that are also written as one word."""
-_PATIENT_SPACES = "right-anterior-superior left-anterior-superior left-posterior-superior ras las lps".split()
+_PATIENT_SPACES = frozenset(
+    {"right-anterior-superior", "left-anterior-superior", "left-posterior-superior", "ras", "las", "lps"}
+)
 
 
 def nrrd_fields(stream: IO[bytes]) -> dict[str, str]:
