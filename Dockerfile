@@ -2,6 +2,7 @@
 #
 #   docker build -t raemd .                                    for the CPU
 #   docker build -t raemd:cuda --build-arg TORCH=cu126 .       for CUDA 12.6
+#   docker build -t raemd --build-arg PIP_INDEX_URL=MIRROR --build-arg TORCH_INDEX=MIRROR .   behind a firewall
 #   docker run --rm --read-only --tmpfs /tmp -v MODEL_DIR:/model:ro -v IMAGES:/images:ro -v OUT:/out raemd \
 #       predict --model /model -i /images -o /out
 #
@@ -12,13 +13,17 @@ FROM python:3.12-slim-bookworm AS build
 # the folder of PyTorch's own index: cpu, or that of a CUDA version
 ARG TORCH=cpu
 
+# where packages come from, or a hospital's mirror of it; pip reads the first as a variable
+ARG PIP_INDEX_URL=https://pypi.org/simple
+ARG TORCH_INDEX=https://download.pytorch.org/whl
+
 ENV PIP_NO_CACHE_DIR=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1
 
 RUN python -m venv /opt/raemd
 
 # torch and torchvision must come from the same index: builds of different ones do not fit together
-RUN /opt/raemd/bin/pip install --index-url "https://download.pytorch.org/whl/${TORCH}" "torch>=2.6" torchvision
+RUN /opt/raemd/bin/pip install --index-url "${TORCH_INDEX}/${TORCH}" "torch>=2.6" torchvision
 
 COPY setup.cfg setup.py pyproject.toml README.md LICENSE /source/
 COPY nnunetv2_raemd /source/nnunetv2_raemd
@@ -51,6 +56,9 @@ ENV PATH=/opt/raemd/bin:$PATH \
 USER 10001:10001
 
 WORKDIR /tmp
+
+# as Ctrl-C: the first process of a container ignores SIGTERM, and would be killed after ten seconds
+STOPSIGNAL SIGINT
 
 HEALTHCHECK --interval=5m --timeout=60s --start-period=60s CMD ["raemd", "info"]
 

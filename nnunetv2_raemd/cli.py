@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
+import gc
 import io
 import sys
 import warnings
@@ -96,6 +98,7 @@ def main() -> None:
     """Run `raemd`; a `UserError`, or a disc that does not obey, becomes one message and exit status 1."""
     _silence_torch()
     _print_what_can_be_printed()
+    atexit.register(gc.freeze)  # else the interpreter searches torch and nnU-Net for garbage before it ends
     try:
         app()
     except UserError as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from nnunetv2_raemd.errors import UserError
@@ -18,11 +18,14 @@ Weights = dict[str, Tensor]
 
 
 def save_weights(weights: Mapping[str, Tensor], file: Path) -> None:
-    """Write them as 32 bit numbers where they are floating point; raises `UserError` where that fails."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    """Write them as 32 bit numbers where they are floating point; raises `UserError` where that fails.
+
+    The library's own function for files would let nobody but their owner read them, whatever the umask.
+    """
     try:
-        save_file({name: _plain(value) for name, value in weights.items()}, str(file))
-    except SafetensorError as error:  # also of the system, as of a full disc
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(save({name: _plain(value) for name, value in weights.items()}))
+    except OSError as error:
         raise UserError(f"{file} cannot be written: {error}") from error
 
 

@@ -12,6 +12,8 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_complet
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.context import SpawnContext, SpawnProcess
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 import SimpleITK as sitk
@@ -117,21 +119,47 @@ def process_map(workers: int, *, at_a_time: int = 1) -> Iterator[Map]:
             raise UserError("a worker process died, usually out of memory; try fewer --workers") from error
 
 
+class WorkerPool(ProcessPoolExecutor):
+    """Worker processes, which can be ended in the middle of their work."""
+
+    def __init__(self, workers: int, also_set_up: Callable[[], object] | None) -> None:
+        context = _RecordingContext()
+        self._started = context.started
+        super().__init__(workers, mp_context=context, initializer=_set_up_worker, initargs=(also_set_up,))
+
+    def end_at_once(self) -> None:
+        """End the workers, for work that leaves nothing half done; what was asked of them is lost."""
+        for process in self._started:
+            process.terminate()
+
+
+class _RecordingContext(SpawnContext):
+    """Keeps the processes that it starts.
+
+    They are spawned: a forked child could inherit locks held by the threads of SimpleITK or of the progress
+    bar.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started: list[BaseProcess] = []
+
+    def Process(self, *args: Any, **kwargs: Any) -> SpawnProcess:  # type: ignore[override]  # noqa: N802
+        """The standard library's, which is called by this name."""
+        process = SpawnProcess(*args, **kwargs)
+        self.started.append(process)
+        return process
+
+
 @contextmanager
-def worker_pool(
-    workers: int, also_set_up: Callable[[], object] | None = None
-) -> Iterator[ProcessPoolExecutor]:
-    """Worker processes of one thread each, which end with this process.
+def worker_pool(workers: int, also_set_up: Callable[[], object] | None = None) -> Iterator[WorkerPool]:
+    """Worker processes of one thread each, which end with this process, when their work is done.
 
     Args:
         also_set_up: called in each worker before its first work.
     """
-    # spawn: a forked child could inherit locks held by the threads of SimpleITK or of the progress bar
-    context = multiprocessing.get_context("spawn")
     with _on_interrupt(_interrupt_once):
-        pool = ProcessPoolExecutor(
-            workers, mp_context=context, initializer=_set_up_worker, initargs=(also_set_up,)
-        )
+        pool = WorkerPool(workers, also_set_up)
         try:
             yield pool
         finally:

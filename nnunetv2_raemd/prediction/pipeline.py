@@ -14,7 +14,7 @@ import numpy as np
 
 from nnunetv2_raemd.errors import reason_of
 from nnunetv2_raemd.execution.case_batch import Failed
-from nnunetv2_raemd.execution.local_processes import submit, worker_pool
+from nnunetv2_raemd.execution.local_processes import WorkerPool, submit, worker_pool
 
 if TYPE_CHECKING:
     from nnunetv2_raemd.prediction.case_work import CaseWork
@@ -64,6 +64,7 @@ class Pipeline:
             with (
                 _workers(self.processes.preprocessing) as readers,
                 _workers(self.processes.export) as writers,
+                _ended_by_an_interrupt(readers),
             ):
                 self._run(cases, readers, writers)
         except BrokenProcessPool:
@@ -125,6 +126,17 @@ class InThisProcess(Executor):
         except Exception as error:  # it is the caller's, who asks for the result
             future.set_exception(error)
         return future
+
+
+@contextmanager
+def _ended_by_an_interrupt(pool: Executor) -> Iterator[None]:
+    """Work that nothing is written of need not come to its end: `docker stop` waits for 10 s only."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if isinstance(pool, WorkerPool):
+            pool.end_at_once()
+        raise
 
 
 def _workers(number: int) -> AbstractContextManager[Executor]:

@@ -107,7 +107,14 @@ def _predict(
         return len(cases) - len(failed), failed
     workers = processes.for_cases(len(cases))
     pipeline = Pipeline(work, partial(result_of, predictor.with_lines(), work), workers)
-    pipeline.run(cases)
+    try:
+        pipeline.run(cases)
+    except KeyboardInterrupt:
+        print(
+            f"Interrupted. The segmentations in {work.output} are whole; the same command with "
+            "--continue_prediction predicts the others"
+        )
+        raise
     return pipeline.n_written, pipeline.failed
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import shutil
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,6 +45,18 @@ def test_it_holds_numbers_graphs_and_text_only(exported: Path) -> None:
         "weights/fold_0.safetensors",
         "weights/fold_1.safetensors",
     ]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are those of POSIX")
+def test_others_may_read_what_the_umask_lets_them(trained: SourceModel, tmp_path: Path) -> None:
+    """A container, or a service, reads the folder as another user than the one who exported it."""
+    before = os.umask(0o027)
+    try:
+        export_model(trained, tmp_path / "model", ExportOptions(GraphFormat.NONE))
+    finally:
+        os.umask(before)
+    modes = {stat.S_IMODE(file.stat().st_mode) for file in tmp_path.rglob("*") if file.is_file()}
+    assert modes == {0o640}
 
 
 def test_the_description_says_what_prediction_needs(exported: Path) -> None:

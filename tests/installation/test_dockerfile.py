@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 from configparser import ConfigParser
 
 import pytest
 from dockerfile import REPOSITORY, Instructions, arguments, last_stage, read_dockerfile
 
 KNOWN = {
-    "FROM", "ARG", "ENV", "RUN", "COPY", "LABEL", "USER", "WORKDIR", "HEALTHCHECK", "ENTRYPOINT", "CMD",
+    "FROM", "ARG", "ENV", "RUN", "COPY", "LABEL", "USER", "WORKDIR", "STOPSIGNAL", "HEALTHCHECK", "ENTRYPOINT", "CMD",
 }  # fmt: skip
 
 
@@ -60,6 +61,20 @@ def test_the_extras_that_are_installed_exist(instructions: Instructions) -> None
     (installed,) = [rest for rest in arguments(instructions, "RUN") if "/source" in rest]
     (extras,) = re.findall(r"\[([\w,]+)\]", installed)
     assert set(extras.split(",")) <= set(setup["options.extras_require"])
+
+
+def test_it_is_stopped_by_a_signal_that_python_answers(instructions: Instructions) -> None:
+    """As the first process of a container, Python dies of no signal that it has no handler for."""
+    (name,) = arguments(last_stage(instructions), "STOPSIGNAL")
+    assert callable(signal.getsignal(signal.Signals[name]))
+
+
+def test_mirrors_may_take_the_place_of_both_indexes(instructions: Instructions) -> None:
+    """pip reads PIP_INDEX_URL by itself; the other is named by the command."""
+    declared = [rest.partition("=")[0] for rest in arguments(instructions, "ARG")]
+    (torch,) = [rest for rest in arguments(instructions, "RUN") if "torchvision" in rest]
+    assert {"PIP_INDEX_URL", "TORCH_INDEX", "TORCH"} <= set(declared)
+    assert '"${TORCH_INDEX}/${TORCH}"' in torch
 
 
 def test_pip_keeps_no_cache(instructions: Instructions) -> None:

@@ -33,6 +33,9 @@ class Work:
     export_s: float = 0.0
 
     def preprocess(self, case: InputCase) -> tuple[np.ndarray, dict[str, Any]]:
+        if case.case_id == "takes long":
+            (self.output / "started").touch()
+            time.sleep(60)
         if case.case_id == "unreadable":
             raise OSError("damaged\n voxels")
         if case.case_id == "kills its worker":
@@ -124,6 +127,22 @@ def test_few_results_wait_for_export(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(signal, "raise_signal"), reason="this system has no such signals")
+def test_an_interrupt_does_not_wait_for_what_nothing_is_written_of(tmp_path: Path) -> None:
+    if threading.current_thread() is not threading.main_thread():
+        pytest.skip("interrupts come to the main thread")
+
+    def network(image: np.ndarray, properties: dict[str, Any]) -> NetworkResult:
+        while not (tmp_path / "started").exists():
+            time.sleep(0.01)
+        signal.raise_signal(signal.SIGINT)
+        return NetworkResult(image)
+
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        Pipeline(work(tmp_path), network, Processes(1, 1)).run(cases("1", "takes long", "4"))
+    assert time.monotonic() - start < 40
+
+
 def test_an_interrupt_leaves_no_export_half_done(tmp_path: Path) -> None:
     if threading.current_thread() is not threading.main_thread():
         pytest.skip("interrupts come to the main thread")
