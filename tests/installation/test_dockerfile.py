@@ -11,7 +11,8 @@ import pytest
 from dockerfile import REPOSITORY, Instructions, arguments, last_stage, read_dockerfile
 
 KNOWN = {
-    "FROM", "ARG", "ENV", "RUN", "COPY", "LABEL", "USER", "WORKDIR", "STOPSIGNAL", "HEALTHCHECK", "ENTRYPOINT", "CMD",
+    "FROM", "ARG", "ENV", "RUN", "COPY", "LABEL", "USER", "WORKDIR", "STOPSIGNAL", "HEALTHCHECK",
+    "ENTRYPOINT", "CMD",
 }  # fmt: skip
 
 
