@@ -20,6 +20,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import Tensor, nn
 
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.freed_memory import keep_freed_memory
 from nnunetv2_raemd.prediction.column import SLICE_AXIS, Column
 from nnunetv2_raemd.prediction.pass_spread import PassSpread
 from nnunetv2_raemd.prediction.segmentation_export import Postprocessor
@@ -112,6 +113,8 @@ class WholeScanPredictor:
             UserError: if the image contains NaN, or the network's result is not finite.
         """
         check_has_no_nan(input_image)
+        if self.device.type == "cpu":
+            keep_freed_memory()
         networks = self._networks()
         for network in networks:
             network.to(self.device).eval()

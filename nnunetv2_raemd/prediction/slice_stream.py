@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +14,8 @@ from nnunetv2_raemd.prediction.column import Column
 from nnunetv2_raemd.prediction.slice_windows import SliceWindow, depth_in_window
 from nnunetv2_raemd.prediction.sliced_network import SlicedNetwork
 
+PIXELS_AT_A_TIME = 2**17
+
 
 def stream_logits(
     network: SlicedNetwork, column: Column, windows: Iterable[SliceWindow], device: torch.device
@@ -20,8 +24,9 @@ def stream_logits(
 
     The recurrence runs over every window by itself, as in training: over a whole scan at once it would sum up
     more slices than it has learnt to. A slice in several windows gets the mean of what these make of its
-    features, weighted by how deep it lies in each. All else sees one slice at a time and runs once. Features
-    are held for the slices of one window only, so that the memory taken does not grow with their number.
+    features, weighted by how deep it lies in each. All else sees one slice at a time and runs once, over
+    `slices_at_a_time`. Features are held for the slices of one window only, so that the memory taken does not
+    grow with their number.
     """
     held = _HeldFeatures(network, column, device)
     for window in windows:
@@ -29,6 +34,15 @@ def stream_logits(
         held.fuse()
         for done, features in held.fused(window.done):
             yield done, network.decode(features)[0]
+
+
+def slices_at_a_time(size: Sequence[int], device: torch.device) -> int:
+    """How many slices of `size` (H, W) are encoded, and later decoded, together.
+
+    A processor computes faster, and has the first slices earlier, with as many as its caches have a use for:
+    what layers make of more has left them when the next layer comes. Few pixels do not keep it busy.
+    """
+    return max(1, PIXELS_AT_A_TIME // math.prod(size)) if device.type == "cpu" else sys.maxsize
 
 
 @dataclass(frozen=True)
@@ -52,13 +66,14 @@ class _Encoded:
 class _HeldFeatures:
     """The encoder's features up to the recurrence, of the slices from `start` to `stop`.
 
-    They stay as they were encoded, and are decoded so, because joining them anew takes a tenth of the time of
-    a network in int8. `means` and `weights` are, for each of these slices, the weighted mean of what the
+    They stay as they were encoded, some at a time, and are decoded so, because joining them anew takes a
+    tenth of the time of a network in int8. `means` and `weights` are, for each of these slices, the weighted mean of what the
     recurrence made of its features in the windows so far, (1, C, H, W), and the sum of the weights.
     """
 
     def __init__(self, network: SlicedNetwork, column: Column, device: torch.device) -> None:
         self.network, self.column, self.device = network, column, device
+        self.at_a_time = slices_at_a_time(column.scan.shape[-2:], device)
         self.start = self.stop = 0
         self.encoded: list[_Encoded] = []
         self.means: list[Tensor | None] = []
@@ -70,12 +85,12 @@ class _HeldFeatures:
             del per_slice[: start - self.start]
         self.start = start
         self.encoded = [part for part in self.encoded if part.stop > start]
-        first = max(self.stop, start)
-        if stop > first:
-            stages = self.network.encode(self.column.read(first, stop).to(self.device))
-            self.encoded.append(_Encoded(first, stages))
-            self.means += [None] * (stop - first)
-            self.weights += [0] * (stop - first)
+        new = range(max(self.stop, start), stop)
+        for first in new[:: self.at_a_time]:
+            slices = self.column.read(first, min(first + self.at_a_time, stop))
+            self.encoded.append(_Encoded(first, self.network.encode(slices.to(self.device))))
+        self.means += [None] * len(new)
+        self.weights += [0] * len(new)
         self.stop = stop
 
     def fuse(self) -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from nnunetv2_raemd.architecture.raemd_net import RAEMDNet
+from nnunetv2_raemd.prediction import slice_stream
 from nnunetv2_raemd.prediction.column import Column
 from nnunetv2_raemd.prediction.slice_stream import stream_logits
 from nnunetv2_raemd.prediction.slice_windows import slice_windows
@@ -64,6 +65,21 @@ def test_each_slice_is_encoded_and_decoded_once(network: MakeNetwork) -> None:
     for _ in stream_logits(net, Column(torch.rand(2, 29, 8, 8).double()), slice_windows(29, 8), CPU):
         pass
     assert seen == {"encoded": 29, "decoded": 29}
+
+
+@pytest.mark.parametrize(("at_a_time", "wanted"), [(1, [1] * 7), (3, [3, 3, 1]), (9, [7])])
+@torch.inference_mode()
+def test_large_slices_are_encoded_and_decoded_some_at_a_time(
+    network: MakeNetwork, monkeypatch: pytest.MonkeyPatch, at_a_time: int, wanted: list[int]
+) -> None:
+    monkeypatch.setattr(slice_stream, "PIXELS_AT_A_TIME", at_a_time * 16 * 12)
+    net, column = network(), torch.rand(2, 7, 16, 12, dtype=torch.double)
+    encoded, decoded = list[int](), list[int]()
+    expected = net(column[None])[0]
+    for third, seen in ((net.encoder.stages[0], encoded), (net.decoder.stages[-1], decoded)):
+        third.register_forward_hook(lambda _module, inputs, _output, seen=seen: seen.append(len(inputs[0])))
+    torch.testing.assert_close(stream(net, column, 7).transpose(0, 1), expected)
+    assert encoded == decoded == wanted
 
 
 @torch.inference_mode()
