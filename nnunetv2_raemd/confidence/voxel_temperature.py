@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 
 from nnunetv2_raemd.confidence.calibration_quality import Reliability, reliability
 
@@ -70,6 +69,7 @@ def fit_temperature(counts: VoxelCounts) -> float:
     """The temperature of the highest likelihood; 1 where the label is in no voxel or in all."""
     if not counts.inside.any() or not counts.outside.any():
         return 1.0
+    from scipy.optimize import minimize_scalar  # noqa: PLC0415 - predictions import this module and fit nothing
 
     def loss(log_t: float) -> float:
         scaled = LOG_ODDS / np.exp(log_t)

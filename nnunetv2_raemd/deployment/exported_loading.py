@@ -20,10 +20,10 @@ from nnunetv2_raemd.confidence.calibration_file import FILE_NAME as CALIBRATION
 from nnunetv2_raemd.deployment.exported_network import (
     network_of,
     onnxruntime_session,
-    openvino_session,
+    openvino_network,
     part_names,
 )
-from nnunetv2_raemd.deployment.graph_sessions import Session, read_openvino
+from nnunetv2_raemd.deployment.graph_sessions import read_openvino
 from nnunetv2_raemd.deployment.model_description import (
     FILE_NAME,
     GraphFormat,
@@ -141,32 +141,26 @@ def _fold_network(
 ) -> nn.Module:
     if backend is Backend.TORCH:
         return _torch_network(folder, fold, description)
+    if description.graph_format is GraphFormat.OPENVINO:
+        files = {part: _openvino_file(folder, part, fold, description) for part in part_names(description)}
+        graphs = {part: read_openvino(file) for part, file in files.items()}
+        return openvino_network(graphs, description, precision.hint)
+    weights = as_arrays(load_weights(checked_file(folder, weights_name(fold), description)))
+    names = {part: graph_name(part, description.graph_format, fold) for part in part_names(description)}
+    without = {part: read_graph(checked_file(folder, name, description)) for part, name in names.items()}
+    if backend is Backend.OPENVINO:
+        graphs = {part: read_openvino(with_weights(graph, weights)) for part, graph in without.items()}
+        return openvino_network(graphs, description, precision.hint)
     sessions = {
-        part: _session(folder, part, fold, description, backend, precision)
-        for part in part_names(description)
+        part: onnxruntime_session(graph, weights, part, description) for part, graph in without.items()
     }
     return network_of(sessions, description)
 
 
-def _session(
-    folder: Path,
-    part: str,
-    fold: str,
-    description: ModelDescription,
-    backend: Backend,
-    precision: Precision,
-) -> Session:
-    graph_file = checked_file(folder, graph_name(part, description.graph_format, fold), description)
-    if description.graph_format is GraphFormat.OPENVINO:
-        checked_file(
-            folder, graph_name(part, description.graph_format, fold).with_suffix(".bin"), description
-        )
-        return openvino_session(read_openvino(graph_file), part, description, precision.hint)
-    weights_file = checked_file(folder, weights_name(fold), description)
-    graph = with_weights(read_graph(graph_file), as_arrays(load_weights(weights_file)))
-    if backend is Backend.OPENVINO:
-        return openvino_session(read_openvino(graph), part, description, precision.hint)
-    return onnxruntime_session(graph, part, description)
+def _openvino_file(folder: Path, part: str, fold: str, description: ModelDescription) -> Path:
+    name = graph_name(part, description.graph_format, fold)
+    checked_file(folder, name.with_suffix(".bin"), description)
+    return checked_file(folder, name, description)
 
 
 def _torch_network(folder: Path, fold: str, description: ModelDescription) -> nn.Module:

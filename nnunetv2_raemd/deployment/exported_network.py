@@ -11,6 +11,7 @@ from torch import nn
 from nnunetv2_raemd.deployment.graph_sessions import OnnxRuntimeSession, OpenVinoSession, Session
 from nnunetv2_raemd.deployment.model_description import ModelDescription
 from nnunetv2_raemd.deployment.network_parts import DECODE, ENCODE, RECUR, WHOLE
+from nnunetv2_raemd.deployment.onnx_graph import Weights, apart_from_weights
 from nnunetv2_raemd.deployment.session_network import (
     ReplacingSessionNetwork,
     SlicedSessionNetwork,
@@ -18,6 +19,7 @@ from nnunetv2_raemd.deployment.session_network import (
 )
 
 if TYPE_CHECKING:
+    import onnx
     import openvino
 
 
@@ -53,9 +55,12 @@ def openvino_session(
     return OpenVinoSession(graph, torch.get_num_threads(), hint, _batch(part, description))
 
 
-def onnxruntime_session(graph: bytes, part: str, description: ModelDescription) -> OnnxRuntimeSession:
-    """A session for one part."""
-    return OnnxRuntimeSession(graph, torch.get_num_threads(), _batch(part, description))
+def onnxruntime_session(
+    graph: onnx.ModelProto, weights: Weights, part: str, description: ModelDescription
+) -> OnnxRuntimeSession:
+    """A session for one part, from its graph and the weights of a fold; raises as `apart_from_weights`."""
+    content, values = apart_from_weights(graph, weights)
+    return OnnxRuntimeSession(content, torch.get_num_threads(), _batch(part, description), values)
 
 
 def _batch(part: str, description: ModelDescription) -> int:

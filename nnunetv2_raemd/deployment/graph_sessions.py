@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from threading import Lock, local
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 Arrays = list[np.ndarray]
 Shapes = tuple[tuple[int, ...], ...]
+NO_WEIGHTS: Mapping[str, np.ndarray] = MappingProxyType({})
 
 
 class Session(Protocol):
@@ -42,11 +44,14 @@ class OnnxRuntimeSession:
     Args:
         batch: how many entries of the first axis see each other; they run so many at a time, which takes
             half of the memory of all at once, and less time.
+        weights: values that the graph leaves to others, by its names. They are read where they lie.
     """
 
     channels_last = False
 
-    def __init__(self, graph: bytes, threads: int, batch: int = 1) -> None:
+    def __init__(
+        self, graph: bytes, threads: int, batch: int = 1, weights: Mapping[str, np.ndarray] = NO_WEIGHTS
+    ) -> None:
         with needs_extra("onnx"):
             import onnxruntime  # noqa: PLC0415 - an extra
         options = onnxruntime.SessionOptions()
@@ -55,6 +60,8 @@ class OnnxRuntimeSession:
         options.enable_mem_pattern = False
         _share_memory_of_sessions()
         options.add_session_config_entry("session.use_env_allocators", "1")
+        self._weights = [onnxruntime.OrtValue.ortvalue_from_numpy(values) for values in weights.values()]
+        options.add_external_initializers(list(weights), self._weights)
         self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         self._names = [entry.name for entry in self._session.get_inputs()]
         self._batch = batch

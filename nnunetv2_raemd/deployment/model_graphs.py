@@ -49,8 +49,7 @@ class ModelGraphs:
             return openvino_network(self.openvino(weights), description)
         arrays = as_arrays(weights)
         sessions = {
-            part: onnxruntime_session(with_weights(graph, arrays), part, description)
-            for part, graph in self.graphs.items()
+            part: onnxruntime_session(graph, arrays, part, description) for part, graph in self.graphs.items()
         }
         return network_of(sessions, description)
 

@@ -57,19 +57,53 @@ def with_weights(graph: onnx.ModelProto, weights: Weights) -> bytes:
     Raises:
         UserError: if the weights are of another network.
     """
-    from onnx import ModelProto, TensorProto  # noqa: PLC0415 - an extra
+    from onnx import ModelProto, numpy_helper  # noqa: PLC0415 - an extra
 
+    values = _values(graph, weights)
     filled = ModelProto()
     filled.CopyFrom(graph)
     for initializer in filled.graph.initializer:
+        if initializer.name in values:
+            initializer.CopyFrom(numpy_helper.from_array(values[initializer.name], initializer.name))
+    content: bytes = filled.SerializeToString()
+    return content
+
+
+def apart_from_weights(graph: onnx.ModelProto, weights: Weights) -> tuple[bytes, dict[str, np.ndarray]]:
+    """The graph without values, and the values of a fold by the graph's names for them.
+
+    For runtimes that take them from memory, which are spared the copies that `with_weights` makes.
+
+    Raises:
+        UserError: as `with_weights`.
+    """
+    from onnx import ModelProto, TensorProto  # noqa: PLC0415 - an extra
+
+    values = _values(graph, weights)
+    apart = ModelProto()
+    apart.CopyFrom(graph)
+    for initializer in apart.graph.initializer:
+        if initializer.name in values:
+            del initializer.external_data[:]  # which file it would be is not looked at
+            initializer.external_data.add(key="location", value="memory")
+            initializer.data_location = TensorProto.EXTERNAL
+    content: bytes = apart.SerializeToString()
+    return content, values
+
+
+def _values(graph: onnx.ModelProto, weights: Weights) -> dict[str, np.ndarray]:
+    """What the weights in a graph are to be."""
+    from onnx import TensorProto  # noqa: PLC0415 - an extra
+
+    values = {}
+    for initializer in graph.graph.initializer:
         if _is_weight(initializer):
-            _fill(initializer, weights)
+            values[initializer.name] = _value(initializer, weights)
         elif initializer.data_location == TensorProto.EXTERNAL:
             raise UserError(
                 f"the graph takes {initializer.name} from another file: it was not written by raemd export"
             )
-    content: bytes = filled.SerializeToString()
-    return content
+    return values
 
 
 def _is_weight(initializer: Any) -> bool:
@@ -78,10 +112,8 @@ def _is_weight(initializer: Any) -> bool:
     return initializer.name.startswith(PREFIX) and not any(len(getattr(initializer, v)) for v in values)
 
 
-def _fill(initializer: Any, weights: Weights) -> None:
-    from onnx import numpy_helper  # noqa: PLC0415 - an extra
-
-    values = weights.get(initializer.name.removeprefix(PREFIX))
-    if values is None or list(values.shape) != list(initializer.dims):
+def _value(initializer: Any, weights: Weights) -> np.ndarray:
+    value = weights.get(initializer.name.removeprefix(PREFIX))
+    if value is None or list(value.shape) != list(initializer.dims):
         raise UserError(f"graph and weights are of different networks: {initializer.name} does not fit")
-    initializer.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(values), initializer.name))
+    return np.ascontiguousarray(value)

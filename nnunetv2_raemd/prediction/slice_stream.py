@@ -67,8 +67,9 @@ class _HeldFeatures:
     """The encoder's features up to the recurrence, of the slices from `start` to `stop`.
 
     They stay as they were encoded, some at a time, and are decoded so, because joining them anew takes a
-    tenth of the time of a network in int8. `means` and `weights` are, for each of these slices, the weighted mean of what the
-    recurrence made of its features in the windows so far, (1, C, H, W), and the sum of the weights.
+    tenth of the time of a network in int8. `means` and `weights` are, for each of these slices, the weighted
+    mean of what the recurrence made of its features in the windows so far, (1, C, H, W), and the sum of the
+    weights.
     """
 
     def __init__(self, network: SlicedNetwork, column: Column, device: torch.device) -> None:
