@@ -17,7 +17,6 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 import SimpleITK as sitk
@@ -28,9 +27,9 @@ from nnunetv2_raemd.bench.file_prediction import plan_for_files, without_lesions
 from nnunetv2_raemd.bench.peers import make_peers
 from nnunetv2_raemd.bench.sized_plans import DATASET_JSON, SPACING_MM
 from nnunetv2_raemd.bench.sizes import Sizes
-from nnunetv2_raemd.deployment import model_export
 from nnunetv2_raemd.deployment.export_choices import ExportOptions
 from nnunetv2_raemd.deployment.model_description import GraphFormat, Precision
+from nnunetv2_raemd.deployment.model_export import export_model
 from nnunetv2_raemd.deployment.preprocessed_cases import PreprocessedCases
 from nnunetv2_raemd.deployment.source_model import SourceModel
 from nnunetv2_raemd.prediction.nnunet_predictor import AnyNetworkPredictor
@@ -93,18 +92,19 @@ def write_scan(n_slices: int, size: int, folder: Path) -> None:
 
 
 def exported(source: SourceModel, way: str, folder: Path) -> Path:
-    """The model as that way of `WAYS` predicts with it, exported into the folder unless it is there.
-
-    Logits are not compared with torch's, which takes minutes of large slices: tests do so.
-    """
+    """The model as that way of `WAYS` predicts with it, exported into the folder unless it is there."""
     graph_format, precision, _ = WAYS[way]
     model = folder / f"{graph_format.value}_{precision.value}"
     if not model.exists():
         say(f"exporting for {way}")
-        with patch.object(model_export, "verify_logits", return_value={"backends": {}}):
-            model_export.export_model(source, model, ExportOptions(graph_format, precision))
+        export_model(source, model, ExportOptions(graph_format, precision), verify=unverified)
         say(f"exported after {time.process_time():.0f} s of processor time")
     return model
+
+
+def unverified(*_: Any) -> dict[str, Any]:
+    """Logits are not compared with torch's, which takes minutes of large slices: tests do so."""
+    return {"backends": {}}
 
 
 def say(line: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path, PurePosixPath
@@ -38,11 +38,19 @@ from nnunetv2_raemd.extras import needs_extra
 from nnunetv2_raemd.version import __version__
 from nnunetv2_raemd.whole_files import whole_folder
 
+LogitsCheck = Callable[[SourceModel, ModelGraphs, ModelDescription, int], dict[str, Any]]
+"""As `verify_logits`, whose arguments these are."""
 PACKAGES = ("nnunetv2", "torch", "onnx", "openvino", "nncf")
 
 
-def export_model(source: SourceModel, output: Path, options: ExportOptions) -> ModelDescription:
+def export_model(
+    source: SourceModel, output: Path, options: ExportOptions, *, verify: LogitsCheck = verify_logits
+) -> ModelDescription:
     """Write the model to a new folder.
+
+    Args:
+        verify: compares the graphs with torch, which takes minutes of large slices. Benchmarks of random
+            weights do without.
 
     Raises:
         UserError: if the folder exists, the network cannot be exported, a package is missing, or the exported
@@ -51,15 +59,16 @@ def export_model(source: SourceModel, output: Path, options: ExportOptions) -> M
     check_options(options, source.folds)
     check_output(output)
     with whole_folder(output) as folder:
+        figures: dict[str, Any] = {}
         if options.soup:
-            source, soup_figures = _soup(source, options)
-        else:
-            soup_figures = {}
+            source, figures = _soup(source, options)
         description = _describe(source, options)
         graphs = _graphs(source, options)
         if graphs is not None:
             description = replace(description, positions=graphs.positions)
-        figures = {**soup_figures, **_write(folder, source, graphs, description, options)}
+            n_cases = options.counts.validation
+            figures["logits"] = verify(source, graphs, description, n_cases)
+        figures |= _write(folder, source, graphs, description, options)
         description = replace(description, verification=figures)
         _write_nnunet_files(folder, description)
         if source.calibration is not None:
@@ -132,11 +141,9 @@ def _write(
     """Weights and graphs, and what was measured of them."""
     for fold in source.folds:
         save_weights(source.weights_of(fold), _path(folder, weights_name(fold)))
+    figures: dict[str, Any] = {}
     if graphs is None:
-        return {}
-    figures: dict[str, Any] = {
-        "logits": verify_logits(source, graphs, description, options.counts.validation)
-    }
+        return figures
     if options.graph_format is GraphFormat.ONNX:
         _write_onnx(folder, graphs, description)
         return figures
