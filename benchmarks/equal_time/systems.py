@@ -23,6 +23,7 @@ SYSTEMS = {
     "U-Net 3D, our recipe": System("nnUNetTrainerUNet", "3d_fullres"),
     "RAEMD-Net": System("nnUNetTrainerRAEMD"),
     "RAEMD-Net, half the time": System("nnUNetTrainerRAEMD", part_of_budget=0.5),
+    "RAEMD-Net, pretrained": System("nnUNetTrainerRAEMDPretrained"),
     "RAEMD-Net, scanners": System("nnUNetTrainerRAEMDScanners"),
     "RAEMD-Net, normalised over the sequence": System("nnUNetTrainerRAEMDSequenceNorm"),
     "RAEMD-Net, recipe of the paper": System("nnUNetTrainerRAEMDPaper"),

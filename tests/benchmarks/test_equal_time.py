@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
 import sys
 import time
@@ -20,11 +21,14 @@ import case_tables  # noqa: E402
 import cubes_dataset  # noqa: E402
 import degraded_cubes  # noqa: E402
 import false_volume  # noqa: E402
+import fewer_labels  # noqa: E402
+import masked_trainer  # noqa: E402
 import nodule_tables  # noqa: E402
 import pandas as pd  # noqa: E402
 import processor_time_trainers  # noqa: E402
 import scanners  # noqa: E402
 import SimpleITK as sitk  # noqa: E402
+import torch  # noqa: E402
 import whole_scans  # noqa: E402
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer  # noqa: E402
 
@@ -198,3 +202,38 @@ def test_changed_cubes_that_are_there_stay(tmp_path: Path, monkeypatch: pytest.M
     scanners.write_degraded("0", tmp_path)
     again = sitk.GetArrayFromImage(sitk.ReadImage(str(folder / "noise-2_a_0000.nii.gz")))
     np.testing.assert_allclose(again, np.asarray(degraded_cubes.noisy(cube.astype(float), 100)), atol=0.01)
+
+
+def test_fewer_labels_are_among_more_and_validate_the_same(tmp_path: Path) -> None:
+    names = [f"{i}_nod" for i in range(50)]
+    file = tmp_path / "splits_final.json"
+    file.write_text(json.dumps(cubes_dataset.five_folds(names)))
+    for _ in range(2):  # a second run leaves them as they are
+        fewer_labels.write_splits(file, [10, 25, 100])
+        splits = json.loads(file.read_text())
+        assert splits[:5] == cubes_dataset.five_folds(names)
+        for fold in range(5):
+            tenth, quarter = (splits[int(fewer_labels.fold_of(str(fold), p))] for p in (10, 25))
+            assert (len(tenth["train"]), len(quarter["train"])) == (4, 10)
+            assert set(tenth["train"]) < set(quarter["train"]) < set(splits[fold]["train"])
+            assert tenth["val"] == quarter["val"] == splits[fold]["val"]
+
+
+def test_slices_and_blocks_are_hidden() -> None:
+    """A slice stays with probability 0.7, and a block of it with 0.7; of 4 slices, one more is hidden."""
+    torch.manual_seed(0)
+    hidden = masked_trainer.hidden_voxels(torch.Size((400, 1, 4, 20, 24)))
+    assert hidden.shape == (400, 1, 4, 20, 24)
+    assert set(hidden.unique().tolist()) == {0.0, 1.0}
+    whole = hidden.amin((3, 4))[:, 0]
+    assert whole.any(0).all()
+    blocks = hidden[..., :16, :].unfold(3, 8, 8).unfold(4, 8, 8)
+    assert (blocks.amin((-1, -2)) == blocks.amax((-1, -2))).all()
+    assert hidden[:, :, whole.amin(0) == 0].mean().item() == pytest.approx(1 - 0.7 * 0.7, abs=0.05)
+
+
+def test_the_loss_of_a_reconstruction_by_hand() -> None:
+    """Only hidden voxels count, and only the first channel: (|3 - 1| + |0 - 4|) / 2."""
+    output = torch.tensor([[3.0, 9.0, 0.0], [7.0, 7.0, 7.0]]).reshape(1, 2, 1, 1, 3)
+    target = torch.tensor([[1.0, 2.0, 4.0], [1.0, 0.0, 1.0]]).reshape(1, 2, 1, 1, 3)
+    assert masked_trainer.ReconstructionLoss()(output, target).item() == pytest.approx(3.0)

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from masked_trainer import nnUNetTrainerRAEMDMasked, nnUNetTrainerRAEMDPretrained
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from sequence_norm_trainer import nnUNetTrainerRAEMDSequenceNorm
 
@@ -124,8 +125,13 @@ def with_budget(name: str) -> type[nnUNetTrainer]:
     if parts is None:
         raise AttributeError(name)
     system = parts["system"]
-    own = {"nnUNetTrainer": nnUNetTrainer, "nnUNetTrainerRAEMDSequenceNorm": nnUNetTrainerRAEMDSequenceNorm}
-    base = own.get(system) or getattr(raemd, system)
+    own = (
+        nnUNetTrainer,
+        nnUNetTrainerRAEMDSequenceNorm,
+        nnUNetTrainerRAEMDMasked,
+        nnUNetTrainerRAEMDPretrained,
+    )
+    base = {trainer.__name__: trainer for trainer in own}.get(system) or getattr(raemd, system)
     settings = {"seconds": float(parts["seconds"]), "seed": int(parts["seed"]), "__module__": __name__}
     return type(name, (ProcessorTimeBudget, base), settings)
 
