@@ -25,6 +25,7 @@ from nnunetv2_raemd.deployment.exported_network import (
 )
 from nnunetv2_raemd.deployment.graph_sessions import read_openvino
 from nnunetv2_raemd.deployment.model_description import (
+    ADVICE,
     FILE_NAME,
     GraphFormat,
     ModelDescription,
@@ -35,7 +36,7 @@ from nnunetv2_raemd.deployment.model_description import (
 )
 from nnunetv2_raemd.deployment.model_postprocessing import postprocessor_of
 from nnunetv2_raemd.deployment.network_backend import Backend
-from nnunetv2_raemd.deployment.onnx_graph import read_graph, with_weights
+from nnunetv2_raemd.deployment.onnx_graph import first_line, read_graph, with_weights
 from nnunetv2_raemd.deployment.plan_network import plan_network
 from nnunetv2_raemd.deployment.weights_file import as_arrays, load_weights
 from nnunetv2_raemd.errors import UserError
@@ -141,6 +142,19 @@ def _fold_network(
 ) -> nn.Module:
     if backend is Backend.TORCH:
         return _torch_network(folder, fold, description)
+    try:
+        return _graph_network(folder, fold, description, backend, precision)
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:  # of whatever runtime cannot run a graph
+        raise UserError(
+            f"{backend.value} cannot run the graphs in {folder / 'network'}: {first_line(error)}. {ADVICE}"
+        ) from error
+
+
+def _graph_network(
+    folder: Path, fold: str, description: ModelDescription, backend: Backend, precision: Precision
+) -> nn.Module:
     if description.graph_format is GraphFormat.OPENVINO:
         files = {part: _openvino_file(folder, part, fold, description) for part in part_names(description)}
         graphs = {part: read_openvino(file) for part, file in files.items()}

@@ -10,6 +10,7 @@ from nnunetv2_raemd.deployment.model_description import (
     NNUNET_FILES,
     ModelDescription,
     Precision,
+    check_same_json,
     checked_file,
     read_description,
     weights_name,
@@ -46,8 +47,8 @@ class ExportedModel:
             UserError: if no model is there, or it was changed.
         """
         description = read_description(self.path)
-        for name in NNUNET_FILES:
-            checked_file(self.path, PurePosixPath(name), description)
+        for name, content in zip(NNUNET_FILES, (description.plans, description.dataset), strict=True):
+            check_same_json(checked_file(self.path, PurePosixPath(name), description), content)
         return self.path
 
     def identity(self) -> ModelIdentity:
@@ -73,7 +74,7 @@ class ExportedModel:
         """
         from nnunetv2_raemd.deployment.exported_loading import load_exported  # noqa: PLC0415 - torch
 
-        folder = self.path.resolve()
+        folder = self.folder().resolve()
         description = read_description(folder)
         predictor = load_exported(
             folder,

@@ -9,8 +9,7 @@ import torch
 from torch import nn
 
 from nnunetv2_raemd.deployment.graph_sessions import OnnxRuntimeSession, OpenVinoSession, Session
-from nnunetv2_raemd.deployment.model_description import ModelDescription
-from nnunetv2_raemd.deployment.network_parts import DECODE, ENCODE, RECUR, WHOLE
+from nnunetv2_raemd.deployment.model_description import DECODE, ENCODE, RECUR, WHOLE, ModelDescription
 from nnunetv2_raemd.deployment.onnx_graph import Weights, apart_from_weights
 from nnunetv2_raemd.deployment.session_network import (
     ReplacingSessionNetwork,

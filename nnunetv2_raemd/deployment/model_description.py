@@ -17,6 +17,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from nnunetv2_raemd.errors import UserError
+from nnunetv2_raemd.nnunet_files.dataset_json import DatasetShape
 from nnunetv2_raemd.nnunet_files.json_file import parse_json, read_json
 from nnunetv2_raemd.nnunet_files.plans_file import Plans
 from nnunetv2_raemd.version import __version__
@@ -30,6 +31,8 @@ SOUP = "soup"
 ADVICE = "Copy or export the model again"
 NNUNET_FILES = ("plans.json", "dataset.json")
 """plan and labels again, where the tools of nnU-Net look for them"""
+WHOLE, ENCODE, RECUR, DECODE = "network", "encode", "recur", "decode"
+"""the parts of a network that are graphs: all of it, or its thirds"""
 Fold = Annotated[str, Field(pattern=r"^(all|soup|\d{1,3})$")]
 _CHUNK = 1 << 20
 
@@ -199,16 +202,48 @@ def read_description(folder: Path) -> ModelDescription:
     described["recurrence_replaces"] = content["format_version"] == 1
     description = parse_json(json.dumps(described).encode(), ModelDescription, file, ADVICE)
     parse_json(json.dumps(description.plans).encode(), Plans, file, ADVICE)
+    parse_json(json.dumps(description.dataset).encode(), DatasetShape, file, ADVICE)
     if description.configuration not in description.plans["configurations"]:
         raise UserError(f"{file}: the plan has no configuration {description.configuration}. {ADVICE}")
+    _check_parts(description, file)
     return description
+
+
+def _check_parts(description: ModelDescription, file: Path) -> None:
+    """What the description says of the network's thirds must be what its plan and its graphs say."""
+    patch = description.plans["configurations"][description.configuration].get("patch_size", ())
+    if description.n_slices is not None and len(patch) == 3 and patch[0] != description.n_slices:
+        raise UserError(
+            f"{file}: n_slices is {description.n_slices}, and the plan has sequences of {patch[0]}. {ADVICE}"
+        )
+    has_recurrence = any(PurePosixPath(name).stem == RECUR for name in description.files)
+    if description.graph_format is not GraphFormat.NONE and has_recurrence != bool(description.positions):
+        raise UserError(
+            f"{file}: positions is {list(description.positions)}, and the folder has "
+            f"{'a' if has_recurrence else 'no'} graph of the recurrence. {ADVICE}"
+        )
+
+
+def check_same_json(file: Path, expected: Mapping[str, Any]) -> None:
+    """Raise a `UserError` unless a file says of plan or labels what model.json, which decides, says."""
+    found = read_json(file, dict[str, Any], ADVICE)
+    differing = sorted(
+        key for key in {*found, *expected} if json.dumps(found.get(key)) != json.dumps(expected.get(key))
+    )
+    if differing:
+        raise UserError(
+            f"{file} and {FILE_NAME} beside it are of different models: {', '.join(differing[:3])} differ. "
+            f"{ADVICE}"
+        )
 
 
 def _check_header(content: Mapping[str, Any], file: Path) -> None:
     if content.get("format") != FORMAT:
         raise UserError(f"{file} was not written by raemd export: its format is {content.get('format')!r}")
     version = content.get("format_version")
-    if not isinstance(version, int) or version > FORMAT_VERSION:
+    if type(version) is not int or version < 1:
+        raise UserError(f"{file}: its format_version is {version!r}, which is none. {ADVICE}")
+    if version > FORMAT_VERSION:
         raise UserError(
             f"{file} was written by a newer version ({content.get('written_by')}, format {version}); the "
             f"installed nnunetv2-raemd {__version__} reads format {FORMAT_VERSION}. Update nnunetv2-raemd"

@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from nnunetv2_raemd.architecture import RAEMDNet
+from nnunetv2_raemd.deployment.model_description import DECODE, ENCODE, RECUR, WHOLE
 from nnunetv2_raemd.deployment.recurrence_graph import added_by_neighbors
-
-WHOLE, ENCODE, RECUR, DECODE = "network", "encode", "recur", "decode"
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from nnunetv2_raemd.architecture.slices import fold_slices
-from nnunetv2_raemd.deployment.network_parts import DECODE, ENCODE, RECUR, WHOLE
+from nnunetv2_raemd.deployment.model_description import DECODE, ENCODE, RECUR, WHOLE
 from nnunetv2_raemd.deployment.signal_stack import kept_signal_stack
 from nnunetv2_raemd.extras import needs_extra
 from nnunetv2_raemd.prediction.sliced_network import SlicedNetwork

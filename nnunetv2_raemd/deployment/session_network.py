@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nnunetv2_raemd.deployment.graph_sessions import Session
-from nnunetv2_raemd.deployment.network_parts import DECODE, ENCODE, RECUR, WHOLE
+from nnunetv2_raemd.deployment.model_description import DECODE, ENCODE, RECUR, WHOLE
 
 
 class WholeSessionNetwork(nn.Module):

@@ -24,11 +24,11 @@ class _Listed(TypedDict):
 
 
 @with_config(ConfigDict(extra="allow"))
-class _Shape(TypedDict):
+class DatasetShape(TypedDict):
     """What nnU-Net asks of dataset.json, and we of what it may hold besides."""
 
     labels: Annotated[dict[str, int | Annotated[list[int], Field(min_length=1)]], Field(min_length=1)]
-    file_ending: Annotated[str, Field(min_length=1)]
+    file_ending: Annotated[str, Field(pattern=r"^\.[A-Za-z0-9._]+$")]
     channel_names: NotRequired[Annotated[dict[str, str], Field(min_length=1)]]
     modality: NotRequired[Annotated[dict[str, str], Field(min_length=1)]]
     regions_class_order: NotRequired[list[int]]
@@ -42,7 +42,7 @@ def read_dataset_json(file: Path) -> DatasetJson:
     Raises:
         UserError: if it is absent, no JSON, or not as nnU-Net wants it; the message names the key.
     """
-    return dict(read_json(file, _Shape, _ADVICE))
+    return dict(read_json(file, DatasetShape, _ADVICE))
 
 
 def reader_name(dataset: DatasetJson, example: Path) -> str:

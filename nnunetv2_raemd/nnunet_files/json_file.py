@@ -66,7 +66,8 @@ class _RepeatedKeyError(Exception):
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     known: dict[str, Any] = {}
     for key, value in pairs:
-        if known.setdefault(key, value) != value:
+        before = known.setdefault(key, value)
+        if before is not value and before != value:  # NaN is not equal to itself
             raise _RepeatedKeyError(key)
     return known
 

@@ -254,12 +254,48 @@ def test_a_model_of_a_newer_version_says_so(copied: Path) -> None:
         {"files": {"weights/fold_0.safetensors": {"path": "/etc/passwd"}}},
         {"graph_format": "pickle"},
         {"configuration": "3d_fullres"},
+        {"n_slices": N_SLICES - 1},
+        {"positions": []},
+        {"format_version": True},
+        {"format_version": 0},
+        {"dataset": {"labels": {"background": 0, "nodule": "1"}, "file_ending": ".nii.gz"}},
+        {"dataset": {"labels": {"background": 0, "nodule": 1}, "file_ending": "/../a.nii.gz"}},
     ],
 )
 def test_entries_that_make_no_sense_are_refused(copied: Path, entries: dict[str, Any]) -> None:
     change(copied, **entries)
     with pytest.raises(UserError, match=r"model\.json"):
         ExportedModel(copied).load(**SETTINGS)
+
+
+def replace_with_its_sum(folder: Path, name: str, content: bytes) -> None:
+    (folder / name).write_bytes(content)
+    entry = model_description.entry_of(folder / name)
+    files = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))["files"]
+    change(folder, files=files | {name: {"sha256": entry.sha256, "n_bytes": entry.n_bytes}})
+
+
+@pytest.mark.parametrize(("name", "key"), [("plans.json", "plans_name"), ("dataset.json", "labels")])
+def test_plan_and_labels_of_another_model_are_refused(copied: Path, name: str, key: str) -> None:
+    """Tools of nnU-Net go by these files, and raemd predict by model.json."""
+    content = json.loads((copied / name).read_text(encoding="utf-8"))
+    replace_with_its_sum(copied, name, json.dumps(content, indent=4).encode())
+    ExportedModel(copied, Backend.TORCH).load(**SETTINGS)
+    replace_with_its_sum(copied, name, json.dumps(content | {key: {"another": 1}}).encode())
+    with pytest.raises(UserError, match=rf"{name} and {FILE_NAME} .* different models: {key} differ"):
+        ExportedModel(copied, Backend.TORCH).load(**SETTINGS)
+
+
+@pytest.mark.parametrize("backend", [Backend.ONNXRUNTIME, Backend.OPENVINO])
+def test_a_graph_that_cannot_run_is_named(copied: Path, backend: Backend) -> None:
+    import onnx  # noqa: PLC0415 - an extra
+
+    graph = onnx.load(str(copied / "network" / "encode.onnx"), load_external_data=False)
+    graph.graph.node[0].op_type = "Unheard"
+    for content in (b"", graph.SerializeToString()):
+        replace_with_its_sum(copied, "network/encode.onnx", content)
+        with pytest.raises(UserError, match=rf"{backend.value} cannot run the graphs in .*network: "):
+            ExportedModel(copied, backend).load(**SETTINGS)
 
 
 def test_files_that_lead_out_of_the_folder_are_not_followed(copied: Path, tmp_path: Path) -> None:

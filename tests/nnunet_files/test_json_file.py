@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import Annotated, Any
@@ -93,3 +94,9 @@ def test_a_key_with_two_values_is_refused(tmp_path: Path, text: str) -> None:
         read_json(file, dict[str, Any], "Copy it")
     file.write_text('{"a": {"nodule": 1, "nodule": 1}, "n": 12345678901234567890}', encoding="utf-8")
     assert read_json(file, dict[str, Any], "Copy it")["a"] == {"nodule": 1}
+
+
+def test_a_number_that_is_none_is_not_told_twice(tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    file.write_text('{"mean": NaN}', encoding="utf-8")
+    assert math.isnan(read_json(file, dict[str, Any], "Write it again")["mean"])
