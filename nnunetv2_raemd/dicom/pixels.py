@@ -93,11 +93,19 @@ def _stored(dataset: Dataset, frame: int) -> np.ndarray:
     _check_description(dataset)
     if dataset.file_meta.TransferSyntaxUID.is_compressed:
         return _decoded(dataset, frame)
-    frames = int(dataset.get("NumberOfFrames") or 1)
-    expected = frames * dataset.Rows * dataset.Columns * dataset.BitsAllocated // 8
-    if len(dataset.PixelData) < expected:
-        raise UserError(f"it holds {len(dataset.PixelData)} of {expected} bytes of voxels: it is cut off")
+    check_pixels_are_there(dataset)
     return pixel_array(dataset, index=frame, raw=True)
+
+
+def check_pixels_are_there(dataset: Dataset) -> None:
+    """Raise a `UserError` for an image that is cut off; of compressed ones only decoding tells."""
+    if dataset.file_meta.TransferSyntaxUID.is_compressed:
+        return
+    samples = int(dataset.get("SamplesPerPixel") or 1)
+    pixels = int(dataset.get("NumberOfFrames") or 1) * dataset.Rows * dataset.Columns * samples
+    expected, found = pixels * dataset.BitsAllocated // 8, len(dataset.get("PixelData") or b"")
+    if found < expected:
+        raise UserError(f"it holds {found} of {expected} bytes of voxels: it is cut off")
 
 
 def _check_description(dataset: Dataset) -> None:

@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dicomweb_client import DICOMwebClient
 from pydicom import dcmwrite
 from pydicom.dataset import Dataset
 
 from nnunetv2_raemd.dicom.dicom_files import discreet_reading
+from nnunetv2_raemd.dicom.dicom_headers import read_header
+from nnunetv2_raemd.dicom.index_entries import CtInstance, Unreadable
+from nnunetv2_raemd.dicom.pixels import check_pixels_are_there
 from nnunetv2_raemd.dicomweb.address import StudyAddress
-from nnunetv2_raemd.dicomweb.service import connect, reaching
+from nnunetv2_raemd.dicomweb.service import ATTEMPTS, connect, reaching
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.execution.progress import progress
+
+
+class Announced(NamedTuple):
+    """What a service says of a series; `n_images` is 0 where it does not say."""
+
+    is_ct: bool
+    n_images: int
+
+
+class ImagePlace(NamedTuple):
+    """Where an image is in a service."""
+
+    study_uid: str
+    series_uid: str
+    uid: str
+
 
 MOST_IMAGES = 20_000  # of a study; beyond, a service that repeats itself
 _PER_ANSWER = 1000
@@ -33,18 +54,48 @@ def fetch_ct(address: StudyAddress, folder: Path, wanted: tuple[str, ...] = ()) 
     client = connect(address.service)
     uids = ((address.series_uid,) if address.series_uid else ()) or wanted
     with reaching(address.service, "list the series"):
-        series = uids or _ct_series(client, address)
+        announced = _announced(client, address)
+        series = uids or tuple(uid for uid, known in announced.items() if known.is_ct)
         images = [(uid, image) for uid in series for image in _images(client, address.study_uid, uid)]
+    _check_all_are_listed(address.service, announced, Counter(uid for uid, _ in images))
     if not images:
         raise UserError(f"{address.service} has no CT image of {_named(address, uids)}")
     with progress("Fetching images", len(images)) as advance:
         for number, (series_uid, uid) in enumerate(images, start=1):
-            with reaching(address.service, "send an image"):
-                dataset = client.retrieve_instance(address.study_uid, series_uid, uid)
-                _check(dataset, uid)
-            with discreet_reading():
-                dcmwrite(folder / f"{number:06d}.dcm", dataset)
+            place = ImagePlace(address.study_uid, series_uid, uid)
+            _fetch_whole(client, address.service, place, folder / f"{number:06d}.dcm")
             advance()
+
+
+def _fetch_whole(client: DICOMwebClient, service: str, image: ImagePlace, file: Path) -> None:
+    """Write an image that can be read to its end; what is cut off on the way may have the right length."""
+    why = ""
+    for _ in range(ATTEMPTS):
+        with reaching(service, "send an image"):
+            dataset = client.retrieve_instance(*image)
+            _check(dataset, image.uid)
+        with discreet_reading():
+            dcmwrite(file, dataset)
+        if (why := _damage(file, dataset)) is None:
+            return
+    file.unlink()
+    raise UserError(
+        f"{service} sent image {image.uid} cut off or damaged {ATTEMPTS} times ({why}). Try again later, or "
+        "ask who looks after the service whether the image is whole there"
+    )
+
+
+def _damage(file: Path, dataset: Dataset) -> str | None:
+    """Why an image is cut off or cannot be read; None for a whole one, and for what is no image."""
+    entry = read_header(file)
+    if isinstance(entry, Unreadable):
+        return entry.reason
+    try:
+        if isinstance(entry, CtInstance):
+            check_pixels_are_there(dataset)
+    except UserError as error:
+        return str(error)
+    return None
 
 
 def series_is_there(service: str, study_uid: str, series_uid: str) -> bool:
@@ -55,10 +106,31 @@ def series_is_there(service: str, study_uid: str, series_uid: str) -> bool:
     return any(_value(series, "0020000E") == series_uid for series in found)
 
 
-def _ct_series(client: DICOMwebClient, address: StudyAddress) -> tuple[str, ...]:
-    found = client.search_for_series(address.study_uid, search_filters={"Modality": "CT"})
-    # services may pass filters over that they do not know
-    return tuple(_value(series, "0020000E") for series in found if _value(series, "00080060") == "CT")
+def _announced(client: DICOMwebClient, address: StudyAddress) -> dict[str, Announced]:
+    """The series of the study; services may pass filters over that they do not know."""
+    return {
+        _value(series, "0020000E"): Announced(
+            _value(series, "00080060") == "CT", int(_value(series, "00201209") or 0)
+        )
+        for series in client.search_for_series(
+            address.study_uid,
+            fields=["NumberOfSeriesRelatedInstances"],
+            search_filters={"Modality": "CT"},
+        )
+    }
+
+
+def _check_all_are_listed(
+    service: str, announced: Mapping[str, Announced], listed: Mapping[str, int]
+) -> None:
+    """Services that answer with some images at a time, always the same, would give a part of a scan."""
+    for uid, n_listed in listed.items():
+        if uid in announced and n_listed < announced[uid].n_images:
+            raise UserError(
+                f"{service} lists {n_listed} images of series {uid}, which has {announced[uid].n_images}: a "
+                "part of a scan is not predicted. Let the service answer with more images at once, or fetch "
+                "them otherwise"
+            )
 
 
 def _images(client: DICOMwebClient, study_uid: str, series_uid: str) -> list[str]:

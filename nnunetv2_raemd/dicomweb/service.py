@@ -22,6 +22,10 @@ CONNECT_S, READ_S = 10, 60
 ATTEMPTS, FIRST_WAIT_MS = 4, 500
 # Objects are sent whole: dicomweb-client could not send a second time what it has given out in chunks.
 _WHOLE = 2**40
+_NOT_DICOMWEB = (
+    "did not answer as DICOMweb does, but with a page for a browser perhaps: check the address, and whether "
+    "it needs RAEMD_DICOMWEB_TOKEN or RAEMD_DICOMWEB_USER"
+)
 
 
 class _Token(AuthBase):
@@ -69,12 +73,14 @@ def reaching(service: str, what: str) -> Iterator[None]:
             f"the certificate of {service} cannot be verified; set REQUESTS_CA_BUNDLE to a file with that of "
             "its authority"
         ) from None
+    except requests.exceptions.JSONDecodeError:
+        raise UserError(f"{service} {_NOT_DICOMWEB}") from None
     except (requests.RequestException, OSError) as error:
         raise UserError(
             f"{service} could not {what}, in {ATTEMPTS} attempts: {type(error).__name__}"
         ) from None
     except (InvalidDicomError, ValueError, KeyError, AttributeError, TypeError, IndexError) as error:
-        raise UserError(f"{service} did not answer as DICOMweb does ({type(error).__name__})") from None
+        raise UserError(f"{service} {_NOT_DICOMWEB} ({type(error).__name__})") from None
 
 
 def _credentials(service: str) -> AuthBase | None:

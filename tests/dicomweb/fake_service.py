@@ -31,6 +31,9 @@ class FakeService:
         authorization: the header that it wants; None for none.
         refuses: SOP classes that it does not take.
         repeats: whether it ignores the offset of a query.
+        announces: whether it says how many images a series has.
+        shortened: how many images are first sent in part, and with the length of that part.
+        pages: whether it answers with a page for a browser.
     """
 
     images: list[Dataset] = field(default_factory=list)
@@ -40,6 +43,9 @@ class FakeService:
     authorization: str | None = None
     refuses: tuple[str, ...] = ()
     repeats: bool = False
+    announces: bool = False
+    shortened: int = 0
+    pages: bool = False
     asked: Counter[str] = field(default_factory=Counter)
     url: str = ""
 
@@ -72,7 +78,11 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             wanted = re.search(r"SeriesInstanceUID=([0-9.]+)", query)
             listed = {i.SeriesInstanceUID: i for i in found}
-            self.send_json([_described(i) for u, i in listed.items() if not wanted or u == wanted[1]])
+            counts = Counter(i.SeriesInstanceUID for i in found) if self.service.announces else {}
+            described = [
+                _described(i, counts.get(u)) for u, i in listed.items() if not wanted or u == wanted[1]
+            ]
+            self.send_json(described)
 
     def do_POST(self) -> None:
         length = self.headers.get("Content-Length")
@@ -109,11 +119,16 @@ class _Handler(BaseHTTPRequestHandler):
     def send_image(self, dataset: Dataset) -> None:
         stream = io.BytesIO()
         pydicom.dcmwrite(stream, dataset, enforce_file_format=True)
+        if self.service.shortened:
+            self.service.shortened -= 1
+            stream.truncate(len(stream.getvalue()) - 30)
         head = f"--{BOUNDARY}\r\nContent-Type: application/dicom\r\n\r\n".encode()
         content = head + stream.getvalue() + f"\r\n--{BOUNDARY}--\r\n".encode()
         self.send_bytes(content, f'multipart/related; type="application/dicom"; boundary={BOUNDARY}')
 
     def send_bytes(self, content: bytes, kind: str, status: int = 200) -> None:
+        if self.service.pages:
+            content, kind = b"<html><body>Log in</body></html>", "text/html"
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
@@ -145,8 +160,10 @@ def serving(service: FakeService, certificate: Path | None = None) -> Iterator[F
         server.server_close()
 
 
-def _described(image: Dataset) -> dict[str, Any]:
+def _described(image: Dataset, n_images: int | None = None) -> dict[str, Any]:
     wanted = Dataset()
+    if n_images is not None:
+        wanted.NumberOfSeriesRelatedInstances = n_images
     for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID", "Modality"):
         setattr(wanted, keyword, image[keyword].value)
     described: dict[str, Any] = wanted.to_json_dict()

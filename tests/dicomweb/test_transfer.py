@@ -56,7 +56,9 @@ def test_a_series_alone(service: FakeService, patient: DicomPatient, target: Pat
     assert len(list(target.iterdir())) == 2
 
 
-@pytest.mark.parametrize("fault", [{"overloaded": 3}, {"cut_off": 3}, {"repeats": True}])
+@pytest.mark.parametrize(
+    "fault", [{"overloaded": 3}, {"cut_off": 3}, {"shortened": 3}, {"repeats": True, "announces": True}]
+)
 def test_faults_that_pass_are_waited_for(
     service: FakeService, patient: DicomPatient, target: Path, fault: dict[str, int]
 ) -> None:
@@ -66,9 +68,19 @@ def test_faults_that_pass_are_waited_for(
         service.images = service.images[:3]
     fetch_ct(study(service, patient), target)
     assert len(list(target.iterdir())) == min(8, len(service.images))
+    (images,) = index_folder(target).ct.values()
+    assert len(read_hu(order_series(images))) == len(images)
 
 
-@pytest.mark.parametrize(("fault", "told"), [("overloaded", "overloaded"), ("cut_off", "in 4 attempts")])
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ("overloaded", "overloaded"),
+        ("cut_off", "in 4 attempts"),
+        ("shortened", r"cut off or damaged 4 times \(it holds 354 of 384 bytes.* Try again later"),
+        ("pages", "for a browser perhaps: check the address.* RAEMD_DICOMWEB_TOKEN"),
+    ],
+)
 def test_faults_that_stay_are_told_after_four_attempts(
     service: FakeService, patient: DicomPatient, target: Path, fault: str, told: str
 ) -> None:
@@ -76,6 +88,18 @@ def test_faults_that_stay_are_told_after_four_attempts(
     with pytest.raises(UserError, match=told):
         fetch_ct(study(service, patient), target)
     assert service.asked["GET"] <= 5 + 4  # five to list series and images
+
+
+@pytest.mark.parametrize("series", ["", "the series"])
+def test_a_part_of_a_series_is_not_a_scan(
+    service: FakeService, patient: DicomPatient, target: Path, series: str
+) -> None:
+    """Three images at a time, and always the same, of eight."""
+    service.repeats = service.announces = True
+    uid = patient.uids["ct"] if series else ""
+    with pytest.raises(UserError, match=r"lists 3 images of series [0-9.]+, which has 8"):
+        fetch_ct(replace(study(service, patient), series_uid=uid), target)
+    assert list(target.iterdir()) == []
 
 
 def test_a_service_that_is_not_there_is_told(service: FakeService, target: Path) -> None:
