@@ -77,7 +77,7 @@ def reaching(service: str, what: str) -> Iterator[None]:
         raise UserError(f"{service} {_NOT_DICOMWEB}") from None
     except (requests.RequestException, OSError) as error:
         raise UserError(
-            f"{service} could not {what}, in {ATTEMPTS} attempts: {type(error).__name__}"
+            f"{service} could not {what}, in {ATTEMPTS} attempts: {type(error).__name__}. Try again later"
         ) from None
     except (InvalidDicomError, ValueError, KeyError, AttributeError, TypeError, IndexError) as error:
         raise UserError(f"{service} {_NOT_DICOMWEB} ({type(error).__name__})") from None

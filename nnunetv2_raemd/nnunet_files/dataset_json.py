@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, with_config
+from pydantic import AfterValidator, ConfigDict, Field, with_config
 from typing_extensions import NotRequired, TypedDict
 
 from nnunetv2_raemd.errors import UserError
@@ -14,6 +15,17 @@ from nnunetv2_raemd.nnunet_files.segmentation_file import SIMPLE_ITK
 
 DatasetJson = dict[str, Any]
 _ADVICE = "nnU-Net's documentation of the dataset format describes dataset.json"
+
+
+def _ending(text: str) -> str:
+    """Names of cases are continued by it: it must not lead elsewhere."""
+    if not re.fullmatch(r"\.[A-Za-z0-9._]+", text):
+        raise ValueError(f"file_ending is {text[:60]!r}, but should be like '.nii.gz'")
+    return text
+
+
+Value = Annotated[int, Field(ge=0, le=65535)]
+"""Of a label, in segmentations of at most 16 bits."""
 
 
 class _Listed(TypedDict):
@@ -27,8 +39,8 @@ class _Listed(TypedDict):
 class DatasetShape(TypedDict):
     """What nnU-Net asks of dataset.json, and we of what it may hold besides."""
 
-    labels: Annotated[dict[str, int | Annotated[list[int], Field(min_length=1)]], Field(min_length=1)]
-    file_ending: Annotated[str, Field(pattern=r"^\.[A-Za-z0-9._]+$")]
+    labels: Annotated[dict[str, Value | Annotated[list[Value], Field(min_length=1)]], Field(min_length=1)]
+    file_ending: Annotated[str, AfterValidator(_ending)]
     channel_names: NotRequired[Annotated[dict[str, str], Field(min_length=1)]]
     modality: NotRequired[Annotated[dict[str, str], Field(min_length=1)]]
     regions_class_order: NotRequired[list[int]]

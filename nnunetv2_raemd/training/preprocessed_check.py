@@ -20,6 +20,8 @@ from nnunetv2_raemd.errors import UserError
 N_CHECKED = 8
 # Of the range of normalized values: what rounding may add
 TOLERANCE = 0.01
+# Median HU of labels: air, and far above soft tissue with contrast
+LIGHTEST, DENSEST = -1050, 500
 # What the plan must name for the check to know what it does
 PREPROCESSOR, RESAMPLING, CT_NORMALIZATION = (
     "DefaultPreprocessor",
@@ -94,6 +96,22 @@ def _wrong_values(image: np.ndarray, plans: PlansManager, configuration: Configu
 
 def _by(sizes: Any) -> str:
     return " x ".join(str(size) for size in sizes)
+
+
+def about_intensities(plans: PlansManager, configuration: ConfigurationManager) -> Iterator[str]:
+    """What tells that the images of a training are no HU: lesions are neither as dense as bone nor as air.
+
+    A network trained on them is good for such images only, and says nothing when it is shown HU.
+    """
+    for channel, scheme in enumerate(configuration.normalization_schemes):
+        of_training = plans.foreground_intensity_properties_per_channel.get(str(channel), {})
+        median = of_training.get("median")
+        if scheme == CT_NORMALIZATION and median is not None and not LIGHTEST <= median <= DENSEST:
+            yield (
+                f"where {plans.dataset_name} has labels, the median of channel {channel} is {median:.0f}, "
+                "which is no lesion in HU. The images seem to be HU plus or less 1024, and so must be all "
+                "images to predict: rather write HU, and plan and preprocess again"
+            )
 
 
 def changed_since(raw: Path, preprocessed: Path, file_ending: str) -> Iterator[str]:

@@ -25,7 +25,7 @@ from nnunetv2_raemd.training.hybrid_loss import apply_recipe
 from nnunetv2_raemd.training.mixed_precision import mixed_precision
 from nnunetv2_raemd.training.overlap_log import DICE, overlaps_of_epoch, with_overlaps
 from nnunetv2_raemd.training.plateau_schedule import PlateauSchedule
-from nnunetv2_raemd.training.preprocessed_check import changed_since, check_preprocessed
+from nnunetv2_raemd.training.preprocessed_check import about_intensities, changed_since, check_preprocessed
 from nnunetv2_raemd.training.recipe import MEASURED_BEST, Recipe
 from nnunetv2_raemd.training.recipe_optimizer import recipe_optimizer
 from nnunetv2_raemd.training.smoothed_loss import SmoothedLoss
@@ -128,6 +128,8 @@ class nnUNetTrainerRecipe(nnUNetTrainer):
         for dataset in self.get_tr_and_val_datasets():
             check_preprocessed(dataset, self.plans_manager, self.configuration_manager)
         super().on_train_start()
+        for remark in about_intensities(self.plans_manager, self.configuration_manager):
+            self.print_to_log_file(f"Remark: {remark}")
         if nnUNet_raw.get():
             raw = Path(str(nnUNet_raw)) / self.plans_manager.dataset_name
             folder, ending = Path(self.preprocessed_dataset_folder_base), self.dataset_json["file_ending"]

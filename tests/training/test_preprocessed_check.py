@@ -57,6 +57,19 @@ def test_another_normalization_is_refused(make_trainer: MakeTrainer) -> None:
         trainer_with(plan).on_train_start()
 
 
+@pytest.mark.parametrize(
+    ("median", "is_told"), [(-700.0, False), (40.0, False), (1064.0, True), (-1064.0, True)]
+)
+def test_images_that_are_no_hu_are_named(make_trainer: MakeTrainer, median: float, is_told: bool) -> None:
+    """Images that are all shifted train well, and the network says nothing when it is shown HU."""
+    plan = copy.deepcopy(nnunet_plan())
+    plan["foreground_intensity_properties_per_channel"]["0"]["median"] = median
+    made = trainer_with(plan)
+    made.on_train_start()
+    log = Path(made.log_file).read_text(encoding="utf-8")
+    assert (f"has labels, the median of channel 0 is {median:.0f}, which is no lesion" in log) is is_told
+
+
 def test_changes_of_the_raw_dataset_are_named(
     make_trainer: MakeTrainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
