@@ -69,7 +69,7 @@ def fetch_ct(address: StudyAddress, folder: Path, wanted: tuple[str, ...] = ()) 
 
 def _fetch_whole(client: DICOMwebClient, service: str, image: ImagePlace, file: Path) -> None:
     """Write an image that can be read to its end; what is cut off on the way may have the right length."""
-    why = ""
+    why: str | None = None
     for _ in range(ATTEMPTS):
         with reaching(service, "send an image"):
             dataset = client.retrieve_instance(*image)
