@@ -6,6 +6,7 @@ import contextlib
 import io
 import logging
 import warnings
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -88,10 +89,33 @@ def _without_weights(graph: onnx.ModelProto, part: NetworkPart) -> onnx.ModelPro
             continue
         initializer.ClearField("raw_data")
         initializer.ClearField("float_data")
+    _leave_out_biases_of_zeros(graph)
     for node in _with_metadata(graph):
         del node.metadata_props[:]  # lines of the traced code with the paths of this machine
         node.doc_string = ""
     return graph
+
+
+def _leave_out_biases_of_zeros(graph: onnx.ModelProto) -> None:
+    """torch 2.14 gives convolutions without a bias one of zeros, in 3D with two axes: nothing can run that."""
+    nodes = graph.graph.node
+    makers = {name: node for node in nodes for name in node.output}
+    for node in nodes:
+        if node.op_type == "Conv" and len(node.input) == 3 and _is_zeros(node.input[2], makers):
+            del node.input[2]
+
+
+def _is_zeros(name: str, makers: Mapping[str, onnx.NodeProto]) -> bool:
+    """Whether what goes by that name is a constant zero, spread over a shape."""
+    node = makers.get(name)
+    while node is not None and node.op_type in ("Expand", "CastLike"):
+        node = makers.get(node.input[0])
+    if node is None or node.op_type != "Constant":
+        return False
+    from onnx import helper, numpy_helper  # noqa: PLC0415 - an extra
+
+    value = helper.get_attribute_value(node.attribute[0])
+    return not np.any(numpy_helper.to_array(value) if node.attribute[0].name == "value" else value)
 
 
 def _with_metadata(graph: onnx.ModelProto) -> list[Any]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnunetv2_raemd.deployment.graph_sessions import OnnxRuntimeSession
+from nnunetv2_raemd.deployment.graph_sessions import OnnxRuntimeSession, read_openvino
+from nnunetv2_raemd.deployment.onnx_graph import apart_from_weights
+from nnunetv2_raemd.errors import UserError
 
 onnx = pytest.importorskip("onnx", reason="the extra onnx is not installed")
 pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
@@ -34,3 +36,21 @@ def test_later_calls_of_any_session_leave_outputs_as_they_are(batch: int) -> Non
     wanted = [factor * values for _ in range(3) for values in given for factor in (2, 3)]
     for one, other in zip(found, wanted, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_weights_are_read_where_they_lie() -> None:
+    model = onnx.load_model_from_string(times(2))
+    (factor,) = model.graph.initializer
+    factor.name = model.graph.node[0].input[1] = "network.factor"
+    factor.ClearField("float_data")
+    content, weights = apart_from_weights(model, {"factor": np.array([3], np.float32)})
+    (found,) = OnnxRuntimeSession(content, 1, weights=weights)([np.full((1, 2, 3, 3), 5, np.float32)])
+    np.testing.assert_array_equal(found, np.full((1, 2, 3, 3), 15))
+
+
+def test_a_network_that_openvino_cannot_express_is_refused() -> None:
+    pytest.importorskip("openvino", reason="the extra openvino is not installed")
+    model = onnx.load_model_from_string(times(2))
+    model.graph.node[0].op_type = "Mull"
+    with pytest.raises(UserError, match=r"OpenVINO cannot run the network \(.*Mull.*--format safetensors"):
+        read_openvino(model.SerializeToString())

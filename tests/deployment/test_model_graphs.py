@@ -9,12 +9,18 @@ import pytest
 import torch
 from small_plans import N_SLICES, UNET, dataset_json, plan, raemd_arguments, unet_arguments
 from tiny_models import source_model
+from torch import nn
 
+from nnunetv2_raemd.deployment.graph_sessions import OnnxRuntimeSession
+from nnunetv2_raemd.deployment.graph_tracing import export_graph
 from nnunetv2_raemd.deployment.logit_agreement import compare, logits_of
 from nnunetv2_raemd.deployment.model_description import GraphFormat, ModelDescription, Precision
 from nnunetv2_raemd.deployment.model_graphs import export_graphs
 from nnunetv2_raemd.deployment.network_backend import Backend
+from nnunetv2_raemd.deployment.network_parts import parts_of
+from nnunetv2_raemd.deployment.onnx_graph import apart_from_weights
 from nnunetv2_raemd.deployment.source_model import SourceModel
+from nnunetv2_raemd.deployment.weights_file import as_arrays
 
 pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
 pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
@@ -128,3 +134,13 @@ def test_constants_of_the_code_are_not_taken_for_weights() -> None:
     for backend in (Backend.ONNXRUNTIME, Backend.OPENVINO):
         network = graphs.network(backend, source.weights_of("0"), described(source, ()))
         assert compare(source.network_of("0"), network, [image]).largest_difference < 1e-4
+
+
+def test_volumes_are_convolved_without_a_bias_as_in_torch() -> None:
+    """torch's exporter gives such convolutions a bias of zeros that has two axes."""
+    network, image = nn.Conv3d(2, 3, 3, bias=False), torch.randn(2, 2, 5, 6, 7)
+    (part,) = parts_of(network, image, None)
+    content, weights = apart_from_weights(export_graph(part, any_size=False), as_arrays(network.state_dict()))
+    (found,) = OnnxRuntimeSession(content, 1, weights=weights)([image.numpy()])
+    with torch.no_grad():
+        torch.testing.assert_close(torch.from_numpy(found), network(image))

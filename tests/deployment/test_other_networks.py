@@ -42,6 +42,7 @@ MODELS = [
     ("nnUNetTrainerUNetPlusPlus", VOLUME),
     ("nnUNetTrainerSegNet", IN_PLANE),
     ("nnUNetTrainerSwinUNETR", IN_PLANE),
+    ("nnUNetTrainerSwinUNETR", VOLUME),
 ]
 
 
