@@ -3,8 +3,9 @@
     python benchmarks/backend_parts.py --size 256 --features 32 [--sequence 8] [--rounds 5]
 
 A step along a scan is measured: half a sequence of new slices is encoded, a whole sequence goes through the
-recurrence, and half of one is decoded; nnU-Net's 2d predicts as many slices one by one. All take turns, by
-processor time of one thread, in ms: the least of the rounds, and the median. Weights are random.
+recurrence, and half of one is decoded, some slices at a time as in prediction; nnU-Net's 2d predicts as many
+slices one by one. The process keeps freed memory for all of them. All take turns, by processor time of one
+thread, in ms: the least of the rounds, and the median. Weights are random.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from nnunetv2_raemd.bench.backend_networks import backend_networks
 from nnunetv2_raemd.bench.peers import REFERENCE, make_peers
 from nnunetv2_raemd.bench.session import Session
 from nnunetv2_raemd.bench.sizes import Sizes
+from nnunetv2_raemd.freed_memory import keep_freed_memory
+from nnunetv2_raemd.prediction.slice_stream import slices_at_a_time
 
 Runs = dict[tuple[str, str], Callable[[], object]]
 
@@ -30,12 +33,15 @@ Runs = dict[tuple[str, str], Callable[[], object]]
 def thirds(name: str, network: Any, slices: Tensor) -> Runs:
     """Each third of a network on what the ones before make of slices (T, 1, H, W)."""
     n_slices, half = len(slices), len(slices) // 2
+    at_a_time = slices_at_a_time(slices.shape[-2:], slices.device)
     features = network.encode(slices)
     fused = network.recur(features, n_slices)
+    read = slices[:half].split(at_a_time)
+    held = list(zip(*(values[:half].split(at_a_time) for values in fused), strict=True))
     return {
-        (name, "encode"): partial(network.encode, slices[:half]),
+        (name, "encode"): lambda: [network.encode(some) for some in read],
         (name, "recur"): partial(network.recur, features, n_slices),
-        (name, "decode"): partial(network.decode, [values[:half] for values in fused]),
+        (name, "decode"): lambda: [network.decode(some) for some in held],
     }
 
 
@@ -48,6 +54,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     torch.set_num_threads(1)
+    keep_freed_memory()
     sizes = Sizes(options.size, 2 * options.sequence, options.sequence, options.features)
     reference, raemd = make_peers([REFERENCE, "raemd"], sizes)
     slices = torch.randn(options.sequence, 1, options.size, options.size)

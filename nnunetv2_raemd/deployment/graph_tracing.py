@@ -97,7 +97,7 @@ def _without_weights(graph: onnx.ModelProto, part: NetworkPart) -> onnx.ModelPro
 
 
 def _leave_out_biases_of_zeros(graph: onnx.ModelProto) -> None:
-    """torch 2.14 gives convolutions without a bias one of zeros, in 3D with two axes: nothing can run that."""
+    """torch 2.14 gives convolutions without a bias one of zeros, in 3D with two axes, which cannot be run."""
     nodes = graph.graph.node
     makers = {name: node for node in nodes for name in node.output}
     for node in nodes:
