@@ -42,7 +42,6 @@ MODELS = [
     ("nnUNetTrainerUNetPlusPlus", VOLUME),
     ("nnUNetTrainerSegNet", IN_PLANE),
     ("nnUNetTrainerSwinUNETR", IN_PLANE),
-    ("nnUNetTrainerSwinUNETR", VOLUME),
 ]
 
 
