@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from nnunetv2_raemd.deployment.signal_stack import kept_signal_stack
-from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.extras import needs_extra
 
 if TYPE_CHECKING:
@@ -196,24 +195,7 @@ def _parts(n: int, batch: int) -> list[slice]:
 
 
 def read_openvino(graph: bytes | Path) -> openvino.Model:
-    """A graph, ONNX or OpenVINO's own, as OpenVINO holds it.
-
-    Raises:
-        UserError: if OpenVINO has no way to express it, or is not installed.
-    """
+    """A graph, ONNX or OpenVINO's own, as OpenVINO holds it."""
     with needs_extra("openvino"):
         import openvino  # noqa: PLC0415 - an extra
-    try:
-        return openvino.Core().read_model(graph)
-    except RuntimeError as error:
-        raise UserError(
-            f"OpenVINO cannot run the network ({_reason(str(error))}): export it with --format safetensors, "
-            "and predict with torch"
-        ) from error
-
-
-def _reason(error: str) -> str:
-    """The operations that OpenVINO names in its error, among lines on its own code; or else the last line."""
-    lines = error.strip().splitlines()
-    operations = [line.removeprefix("-- ") for line in lines if line.startswith("-- ")]
-    return "; ".join(operations) or lines[-1]
+    return openvino.Core().read_model(graph)

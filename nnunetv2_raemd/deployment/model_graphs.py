@@ -37,9 +37,19 @@ class ModelGraphs:
     positions: tuple[int, ...]
 
     def openvino(self, weights: Mapping[str, Tensor]) -> dict[str, openvino.Model]:
-        """The graphs with the weights of a fold, as OpenVINO holds them."""
+        """The graphs with the weights of a fold, as OpenVINO holds them.
+
+        Raises:
+            UserError: if OpenVINO has no way to express one.
+        """
         arrays = as_arrays(weights)
-        return {name: read_openvino(with_weights(graph, arrays)) for name, graph in self.graphs.items()}
+        try:
+            return {name: read_openvino(with_weights(graph, arrays)) for name, graph in self.graphs.items()}
+        except RuntimeError as error:
+            raise UserError(
+                f"OpenVINO cannot run the network ({_reason(str(error))}): export it with --format "
+                "safetensors, and predict with torch"
+            ) from error
 
     def network(
         self, backend: Backend, weights: Mapping[str, Tensor], description: ModelDescription
@@ -101,3 +111,10 @@ def _example(source: SourceModel, size: tuple[int, ...]) -> Tensor:
 
 def _positions(parts: list[NetworkPart]) -> tuple[int, ...]:
     return next((part.positions for part in parts if part.positions), ())
+
+
+def _reason(error: str) -> str:
+    """The operations that OpenVINO names in its error, among lines on its own code; or else the last line."""
+    lines = error.strip().splitlines()
+    operations = [line.removeprefix("-- ") for line in lines if line.startswith("-- ")]
+    return "; ".join(operations) or lines[-1]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnunetv2_raemd.deployment.graph_sessions import OnnxRuntimeSession, read_openvino
+from nnunetv2_raemd.deployment.graph_sessions import OnnxRuntimeSession
+from nnunetv2_raemd.deployment.model_graphs import ModelGraphs
 from nnunetv2_raemd.deployment.onnx_graph import apart_from_weights
 from nnunetv2_raemd.errors import UserError
 
@@ -53,4 +54,4 @@ def test_a_network_that_openvino_cannot_express_is_refused() -> None:
     model = onnx.load_model_from_string(times(2))
     model.graph.node[0].op_type = "Mull"
     with pytest.raises(UserError, match=r"OpenVINO cannot run the network \(.*Mull.*--format safetensors"):
-        read_openvino(model.SerializeToString())
+        ModelGraphs({"network": model}, ()).openvino({})
