@@ -11,10 +11,10 @@ AIR_HU = -500
 LEAST_AIR = 1e-3
 _LOWEST_HU, _HIGHEST_HU = -4096, 32767  # padding and metal lie within
 # Compact bone and metal alone are denser: less than a hundredth of real scans, and a fifth and more of those
-# that hold HU plus 1024, whose soft tissue lies there. Outside of the field of view, these may hold -2000
+# that hold HU plus 1024, whose soft tissue lies there
 _DENSE_HU, _MOST_DENSE = 850, 0.1
-# Nothing lies between air with its noise and padding (-2000, -2048, -3024): there fall the lungs and fat of
-# scans whose intercept was added twice
+# Nothing lies between air with its noise and padding: there fall the lungs and fat of scans whose intercept
+# was added twice
 _VOID_HU, _MOST_IN_VOID = (-1980, -1200), 0.1
 _SHIFT_HU = 1024  # what scanners add to store no negative numbers
 _ASKED = 4  # one in so many slices
@@ -25,13 +25,23 @@ def unlike_hu(voxels: NDArray[Any]) -> str | None:
 
     There is air in the lungs and round every patient, and most of the body is about as dense as water.
     """
-    asked = voxels[::_ASKED]
+    asked = _in_view(voxels[::_ASKED])
     why = _unlike(asked)
     if why is None:
         return None
     return (
         f"its values do not look like HU (from {voxels.min():g} to {voxels.max():g}): {why}{_shifted(asked)}"
     )
+
+
+def _in_view(voxels: NDArray[Any]) -> NDArray[Any]:
+    """All but the padding outside of a scanner's circular field of view, in one dimension where there is any.
+
+    It is one number far below air: -2000, -3024, and -8192 where scanners count photons.
+    """
+    lowest = voxels.min()
+    in_view = voxels[voxels != lowest] if lowest < _VOID_HU[0] else voxels
+    return in_view if in_view.size else voxels
 
 
 def _unlike(voxels: NDArray[Any]) -> str | None:

@@ -30,9 +30,9 @@ def thorax() -> np.ndarray:
     return scan.round().astype(np.int16)
 
 
-@pytest.mark.parametrize("padding", [None, -2000, -3024])
+@pytest.mark.parametrize("padding", [None, -2000, -3024, -8192])
 def test_hu_that_were_shifted_are_recognized_and_named(padding: int | None) -> None:
-    """GE's scanners store -2000 outside of the circular field of view: air by the intercept that is lost."""
+    """Outside of the circular field of view GE's scanners store -2000, and those that count photons -8192."""
     scan = thorax()
     outside = np.hypot(*np.mgrid[-19.5:20, -19.5:20]) > 20
 
