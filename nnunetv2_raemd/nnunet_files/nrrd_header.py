@@ -66,17 +66,16 @@ def voxels_beside(file: Path, fields: Mapping[str, str]) -> Path:
 def check_nrrd_axes(file: Path, fields: Mapping[str, str]) -> None:
     """Raise a `UserError` for axes that are not those of a volume in a patient; readers pass over it.
 
-    Without directions, as without a space, an image tells no more than its spacing.
+    Without directions an image tells no more than its spacing. Axes in a space without a name (as of pynrrd,
+    "space dimension") are left-posterior-superior to readers, of images and masks alike.
     """
     if "time" in fields.get("kinds", "").lower().split():
         raise UserError(f"{file} holds points of time (kinds). Save each as a file of its own")
-    if "space directions" not in fields:
-        return
     space = fields.get("space", "").lower()
-    if space not in _PATIENT_SPACES:
+    if "space directions" in fields and space and space not in _PATIENT_SPACES:
         raise UserError(
-            f"{file} gives its axes in {space or 'a space without a name'} (space), by which no reader finds "
-            "the patient's left: write it again in left-posterior-superior"
+            f"{file} gives its axes in {space} (space), by which no reader finds the patient's left: write "
+            "it again in left-posterior-superior"
         )
 
 

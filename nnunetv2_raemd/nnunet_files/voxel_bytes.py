@@ -30,6 +30,10 @@ class VoxelBytes:
         """Up to the end of the last voxel."""
         return self.before + math.prod(self.shape) * self.each
 
+    def skipped(self, told: int, found: int) -> int:
+        """Bytes before the voxels by a header; of a number below 0, the voxels come last."""
+        return told if told >= 0 else max(found - self.expected, 0)
+
     def check(self, found: int) -> None:
         """Raise a `DamagedError` unless that many bytes, with those before the voxels, hold all of them.
 

@@ -90,9 +90,10 @@ def _check_mhd(file: Path) -> None:
         raise DamagedError("does not name one file of voxels beside it (ElementDataFile)")
     beside = file.with_name(name)
     check_is_regular(beside)
-    voxels = replace(_metaimage_voxels(fields), before=max(int(fields.get("HeaderSize", 0)), 0))
+    voxels = _metaimage_voxels(fields)
+    before = voxels.skipped(int(fields.get("HeaderSize", 0)), beside.stat().st_size)
     with beside.open("rb") as stream:
-        _check_metaimage_voxels(stream, fields, voxels)
+        _check_metaimage_voxels(stream, fields, replace(voxels, before=before))
 
 
 def _check_metaimage_voxels(stream: IO[bytes], fields: Mapping[str, str], voxels: VoxelBytes) -> None:
@@ -159,9 +160,7 @@ def _check_nrrd_voxels(stream: IO[bytes], fields: Mapping[str, str], voxels: Vox
         found = Path(stream.name).stat().st_size - stream.tell()
     else:
         return
-    if skipped < 0:  # the voxels are the last bytes, whatever comes before
-        skipped = max(found - voxels.expected, 0)
-    replace(voxels, before=skipped).check(found)
+    replace(voxels, before=voxels.skipped(skipped, found)).check(found)
 
 
 def _nrrd_header(stream: IO[bytes]) -> tuple[dict[str, str], VoxelBytes]:

@@ -33,8 +33,14 @@ def test_a_space_that_does_not_tell_left_from_right_is_refused(tmp_path: Path, s
     file = write(tmp_path / "a.nrrd", f"space: {space}\n{STEPS}")
     with pytest.raises(UserError, match=rf"a\.nrrd gives its axes in {space.lower()} \(space\)"):
         read_segmentation(file)
-    with pytest.raises(UserError, match="gives its axes in a space without a name"):
-        read_segmentation(write(file, f"space dimension: 3\n{STEPS}"))
+
+
+def test_axes_in_a_space_without_a_name_are_what_every_reader_takes_them_for(tmp_path: Path) -> None:
+    """As pynrrd writes them where it is given directions alone."""
+    lines = STEPS.replace("(1,0,0)", "(-1,0,0)")
+    unnamed = read_segmentation(write(tmp_path / "a.nrrd", f"space dimension: 3\n{lines}"))
+    named = read_segmentation(write(tmp_path / "b.nrrd", f"space: left-posterior-superior\n{lines}"))
+    assert unnamed.geometry == named.geometry and unnamed.geometry.direction == (-1, 0, 0, 0, 1, 0, 0, 0, 1)
 
 
 @pytest.mark.parametrize(

@@ -139,3 +139,20 @@ def test_a_metaimage_whose_voxels_would_begin_within_its_header_is_refused(tmp_p
     assert not np.array_equal(read(file), VOXELS)
     with pytest.raises(UserError, match=r"raw\.mha has a damaged header: .* HeaderSize says otherwise"):
         check_is_whole(file)
+
+
+@pytest.mark.parametrize("told", [600, -1])
+def test_bytes_before_the_voxels_of_a_file_beside_the_header_are_skipped(tmp_path: Path, told: int) -> None:
+    """More than a slice of them. Of -1, the voxels are the last bytes (MetaImage's HeaderSize)."""
+    file = tmp_path / "a.mhd"
+    write(file)
+    beside = file.with_suffix(".zraw" if file.with_suffix(".zraw").exists() else ".raw")
+    text = file.read_text().replace("CompressedData = True", "CompressedData = False")
+    text = "".join(f"{line}\n" for line in text.splitlines() if not line.startswith("CompressedDataSize"))
+    file.write_text(text.replace("ElementDataFile", f"HeaderSize = {told}\nElementDataFile"))
+    beside.write_bytes(bytes(VOXELS[0].nbytes + 600)[: 600 if told > 0 else None] + VOXELS.tobytes())
+    check_is_whole(file)
+    assert np.array_equal(read(file), VOXELS)
+    beside.write_bytes(VOXELS.tobytes()[:-1])
+    with pytest.raises(UserError, match=r"a\.mhd is cut off"):
+        check_is_whole(file)
