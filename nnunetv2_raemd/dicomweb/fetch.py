@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +10,7 @@ from dicomweb_client import DICOMwebClient
 from pydicom import dcmwrite
 from pydicom.dataset import Dataset
 
-from nnunetv2_raemd.dicom.dicom_files import discreet_reading
+from nnunetv2_raemd.dicom.dicom_files import describe, discreet_reading
 from nnunetv2_raemd.dicom.dicom_headers import read_header
 from nnunetv2_raemd.dicom.index_entries import CtInstance, Unreadable
 from nnunetv2_raemd.dicom.pixels import check_pixels_are_there
@@ -56,9 +55,11 @@ def fetch_ct(address: StudyAddress, folder: Path, wanted: tuple[str, ...] = ()) 
     with reaching(address.service, "list the series"):
         announced = _announced(client, address)
         series = uids or tuple(uid for uid, known in announced.items() if known.is_ct)
-        images = [(uid, image) for uid in series for image in _images(client, address.study_uid, uid)]
-    _check_all_are_listed(address.service, announced, Counter(uid for uid, _ in images))
-    if not images:
+        listed = {uid: _images(client, address.study_uid, uid) for uid in series}
+    images = [(uid, image) for uid in listed for image in listed[uid]]
+    if images:
+        _check_all_are_listed(address.service, announced, listed)
+    else:
         raise UserError(f"{address.service} has no CT image of {_named(address, uids)}")
     with progress("Fetching images", len(images)) as advance:
         for number, (series_uid, uid) in enumerate(images, start=1):
@@ -81,7 +82,8 @@ def _fetch_whole(client: DICOMwebClient, service: str, image: ImagePlace, file: 
     file.unlink()
     raise UserError(
         f"{service} sent image {image.uid} cut off or damaged {ATTEMPTS} times ({why}). Try again later, or "
-        "ask who looks after the service whether the image is whole there"
+        f"ask who looks after the service whether the image of series {image.series_uid} is whole there. "
+        "--series predicts others"
     )
 
 
@@ -93,8 +95,8 @@ def _damage(file: Path, dataset: Dataset) -> str | None:
     try:
         if isinstance(entry, CtInstance):
             check_pixels_are_there(dataset)
-    except UserError as error:
-        return str(error)
+    except Exception as error:  # as when its header is read: whatever a malformed one leads to
+        return describe(error)
     return None
 
 
@@ -110,7 +112,7 @@ def _announced(client: DICOMwebClient, address: StudyAddress) -> dict[str, Annou
     """The series of the study; services may pass filters over that they do not know."""
     return {
         _value(series, "0020000E"): Announced(
-            _value(series, "00080060") == "CT", int(_value(series, "00201209") or 0)
+            _value(series, "00080060") == "CT", _count(_value(series, "00201209"))
         )
         for series in client.search_for_series(
             address.study_uid,
@@ -121,15 +123,15 @@ def _announced(client: DICOMwebClient, address: StudyAddress) -> dict[str, Annou
 
 
 def _check_all_are_listed(
-    service: str, announced: Mapping[str, Announced], listed: Mapping[str, int]
+    service: str, announced: Mapping[str, Announced], listed: Mapping[str, Sequence[str]]
 ) -> None:
     """Services that answer with some images at a time, always the same, would give a part of a scan."""
-    for uid, n_listed in listed.items():
-        if uid in announced and n_listed < announced[uid].n_images:
+    for uid, images in listed.items():
+        if uid in announced and len(images) < announced[uid].n_images:
             raise UserError(
-                f"{service} lists {n_listed} images of series {uid}, which has {announced[uid].n_images}: a "
-                "part of a scan is not predicted. Let the service answer with more images at once, or fetch "
-                "them otherwise"
+                f"{service} lists {len(images)} images of series {uid}, which has {announced[uid].n_images}: "
+                "a part of a scan is not predicted. Let the service answer with more images at once, or "
+                "fetch them otherwise"
             )
 
 
@@ -157,3 +159,8 @@ def _named(address: StudyAddress, uids: tuple[str, ...]) -> str:
 def _value(item: dict[str, Any], tag: str) -> str:
     """The first value of an attribute in DICOM JSON (PS3.18 F.2)."""
     return str((item.get(tag, {}).get("Value") or [""])[0])
+
+
+def _count(text: str) -> int:
+    """0 for what is no whole number: a service that says nothing of use says nothing."""
+    return int(text) if text.isdecimal() else 0

@@ -32,6 +32,8 @@ class FakeService:
         refuses: SOP classes that it does not take.
         repeats: whether it ignores the offset of a query.
         announces: whether it says how many images a series has.
+        says: what it says instead of that number; empty for the number.
+        hides: a series of which it lists no image.
         shortened: how many images are first sent in part, and with the length of that part.
         pages: whether it answers with a page for a browser.
     """
@@ -44,6 +46,8 @@ class FakeService:
     refuses: tuple[str, ...] = ()
     repeats: bool = False
     announces: bool = False
+    says: tuple[object, ...] = ()
+    hides: str = ""
     shortened: int = 0
     pages: bool = False
     asked: Counter[str] = field(default_factory=Counter)
@@ -73,6 +77,7 @@ class _Handler(BaseHTTPRequestHandler):
         if image:
             self.send_image(next(i for i in found if i.SOPInstanceUID == image[1]))
         elif path.endswith("/instances"):
+            found = [] if series and series[1] == self.service.hides else found
             offset = 0 if self.service.repeats else int((re.search(r"offset=(\d+)", query) or [0, 0])[1])
             self.send_json([_described(i) for i in found[offset : offset + 3]])
         else:
@@ -82,6 +87,8 @@ class _Handler(BaseHTTPRequestHandler):
             described = [
                 _described(i, counts.get(u)) for u, i in listed.items() if not wanted or u == wanted[1]
             ]
+            for one in described if self.service.says else ():
+                one["00201209"]["Value"] = list(self.service.says)
             self.send_json(described)
 
     def do_POST(self) -> None:

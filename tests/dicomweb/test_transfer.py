@@ -102,6 +102,34 @@ def test_a_part_of_a_series_is_not_a_scan(
     assert list(target.iterdir()) == []
 
 
+@pytest.mark.parametrize("says", [None, "unknown", 7.5, ""])
+def test_a_count_that_is_no_number_is_none(
+    service: FakeService, patient: DicomPatient, target: Path, says: object
+) -> None:
+    service.announces, service.says = True, (says,)
+    fetch_ct(study(service, patient), target)
+    assert len(list(target.iterdir())) == 8
+
+
+def test_a_series_of_which_no_image_is_listed_is_not_passed_over(
+    service: FakeService, patient: DicomPatient, target: Path
+) -> None:
+    service.announces, service.hides = True, "1.2.5"
+    service.images += [patient.ct_slice(0, SeriesInstanceUID="1.2.5", SOPInstanceUID="1.2.5.0")]
+    with pytest.raises(UserError, match=r"lists 0 images of series 1\.2\.5, which has 1"):
+        fetch_ct(study(service, patient), target)
+
+
+def test_an_image_without_what_tells_its_length_is_named(
+    service: FakeService, patient: DicomPatient, target: Path
+) -> None:
+    for image in service.images:
+        image["PixelData"].VR = "OW"  # which pydicom finds by the number of bits
+        del image.BitsAllocated
+    with pytest.raises(UserError, match=r"damaged 4 times \(it lacks BitsAllocated\).* of series [0-9.]+ is"):
+        fetch_ct(study(service, patient), target)
+
+
 def test_a_service_that_is_not_there_is_told(service: FakeService, target: Path) -> None:
     with pytest.raises(UserError, match=r"http://127\.0\.0\.1:9/dicom-web could not list the series"):
         fetch_ct(StudyAddress("http://127.0.0.1:9/dicom-web", "1.2"), target)
