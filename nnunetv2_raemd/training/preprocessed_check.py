@@ -106,7 +106,7 @@ def about_intensities(plans: PlansManager, configuration: ConfigurationManager) 
     for channel, scheme in enumerate(configuration.normalization_schemes):
         of_training = plans.foreground_intensity_properties_per_channel.get(str(channel), {})
         median = of_training.get("median")
-        if scheme == CT_NORMALIZATION and median is not None and not LIGHTEST <= median <= DENSEST:
+        if scheme == CT_NORMALIZATION and median is not None and (median < LIGHTEST or median > DENSEST):
             yield (
                 f"where {plans.dataset_name} has labels, the median of channel {channel} is {median:.0f}, "
                 "which is no lesion in HU. The images seem to be HU plus or less 1024, and so must be all "

@@ -58,7 +58,8 @@ def test_another_normalization_is_refused(make_trainer: MakeTrainer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("median", "is_told"), [(-700.0, False), (40.0, False), (1064.0, True), (-1064.0, True)]
+    ("median", "is_told"),
+    [(-700.0, False), (40.0, False), (1064.0, True), (-1064.0, True), (float("nan"), False)],
 )
 def test_images_that_are_no_hu_are_named(make_trainer: MakeTrainer, median: float, is_told: bool) -> None:
     """Images that are all shifted train well, and the network says nothing when it is shown HU."""
