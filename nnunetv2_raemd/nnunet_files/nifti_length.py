@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,7 +16,7 @@ from nnunetv2_raemd.memory_size import check_fits_memory
 from nnunetv2_raemd.nnunet_files.voxel_bytes import VoxelBytes
 
 _N_SIZE_BYTES = 4  # gzip (RFC 1952) ends with the length of what it holds, modulo 2^32
-_HEADER_BYTES = {348: Nifti1Header, 540: Nifti2Header}  # how each version begins
+_HEADER_BYTES: Mapping[int, Any] = {348: Nifti1Header, 540: Nifti2Header}  # how each version begins
 _LARGEST_HEADER = 540
 
 
@@ -74,7 +74,8 @@ def _header(start: bytes) -> Any:
     for order in ("<", ">"):
         kind = _HEADER_BYTES.get(int.from_bytes(start[:4], "little" if order == "<" else "big"))
         if kind is not None and len(start) >= int(kind.sizeof_hdr):
-            return kind.from_fileobj(io.BytesIO(start), order, check=False)
+            # not from_fileobj, which also reads the extensions that may follow, as AFNI writes them
+            return kind(start[: kind.sizeof_hdr], order, check=False)
     raise DamagedError("cannot be read: it has no whole header of NIfTI")
 
 

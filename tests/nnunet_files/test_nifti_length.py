@@ -5,9 +5,11 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from nibabel.nifti1 import Nifti1Extension
 
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.nnunet_files.segmentation_file import read_segmentation
@@ -54,6 +56,20 @@ def test_gzip_in_several_members_is_whole(tmp_path: Path) -> None:
     packed.write_bytes(b"".join(members[:1]))
     with pytest.raises(UserError, match="is cut off"):
         check_is_whole(packed)
+
+
+@pytest.mark.parametrize("ending", [".nii", ".nii.gz"])
+def test_extensions_of_the_header_are_passed_over(tmp_path: Path, ending: str) -> None:
+    """AFNI puts what was done to an image between header and voxels, often tens of kilobytes."""
+    file = tmp_path / f"scan{ending}"
+    image = nibabel.Nifti1Image(NOISE.transpose(), np.eye(4))
+    image.header.extensions.append(Nifti1Extension("afni", b"history " * 5000))
+    nibabel.save(image, file)
+    assert np.array_equal(read_segmentation(file).labels, NOISE)
+    plain = gzip.decompress(file.read_bytes()) if ending == ".nii.gz" else file.read_bytes()
+    file.write_bytes(gzip.compress(plain[:-1]) if ending == ".nii.gz" else plain[:-1])
+    with pytest.raises(UserError, match="is cut off"):
+        check_is_whole(file)
 
 
 def test_a_file_that_only_simple_itk_can_read_is_left_to_it(tmp_path: Path) -> None:
