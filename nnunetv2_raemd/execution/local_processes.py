@@ -128,9 +128,14 @@ class WorkerPool(ProcessPoolExecutor):
         super().__init__(workers, mp_context=context, initializer=_set_up_worker, initargs=(also_set_up,))
 
     def end_at_once(self) -> None:
-        """End the workers, for work that leaves nothing half done; what was asked of them is lost."""
+        """End the workers, for work that leaves nothing half done; what was asked of them is lost.
+
+        One that was sending a result leaves it unfinished. Whoever reads it waits for the rest as long as
+        anybody could send it, and the library keeps that end of the pipe open in this process, too.
+        """
         for process in self._started:
             process.terminate()
+        self._result_queue._writer.close()  # type: ignore[attr-defined]
 
 
 class _RecordingContext(SpawnContext):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,27 @@ from nnunetv2_raemd.execution.local_processes import LocalProcesses, process_map
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="os._exit of a worker is POSIX's")
 DEADLY, UNLUCKY, REFUSED = -1, 13, 14
+ENDED_WHILE_SENDING = """
+import threading
+from multiprocessing import connection
+from nnunetv2_raemd.execution.local_processes import submit, worker_pool
+
+begun, ended, receive = threading.Event(), threading.Event(), connection.Connection._recv
+
+def slowly(self, size, *more):
+    if size > 10**6:
+        begun.set()
+        ended.wait()
+    return receive(self, size, *more)
+
+if __name__ == "__main__":
+    connection.Connection._recv = slowly
+    with worker_pool(1) as pool:
+        submit(pool, bytes, 10**7)
+        begun.wait()
+        pool.end_at_once()
+        ended.set()
+"""
 
 
 def square(number: int) -> int:
@@ -98,3 +120,8 @@ def test_a_map_keeps_its_order_and_says_that_a_process_died() -> None:
         assert list(run(square, [3, 1])) == [9, 1]
     with pytest.raises(UserError, match=r"worker process died.*--workers"), process_map(2) as run:
         list(run(square, [1, DEADLY]))
+
+
+def test_a_worker_may_be_ended_while_it_sends_a_result() -> None:
+    """A pipe takes 64 KiB at a time: of 10 MB the rest never comes, and was waited for."""
+    subprocess.run([sys.executable, "-c", ENDED_WHILE_SENDING], check=True, timeout=30)
