@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from nnunetv2_raemd.prediction.scan_orientation import turn_back, turn_file
 from nnunetv2_raemd.prediction.segmentation_export import Postprocessor, export_prediction_from_logits
 from nnunetv2_raemd.prediction.uncertainty_maps import FOLDER as UNCERTAINTY
 from nnunetv2_raemd.prediction.uncertainty_maps import write_maps
-from nnunetv2_raemd.whole_files import whole_files
+from nnunetv2_raemd.whole_files import folder_in_the_making, whole_files
 
 Properties = dict[str, Any]
 """What nnU-Net remembers of an image to bring its segmentation back to it."""
@@ -72,9 +72,10 @@ class CaseWork:
         preprocessing = LeanPreprocessing(
             self.plans_manager, self.configuration_manager, self.dataset_json, self.lungs, self.verbose
         )
-        with TemporaryDirectory(prefix="raemd_turned_") as folder:
-            images = tuple(self._turned(image, case, Path(folder)) for image in case.images)
-            turned = previous and self._turned(previous, case, Path(folder))
+        # an interrupt ends this process here, and the next that turns images removes what it left
+        with folder_in_the_making(Path(tempfile.gettempdir())) as folder:
+            images = tuple(self._turned(image, case, folder) for image in case.images)
+            turned = previous and self._turned(previous, case, folder)
             image, properties = preprocessing.read(images, turned)
         for remark in filter(None, map(properties.get, (LUNGS_REMARK, VALUES_REMARK))):
             print(f"{case.case_id}: {remark}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -112,3 +113,27 @@ def test_only_what_is_stored_otherwise_is_turned(tmp_path: Path, reader: str, en
     found = sitk.ReadImage(str(turned))
     assert found.GetSpacing() == pytest.approx(SPACING_MM)
     np.testing.assert_array_equal(sitk.GetArrayFromImage(found), voxels[:, ::-1, ::-1])
+
+
+def test_turned_images_of_a_run_that_was_interrupted_do_not_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are those of patients, and an interrupt ends the process that has made them."""
+    temporary = tmp_path / "temporary"
+    left = temporary / f"{whole_files.PREFIX}{_ended_process()}@{socket.gethostname()}-x"
+    left.mkdir(parents=True)
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    file = tmp_path / "a_0000.nii.gz"
+    sitk.WriteImage(sitk.GetImageFromArray(np.zeros((2, 3, 4), np.float32)), str(file))
+    given: list[Path] = []
+
+    def read(images: tuple[Path, ...], _: Path | None) -> tuple[None, dict[str, Any]]:
+        given.extend(image for image in images if image.exists())
+        return None, {}
+
+    monkeypatch.setattr(case_work, "LeanPreprocessing", lambda *_: SimpleNamespace(read=read))
+    plans: Any = SimpleNamespace(plans={"image_reader_writer": "SimpleITKIO"})
+    work = CaseWork(plans, plans, {"file_ending": ".nii.gz"}, tmp_path)
+    work.preprocess(InputCase("a", (file,), turn_to="RAS"))
+    assert [image.parents[1] for image in given] == [temporary]
+    assert list(temporary.iterdir()) == []
