@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import torch
+
 from nnunetv2_raemd.bench.backend_networks import backend_networks
 from nnunetv2_raemd.bench.clock import Spread, pairwise_ratio
 from nnunetv2_raemd.bench.file_prediction import ScanFile, without_lesions
+from nnunetv2_raemd.bench.own_process import Timed, Times, own_process, timed
 from nnunetv2_raemd.bench.peers import REFERENCE, make_peers
 from nnunetv2_raemd.bench.prediction_times import ScanPrediction
 from nnunetv2_raemd.bench.session import Session
@@ -19,7 +21,7 @@ from nnunetv2_raemd.prediction.nnunet_predictor import AnyNetworkPredictor
 from nnunetv2_raemd.whole_files import write_text
 
 RAEMD = "raemd"
-Runs = dict[str, Callable[[], object]]
+Runs = dict[str, Timed]
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class BackendTiming:
 
 
 def time_backends(sizes: Sizes, session: Session) -> list[BackendTiming]:
-    """Predict a scan, in turns, without mirroring; the weights are random.
+    """Predict a scan, in turns, without mirroring; the weights are random. nnU-Net does in its own process.
 
     It has the slices of a training step, at least two sequences: the windows of a short scan overlap less
     than those of a whole one.
@@ -49,19 +51,25 @@ def time_backends(sizes: Sizes, session: Session) -> list[BackendTiming]:
     """
     reference, raemd = make_peers([REFERENCE, RAEMD], sizes)
     shape = (max(sizes.slices, 2 * sizes.sequence), *sizes.patch_2d)
-    network = reference.build(deep_supervision=False).eval()
-    runs: Runs = {reference.label: ScanPrediction(reference, network, shape, session.device, mirroring=False)}
-    for name, make in backend_networks(raemd, raemd.build(deep_supervision=False).eval(), session):
-        runs[name] = ScanPrediction(
-            raemd, make(), shape, session.device, mirroring=False, kind=AnyNetworkPredictor
-        )
-    return _compared(_measure(runs, session))
+    with own_process() as apart:
+        runs: Runs = {reference.label: apart(_nnunet_on_noise, sizes, shape, session.device)}
+        for name, make in backend_networks(raemd, raemd.build(deep_supervision=False).eval(), session):
+            prediction = ScanPrediction(
+                raemd, make(), shape, session.device, mirroring=False, kind=AnyNetworkPredictor
+            )
+            runs[name] = timed(prediction)
+        return _compared(_measure(runs, session))
+
+
+def _nnunet_on_noise(sizes: Sizes, shape: tuple[int, ...], device: torch.device) -> Callable[[], object]:
+    (peer,) = make_peers([REFERENCE], sizes)
+    return ScanPrediction(peer, peer.build(deep_supervision=False).eval(), shape, device, mirroring=False)
 
 
 def time_file(file: Path, folder: Path, sizes: Sizes, session: Session) -> list[BackendTiming]:
     """Predict a CT in turns, without mirroring, from its file to that of its segmentation.
 
-    RAEMD-Net does so a second time within the lungs only.
+    nnU-Net does so in its own process. RAEMD-Net does so a second time within the lungs only.
 
     Args:
         folder: an empty one, for what is predicted and what comes out.
@@ -72,17 +80,24 @@ def time_file(file: Path, folder: Path, sizes: Sizes, session: Session) -> list[
     scan = ScanFile.copied(file, folder)
     scan.check_lungs()
     reference, raemd = make_peers([REFERENCE, RAEMD], sizes)
-    network = without_lesions(reference.build(deep_supervision=False))
-    runs: Runs = {f"{reference.label}, nnUNetv2_predict": scan.as_nnunet(reference, network, session.device)}
     ours = without_lesions(raemd.build(deep_supervision=False))
-    for name, make in backend_networks(raemd, ours, session):
-        runs[name] = scan.as_raemd(raemd, make(), session.device)
-        # another network: OpenVINO's are compiled for the size of slices that they saw last
-        runs[f"{name}, --lungs"] = scan.as_raemd(raemd, make(), session.device, lungs=True)
-    return _compared(_measure(runs, session))
+    with own_process() as apart:
+        runs: Runs = {
+            f"{reference.label}, nnUNetv2_predict": apart(_nnunet_on_file, scan, sizes, session.device)
+        }
+        for name, make in backend_networks(raemd, ours, session):
+            runs[name] = timed(scan.as_raemd(raemd, make(), session.device))
+            # another network: OpenVINO's are compiled for the size of slices that they saw last
+            runs[f"{name}, --lungs"] = timed(scan.as_raemd(raemd, make(), session.device, lungs=True))
+        return _compared(_measure(runs, session))
 
 
-def _compared(measured: dict[str, list[tuple[float, float]]]) -> list[BackendTiming]:
+def _nnunet_on_file(scan: ScanFile, sizes: Sizes, device: torch.device) -> Callable[[], object]:
+    (peer,) = make_peers([REFERENCE], sizes)
+    return scan.as_nnunet(peer, without_lesions(peer.build(deep_supervision=False)), device)
+
+
+def _compared(measured: dict[str, list[Times]]) -> list[BackendTiming]:
     """Ratios to the first."""
     first = next(iter(measured.values()))
     return [
@@ -97,21 +112,19 @@ def _compared(measured: dict[str, list[tuple[float, float]]]) -> list[BackendTim
     ]
 
 
-def _ratio(times: list[tuple[float, float]], reference: list[tuple[float, float]], kind: int) -> Spread:
+def _ratio(times: list[Times], reference: list[Times], kind: int) -> Spread:
     return pairwise_ratio([one[kind] for one in times], [one[kind] for one in reference])
 
 
-def _measure(runs: Runs, session: Session) -> dict[str, list[tuple[float, float]]]:
+def _measure(runs: Runs, session: Session) -> dict[str, list[Times]]:
     for name, run in runs.items():
         session.say(f"first scan: {name}")
         run()
-    measured: dict[str, list[tuple[float, float]]] = {name: [] for name in runs}
+    measured: dict[str, list[Times]] = {name: [] for name in runs}
     for round_ in session.rounds("scans"):
         names = list(runs)
         for name in reversed(names) if round_ % 2 else names:
-            wall, processor = time.perf_counter(), time.process_time()
-            runs[name]()
-            measured[name].append((time.perf_counter() - wall, time.process_time() - processor))
+            measured[name].append(runs[name]())
     return measured
 
 
