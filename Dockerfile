@@ -13,8 +13,8 @@ FROM python:3.12-slim-bookworm AS build
 # the folder of PyTorch's own index: cpu, or that of a CUDA version
 ARG TORCH=cpu
 
-# where packages come from, or a hospital's mirror of it; pip reads the first as a variable
-ARG PIP_INDEX_URL=https://pypi.org/simple
+# mirrors, as of a hospital, in the place of PyPI, which pip reads as a variable, and of PyTorch's index
+ARG PIP_INDEX_URL
 ARG TORCH_INDEX=https://download.pytorch.org/whl
 
 ENV PIP_NO_CACHE_DIR=1 \

@@ -37,17 +37,11 @@ def hidden_voxels(shape: torch.Size) -> Tensor:
 class nnUNetTrainerRAEMDMasked(nnUNetTrainerRAEMD):  # noqa: N801 - as nnU-Net names trainers
     """Trains on images alone. nnU-Net's Dice of it has no meaning, and its validation is left out."""
 
-    def __init__(
-        self,
-        plans: dict[str, Any],
-        configuration: str,
-        fold: int,
-        dataset_json: dict[str, Any],
-        device: torch.device = torch.device("cuda"),  # noqa: B008 - nnU-Net compares the signatures
-    ) -> None:
-        super().__init__(plans, configuration, fold, dataset_json, device)
-        self.oversample_foreground_percent = 0.0  # which would look at the labels
+    def initialize(self) -> None:
+        """Without what would look at the labels, and with one output."""
+        self.oversample_foreground_percent = 0.0
         self.enable_deep_supervision = False
+        super().initialize()
 
     def _build_loss(self) -> nn.Module:
         return ReconstructionLoss()
