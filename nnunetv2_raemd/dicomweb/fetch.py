@@ -88,7 +88,7 @@ def _fetch_whole(client: DICOMwebClient, service: str, image: ImagePlace, file: 
 
 
 def _damage(file: Path, dataset: Dataset) -> str | None:
-    """Why an image is cut off or cannot be read; None for a whole one, and for what is no image."""
+    """What is wrong with an image that was cut off or cannot be read; None if it is whole or not an image."""
     entry = read_header(file)
     if isinstance(entry, Unreadable):
         return entry.reason

@@ -34,7 +34,7 @@ def hidden_voxels(shape: torch.Size) -> Tensor:
     return (hidden | blocks).float()
 
 
-class nnUNetTrainerRAEMDMasked(nnUNetTrainerRAEMD):  # noqa: N801 - as nnU-Net names trainers
+class nnUNetTrainerRAEMDMasked(nnUNetTrainerRAEMD):
     """Trains on images alone. nnU-Net's Dice of it has no meaning, and its validation is left out."""
 
     def initialize(self) -> None:
@@ -67,5 +67,5 @@ def _hide(batch: dict[str, Any]) -> dict[str, Any]:
     return {"data": image * (1 - hidden), "target": torch.cat([image, hidden], 1)}
 
 
-class nnUNetTrainerRAEMDPretrained(nnUNetTrainerRAEMD):  # noqa: N801
+class nnUNetTrainerRAEMDPretrained(nnUNetTrainerRAEMD):
     """The default under another name, for trainings that begin with `-pretrained_weights`."""

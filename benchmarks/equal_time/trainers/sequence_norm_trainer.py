@@ -51,7 +51,7 @@ def normalise_over_sequences(network: nn.Module) -> nn.Module:
     return network.to(memory_format=torch.channels_last)
 
 
-class nnUNetTrainerRAEMDSequenceNorm(nnUNetTrainerRAEMD):  # noqa: N801 - as nnU-Net's trainers
+class nnUNetTrainerRAEMDSequenceNorm(nnUNetTrainerRAEMD):
     """For nnUNetv2_predict only: `raemd predict` computes slices one by one."""
 
     @staticmethod
