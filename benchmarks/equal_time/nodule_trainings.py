@@ -37,12 +37,20 @@ def trained_study(parser: ArgumentParser, seconds: int) -> NoduleStudy:
 
 def train(models: Iterable[str], folds: Sequence[str], variables: Mapping[str, str]) -> None:
     """The trainings that are missing."""
-    command(variables, "raemd", "study", *_which(models, folds), "-device", "cpu")
+    which = ("-d", str(DATASET_ID), "-tr", *models, "--folds", *folds)
+    command(variables, "raemd", "study", *which, "-device", "cpu")
 
 
-def evaluate(models: Iterable[str], folds: Sequence[str], folder: Path, variables: Mapping[str, str]) -> Path:
+def evaluate(
+    models: Iterable[str],
+    folds: Sequence[str],
+    folder: Path,
+    variables: Mapping[str, str],
+    dataset: str = str(DATASET_ID),
+) -> Path:
     """The file with the figures of every nodule, in an evaluation of its own."""
-    command(variables, "raemd", "evaluate", *_which(models, folds), "-np", "1", "-o", str(folder))
+    which = ("-d", dataset, "-tr", *models, "--folds", *folds)
+    command(variables, "raemd", "evaluate", *which, "-np", "1", "-o", str(folder))
     return folder / "cases.csv"
 
 
@@ -51,7 +59,3 @@ def prepare(data: Path, root: Path, variables: Mapping[str, str]) -> None:
     if not is_planned(DATASET, root):
         write_dataset(data, root / "nnUNet_raw")
         plan_and_preprocess(DATASET, root, variables)
-
-
-def _which(models: Iterable[str], folds: Sequence[str]) -> tuple[str, ...]:
-    return ("-d", str(DATASET_ID), "-tr", *models, "--folds", *folds)

@@ -21,11 +21,12 @@ import case_tables  # noqa: E402
 import cubes_dataset  # noqa: E402
 import degraded_cubes  # noqa: E402
 import false_volume  # noqa: E402
-import fewer_labels  # noqa: E402
+import label_parts  # noqa: E402
 import masked_trainer  # noqa: E402
 import nodule_tables  # noqa: E402
 import pandas as pd  # noqa: E402
 import processor_time_trainers  # noqa: E402
+import pseudo_labels  # noqa: E402
 import scanners  # noqa: E402
 import SimpleITK as sitk  # noqa: E402
 import torch  # noqa: E402
@@ -206,17 +207,32 @@ def test_changed_cubes_that_are_there_stay(tmp_path: Path, monkeypatch: pytest.M
 
 def test_fewer_labels_are_among_more_and_validate_the_same(tmp_path: Path) -> None:
     names = [f"{i}_nod" for i in range(50)]
-    file = tmp_path / "splits_final.json"
-    file.write_text(json.dumps(cubes_dataset.five_folds(names)))
+    folder = tmp_path / "nnUNet_preprocessed" / cubes_dataset.DATASET
+    folder.mkdir(parents=True)
+    (folder / "splits_final.json").write_text(json.dumps(cubes_dataset.five_folds(names)))
     for _ in range(2):  # a second run leaves them as they are
-        fewer_labels.write_splits(file, [10, 25, 100])
-        splits = json.loads(file.read_text())
+        label_parts.write_splits(tmp_path, [10, 25, 100])
+        splits = label_parts.read_splits(tmp_path)
         assert splits[:5] == cubes_dataset.five_folds(names)
         for fold in range(5):
-            tenth, quarter = (splits[int(fewer_labels.fold_of(str(fold), p))] for p in (10, 25))
+            tenth, quarter = (splits[int(label_parts.fold_of(str(fold), p))] for p in (10, 25))
             assert (len(tenth["train"]), len(quarter["train"])) == (4, 10)
             assert set(tenth["train"]) < set(quarter["train"]) < set(splits[fold]["train"])
             assert tenth["val"] == quarter["val"] == splits[fold]["val"]
+
+
+def test_a_teacher_decides_where_it_is_confident() -> None:
+    probability = np.array([0.0, 0.05, 0.1, 0.11, 0.5, 0.89, 0.9, 1.0])
+    labels = pseudo_labels.pseudo_label(probability)
+    assert labels.tolist() == [0, 0, 0, 2, 2, 2, 1, 1]
+
+
+def test_students_train_on_labels_and_answers_and_are_validated_as_their_teachers(tmp_path: Path) -> None:
+    splits = [{"train": ["a", "b", "c"], "val": ["d"]}, {"train": ["a"], "val": ["d"]}]
+    for case in ("b", "c"):
+        (tmp_path / f"{case}.npz").touch()
+    students = pseudo_labels.student_splits(splits, {"1": tmp_path})
+    assert students == [splits[0], {"train": ["a", "b_by_1", "c_by_1"], "val": ["d"]}]
 
 
 def test_slices_and_blocks_are_hidden() -> None:
