@@ -12,6 +12,7 @@ from rich.console import Console
 
 from nnunetv2_raemd.commands.bench_options import BenchFiles, NetworkSizes, TimedBackends, TimedNetworks
 from nnunetv2_raemd.commands.shared_options import with_options_of
+from nnunetv2_raemd.execution.progress import stages
 
 if TYPE_CHECKING:
     from nnunetv2_raemd.bench.benchmark_result import Result
@@ -30,11 +31,11 @@ def bench(networks: TimedNetworks, sizes: NetworkSizes, backends: TimedBackends,
     backends.check(networks, files)
     files.check()
     checked, names, sweeps = sizes.checked(), networks.names(), networks.sweeps()
-    with Console(stderr=True).status("Loading torch and nnU-Net (a few seconds)") as status:
+    with stages("Loading torch and nnU-Net (a few seconds)") as say:
         from nnunetv2_raemd.bench.machine import use_device
         from nnunetv2_raemd.bench.session import Session
 
-        session = Session(use_device(networks.device, networks.threads), networks.rounds, status.update)
+        session = Session(use_device(networks.device, networks.threads), networks.rounds, say)
         if backends.backends:
             _compare_backends(checked, session, backends.scan, files.figures)
             return

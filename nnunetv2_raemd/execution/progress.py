@@ -58,6 +58,27 @@ def progress(title: str, total: int) -> Iterator[Advance]:
         yield advance
 
 
+@contextmanager
+def stages(first: str) -> Iterator[Callable[[str], None]]:
+    """Show which stage a long piece of work is at; called with the name of each stage that begins.
+
+    On standard error: one line that changes, or, where that is no terminal, a line for every stage, so that a
+    log says how far a job came.
+    """
+    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    if console.is_terminal:
+        with console.status(first) as status:
+            yield status.update
+        return
+    started = time.monotonic()
+
+    def say(stage: str) -> None:
+        console.print(f"{_clock_face(time.monotonic() - started)} {stage}")
+
+    say(first)
+    yield say
+
+
 class LogLines:
     """Prints a line at the first and last piece of work, at each tenth of long work, and once a minute."""
 

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from nnunetv2_raemd.execution import progress
-from nnunetv2_raemd.execution.progress import LogLines
+from nnunetv2_raemd.execution.progress import LogLines, stages
 
 
 class Clock:
@@ -76,3 +76,11 @@ def test_output_that_is_no_terminal_gets_lines(monkeypatch: pytest.MonkeyPatch) 
         with progress.progress("Converting", 1) as advance:
             advance(failed=True)
         assert expected in text.getvalue() and "1 failed" in text.getvalue()
+
+
+def test_a_log_names_every_stage_with_its_time(capsys: pytest.CaptureFixture[str]) -> None:
+    with stages("Loading") as say:
+        say("training, round 1 of 2 [fast]")
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err == "0:00:00 Loading\n0:00:00 training, round 1 of 2 [fast]\n"
