@@ -41,7 +41,7 @@ lint-style: $(VENV)/.installed-dev
 # Needs no stamp, and can be run in any environment. What mypy says names the files of the checkout.
 lint-types: build/installed build/conftests
 	set -o pipefail; MYPYPATH=$<:benchmarks/equal_time/trainers $(BIN)/mypy --exclude '^tests/[^/]*/conftest\.py$$' \
-	  $</nnunetv2_raemd benchmarks/*.py benchmarks/equal_time/*.py benchmarks/equal_time/trainers/*.py tests build/conftests | sed -E \
+	  $</nnunetv2_raemd benchmarks/*.py benchmarks/equal_*/*.py benchmarks/equal_time/trainers/*.py tests build/conftests | sed -E \
 	  's#^$</##; s#^nnunetv2_raemd/(dataset_conversion|plans)/#\1/#; s#^build/conftests/([a-z_]+)_#tests/\1/#'
 
 # mypy knows a file by its name alone, and each folder of tests may have a conftest.py.
