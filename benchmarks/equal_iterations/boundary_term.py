@@ -23,8 +23,8 @@ def signed_distances(masks: Tensor) -> Tensor:
     for distance, mask in zip(distances, masks.numpy() > 0, strict=True):
         if mask.any():
             outside, inside = distance_transform_edt(~mask[0]), distance_transform_edt(mask[0])
-            distance[0] = np.clip(outside - np.maximum(inside - 1, 0), -FARTHEST, FARTHEST) / FARTHEST
-    return torch.from_numpy(distances)
+            distance[0] = np.clip(outside - np.maximum(inside - 1, 0), -FARTHEST, FARTHEST)
+    return torch.from_numpy(distances / FARTHEST)
 
 
 def boundary_term(logits: Tensor, distances: Tensor) -> Tensor:

@@ -114,7 +114,7 @@ class Results:
     def __init__(self, folds: Sequence[FoldTrainings], file: Path) -> None:
         self.folds = folds
         self.file = file
-        self.rows: list[dict[str, str | int | float]] = []
+        self.rows: list[dict[str, object]] = []
 
     def evaluate(self, part: float) -> None:
         """Predict the held-out nodules by all systems, write `dice.csv`, and print the mean Dice."""

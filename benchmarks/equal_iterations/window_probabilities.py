@@ -38,8 +38,9 @@ def foreground_probabilities(
     total_weights = torch.zeros(shape, device=images.device)
     for corner in product(*starts):
         place = tuple(slice(start, start + length) for start, length in zip(corner, size, strict=True))
-        parts = images[(slice(None), None, *place)].split(max(1, SLICES_AT_ONCE // size[0]))
+        one_channel, all_channels = (slice(None), None, *place), (slice(None), slice(None), *place)
+        parts = images[one_channel].split(max(1, SLICES_AT_ONCE // size[0]))
         of_window = torch.cat([logits_of(part.contiguous()) for part in parts]).float()
-        logits[(slice(None), slice(None), *place)] += of_window * weights
+        logits[all_channels] += of_window * weights
         total_weights[place] += weights
     return (logits / total_weights).softmax(1)[:, 1]
