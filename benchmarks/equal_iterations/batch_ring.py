@@ -12,8 +12,9 @@ N_SLOTS = 48
 
 
 class Batch(NamedTuple):
-    """Images (B, 1, ...), their masks in all sizes of deep supervision, finest first, and what the boundary
-    term needs: the signed distances (`boundary_term.py`) of the finest masks, or none.
+    """Images (B, 1, ...) and their masks in all sizes of deep supervision, finest first.
+
+    Also the signed distances (`boundary_term.py`) of the finest masks, of kinds that the boundary term is of.
     """
 
     images: Tensor

@@ -98,6 +98,10 @@ def produced_batches(
 def produce(dataset: NoduleDataset, kind: str, fold: int, seed: int, ring: BatchRing, stop: Event) -> None:
     """Fill the ring until `stop` is set or the process that reads it is gone."""
     reader = os.getppid()
+
+    def is_over() -> bool:
+        return stop.is_set() or os.getppid() != reader
+
     torch.set_num_threads(1)
     own_seed = 1000 * seed + 10 * fold + list(KINDS).index(kind)
     np.random.seed(own_seed)
@@ -105,10 +109,10 @@ def produce(dataset: NoduleDataset, kind: str, fold: int, seed: int, ring: Batch
     trainer = dataset.trainer(*KINDS[kind], fold)
     with redirect_stdout(io.StringIO()):
         loader, _ = trainer.get_dataloaders()
-    while True:
+    while not is_over():
         batch = as_batch(next(loader), kind)
         while ring.is_full():
-            if stop.is_set() or os.getppid() != reader:
+            if is_over():
                 return
             time.sleep(0.002)
         ring.put(batch)

@@ -45,11 +45,13 @@ def parse(words: Sequence[str] | None = None) -> Namespace:
     parser.add_argument("--also-at", type=part, nargs="+", default=[], metavar="PART")
     parser.add_argument("--folds", type=int, nargs="+", choices=FOLDS, default=list(FOLDS))
     parser.add_argument("--systems", nargs="+", choices=list(SYSTEMS), default=default)
-    parser.add_argument("--device", type=torch.device, default=torch.device("cuda"))
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(words)
-    if options.device.type == "cuda" and not torch.cuda.is_available():
+    # counted without starting CUDA, which processes that are forked afterwards could not use
+    if options.device == "cuda" and not torch.cuda.device_count():
         parser.error("no GPU was found: --device cpu does a few steps without one")
+    options.device = torch.device(options.device)
     return options
 
 

@@ -6,6 +6,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -28,10 +29,11 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks" / "equal_time"))
 import study
 from batch_ring import N_SLOTS, Batch, BatchRing
 from boundary_term import boundary_term, signed_distances
+from captured_training import CapturedTraining
 from cubes_dataset import DATASET
-from fold_trainings import IterationCount, WallTime, dice, train
+from fold_trainings import FoldTrainings, IterationCount, WallTime, dice, train
 from group_normalization import normalize_by_groups
-from nodule_dataset import NoduleDataset
+from nodule_dataset import NoduleDataset, Nodules
 from second_recurrence import DecoderRecurrence, TwoScales
 from shared_batches import BatchStream
 from step_optimizer import NesterovStep, RecipeStep, StepOptimizer
@@ -281,6 +283,116 @@ def test_a_process_that_has_ended_is_not_waited_for() -> None:
         stream.wait_for_first()
 
 
+def mixed_training() -> CapturedTraining:
+    """Of a small network on random batches of both kinds."""
+    torch.manual_seed(0)
+    inputs = {}
+    for kind, shape in (("slices", (4, 1, 16, 16)), ("sequences", (2, 1, 2, 16, 16))):
+        images = torch.randn(shape)
+        inputs[kind] = Batch(images, ((images > 1).short(),), None)
+    network = small_raemd_net(deep_supervision=True)
+    return CapturedTraining(
+        SYSTEMS["mixed batches"], network, FinestCrossEntropy(), inputs, torch.tensor(0.5)
+    )
+
+
+class FinestCrossEntropy(nn.Module):
+    def forward(self, logits: list[Tensor], masks: list[Tensor]) -> Tensor:
+        return F.cross_entropy(logits[0], masks[0][:, 0].long())
+
+
+@pytest.fixture
+def called_of_cuda(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is called of torch.cuda, none of which does anything."""
+    calls: list[str] = []
+
+    class Stream:
+        def wait_stream(self, other: Any) -> None:
+            calls.append("wait")
+
+        def synchronize(self) -> None:
+            calls.append("synchronize")
+
+    class CUDAGraph:
+        def replay(self) -> None:
+            calls.append("replay")
+
+    class Event:
+        def record(self) -> None:
+            calls.append("record")
+
+        def query(self) -> bool:
+            return False
+
+    @contextmanager
+    def graph(_: CUDAGraph, stream: Stream) -> Iterator[None]:
+        calls.append("capture")
+        yield
+
+    fakes = {"Stream": Stream, "CUDAGraph": CUDAGraph, "Event": Event, "graph": graph}
+    for name, fake in (fakes | {"stream": nullcontext, "current_stream": Stream}).items():
+        monkeypatch.setattr(torch.cuda, name, fake)
+    return calls
+
+
+def test_graphs_are_captured_after_a_warm_up_and_leave_no_trace(
+    called_of_cuda: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = mixed_training()
+    before = [tensor.detach().clone() for tensor in training.optimizer.state()]
+    step = training.step
+
+    def noted_step(kind: str) -> None:
+        called_of_cuda.append(kind)
+        step(kind)
+
+    monkeypatch.setattr(training, "step", noted_step)
+    training.capture()
+    expected = [["wait", kind, kind, "synchronize", "capture", kind] for kind in ("slices", "sequences")]
+    assert called_of_cuda == [*expected[0], *expected[1]]
+    assert training.last_loss > 0
+    assert all(torch.equal(a, b) for a, b in zip(training.optimizer.state(), before, strict=True))
+
+
+def test_a_fold_starts_steps_on_a_gpu_and_is_ready_when_they_are_over(called_of_cuda: list[str]) -> None:
+    training = mixed_training()
+    training.capture()
+    not_needed: Any = None
+    streams = {}
+    for kind, batch in training.inputs.items():
+        ring = BatchRing(batch)
+        for _ in range(2):
+            ring.put(batch._replace(images=batch.images + 1))
+        streams[kind] = BatchStream(ring, not_needed)
+    inputs = {kind: batch.zeros() for kind, batch in training.inputs.items()}
+    nodules = Nodules([], torch.zeros(0), torch.zeros(0))
+    fold = FoldTrainings(0, nodules, streams, inputs, torch.zeros(()))
+    fold.trainings["mixed batches"] = training
+    fold.copying = torch.cuda.Stream()
+    called_of_cuda.clear()
+    assert fold.is_ready()
+    fold.advance(0.25)
+    assert called_of_cuda == ["wait", "replay", "record"]
+    assert fold.done == 0.25 and fold.iterations == 1
+    assert all(torch.equal(inputs[kind].images, training.inputs[kind].images + 1) for kind in inputs)
+    assert not fold.is_ready()  # the event has not come
+    fold.events = []
+    assert fold.is_ready()
+    fold.iterations = 2
+    assert not fold.is_ready()  # the batch has not come
+
+
+def test_averages_predict_and_weights_come_back() -> None:
+    training = mixed_training()
+    weights = [weight.detach().clone() for weight in training.optimizer.weights]
+    images = torch.randn(2, 3, 16, 16)
+    assert training.probabilities(images).shape == images.shape
+    for average in training.optimizer.weights_to_predict_with:
+        average.zero_()
+    assert (training.probabilities(images) == 0.5).all()
+    assert all(torch.equal(a, b) for a, b in zip(training.optimizer.weights, weights, strict=True))
+
+
 def test_kinds_of_batches_in_turn() -> None:
     def kinds(name: str) -> list[str]:
         return [SYSTEMS[name].kind_of(i, i / 5) for i in range(5)]
@@ -297,7 +409,14 @@ def test_the_default_are_the_fourteen_of_the_run() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    ["", "--steps 1 --seconds 1", "--steps 0", "--steps 1 --also-at 1.5", "--steps 1 --folds 5"],
+    [
+        "",
+        "--steps 1 --seconds 1",
+        "--steps 0",
+        "--steps 1 --also-at 1.5",
+        "--steps 1 --folds 5",
+        "--device tpu",
+    ],
 )
 def test_a_wrong_command_line_is_refused(wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
