@@ -12,6 +12,12 @@ from nnunetv2_raemd.version import __version__
 from nnunetv2_raemd.whole_files import write_json, write_text
 
 _PART_NAMES = {"Tr": "training", "Ts": "test"}
+# columns of what sources hold and masks do not: what they are, as the terminal says it
+_LEFT_OUT = {
+    "uncertain_nodules": "nodules of too few readers",
+    "small_nodule_marks": "readers' marks of nodules below 3 mm",
+    "non_nodule_marks": "readers' marks of findings that are not nodules",
+}
 _BOOKKEEPING = ("fingerprint", "sources_sha256", "patient_id")
 
 
@@ -28,6 +34,7 @@ def write_report(
         "settings": dict(settings),
         "remarks": list(remarks),
         "counts": count_by_status(outcomes),
+        "not_in_masks": left_out(outcomes),
         "cases": rows,
     }
     write_json(folder.path / "conversion_report.json", report)
@@ -47,6 +54,22 @@ def count_by_status(outcomes: Sequence[Outcome]) -> dict[str, int]:
         "failed": sum(o.status is Status.FAILED for o in outcomes),
         "excluded": sum(o.status is Status.EXCLUDED for o in outcomes),
     }
+
+
+def left_out(outcomes: Sequence[Outcome]) -> dict[str, int]:
+    """What sources hold and masks do not, over all cases, by column; those that no case has are absent."""
+    numbers = {column: [o.record.get(column) for o in outcomes] for column in _LEFT_OUT}
+    return {
+        column: sum(known)
+        for column, found in numbers.items()
+        if (known := [number for number in found if number is not None])
+    }
+
+
+def about_left_out(outcomes: Sequence[Outcome]) -> list[str]:
+    """The same as a remark, where there is any."""
+    numbers = [f"{number} {_LEFT_OUT[column]}" for column, number in left_out(outcomes).items() if number]
+    return [f"not drawn as nodules: {', '.join(numbers)}"] if numbers else []
 
 
 def _row(outcome: Outcome, folder: DatasetFolder) -> dict[str, Any]:

@@ -19,7 +19,10 @@ from nnunetv2_raemd.dataset_conversion.dataset_writing.conversion import (
     known_cases,
     limited,
 )
-from nnunetv2_raemd.dataset_conversion.dataset_writing.conversion_report import count_by_status
+from nnunetv2_raemd.dataset_conversion.dataset_writing.conversion_report import (
+    about_left_out,
+    count_by_status,
+)
 from nnunetv2_raemd.errors import UserError
 
 INTERRUPTED = 130  # what shells give for Ctrl-C
@@ -83,7 +86,7 @@ def _print_result(console: Console, result: ConversionResult, options: RunOption
     noted = sum(bool(o.record.get("checks")) for o in result.outcomes)
     if noted:
         console.print(f"Note: remarks on {counted(noted, 'case')} in the column 'checks' of the report")
-    for remark in result.remarks:
+    for remark in (*about_left_out(result.outcomes), *result.remarks):
         console.print(f"Note: {remark}")
     _list(console, [f"{case}: no picture: {reason}" for case, reason in result.undrawn.items()])
     if (result.folder / "dataset.json").is_file():

@@ -65,7 +65,7 @@ def _session(annotations: Sequence[ReaderAnnotation]) -> str:
 
 
 def _nodule(annotation: ReaderAnnotation) -> str:
-    characteristics = "<characteristics><subtlety>5</subtlety></characteristics>"
+    characteristics = "<characteristics><subtlety>5</subtlety></characteristics>" if annotation.rated else ""
     rois = "".join(_roi(contour) for contour in annotation.contours)
     name = f"<noduleID>{annotation.nodule_id}</noduleID>"
     return f"<unblindedReadNodule>{name}{characteristics}{rois}</unblindedReadNodule>"

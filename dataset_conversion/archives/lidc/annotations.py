@@ -40,11 +40,21 @@ class ReaderAnnotation:
 
     `nodule_id` is the reader's own name for it. Its beginning tells at whose workstation it was given.
     `session` numbers the reader's session among those of the scan; None where the source does not say.
+    `rated` tells whether the reader also rated it (subtlety, malignancy ...), as all of LUNA16's are.
     """
 
     nodule_id: str
     contours: tuple[ReaderContour, ...]
     session: int | None = None
+    rated: bool = True
+
+
+@dataclass(frozen=True)
+class UnoutlinedMarks:
+    """What readers marked by a point and did not outline: numbers of marks over all readers."""
+
+    small_nodules: int
+    non_nodules: int
 
 
 class AnnotationSource(Protocol):
@@ -64,6 +74,9 @@ class AnnotationSource(Protocol):
             UserError: if they cannot be read.
         """
 
+    def unoutlined(self) -> UnoutlinedMarks | None:
+        """What readers marked beside them; None where the source does not say. Raises as `read` does."""
+
 
 @dataclass(frozen=True)
 class KnownAnnotations:
@@ -76,7 +89,7 @@ class KnownAnnotations:
         """SHA-256 over all that decides the mask."""
         digest = hashlib.sha256()
         for annotation in self.annotations:
-            digest.update(repr(annotation.nodule_id).encode())
+            digest.update(repr((annotation.nodule_id, annotation.rated)).encode())
             for contour in annotation.contours:
                 digest.update(repr((contour.z_mm, contour.inclusion, len(contour.points))).encode())
                 digest.update(contour.points.astype("<i4").tobytes())
@@ -85,6 +98,9 @@ class KnownAnnotations:
     def read(self) -> tuple[ReaderAnnotation, ...]:
         """The annotations."""
         return self.annotations
+
+    def unoutlined(self) -> None:
+        """The database holds outlines alone."""
 
 
 def make_contour(z_mm: float, points: ArrayLike, *, inclusion: bool) -> ReaderContour:
@@ -101,8 +117,8 @@ def make_contour(z_mm: float, points: ArrayLike, *, inclusion: bool) -> ReaderCo
 
 
 def make_annotation(
-    nodule_id: str, contours: Sequence[ReaderContour], session: int | None = None
-) -> ReaderAnnotation | None:
-    """The annotation without contours that enclose nothing; None where none is left."""
+    nodule_id: str, contours: Sequence[ReaderContour], session: int | None = None, *, rated: bool = True
+) -> ReaderAnnotation:
+    """The annotation without contours that enclose nothing, which may leave none."""
     enclosing = tuple(contour for contour in contours if len(contour.points) >= MIN_POINTS)
-    return ReaderAnnotation(nodule_id, enclosing, session) if enclosing else None
+    return ReaderAnnotation(nodule_id, enclosing, session, rated)

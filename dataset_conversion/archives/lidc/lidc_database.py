@@ -79,9 +79,7 @@ def _read_annotations(database: sqlite3.Connection, wanted: set[str]) -> dict[st
             contours[uid, annotation, str(nodule_id)].append(contour)
     found: dict[str, list[ReaderAnnotation]] = defaultdict(list)
     for (uid, _, nodule_id), drawn in contours.items():
-        annotation = make_annotation(nodule_id, drawn)
-        if annotation is not None:
-            found[uid].append(annotation)
+        found[uid].append(make_annotation(nodule_id, drawn))
     return found
 
 

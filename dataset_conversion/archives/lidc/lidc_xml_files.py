@@ -18,6 +18,7 @@ from nnunetv2_raemd.dataset_conversion.archives.lidc.annotations import (
     KnownAnnotations,
     ReaderAnnotation,
     ReaderContour,
+    UnoutlinedMarks,
     make_annotation,
     make_contour,
 )
@@ -54,23 +55,32 @@ class XmlFile:
         return contents_digest([self.path])
 
     def read(self) -> tuple[ReaderAnnotation, ...]:
-        """The nodules of 3 mm or more that each reader drew.
+        """The nodules of 3 mm or more that each reader drew, also where ratings are missing.
 
-        Smaller nodules (a point without characteristics) and what is no nodule are left out. Raises
-        `UserError` where the file cannot be understood.
+        Readers were told to outline these, and to mark smaller ones and what is no nodule by a point alone:
+        see `unoutlined`. Raises `UserError` where the file cannot be understood.
         """
+        return tuple(annotation for annotation in self._marked_nodules()[0] if not _is_small(annotation))
+
+    def unoutlined(self) -> UnoutlinedMarks:
+        """What readers marked by a point; raises as `read` does."""
+        nodules, non_nodules = self._marked_nodules()
+        return UnoutlinedMarks(sum(map(_is_small, nodules)), non_nodules)
+
+    def _marked_nodules(self) -> tuple[list[ReaderAnnotation], int]:
+        """All nodules of all readers, and the number of other findings that they marked."""
         try:
             _check_size(self.path)
             root = ElementTree.parse(self.path).getroot()
             sessions = list(_children(root, _SESSION))
             _check_no_others(root)
             _check_slices(sessions)
-            return tuple(
-                annotation
+            nodules = [
+                _annotation(nodule, number)
                 for number, session in enumerate(sessions)
                 for nodule in _children(session, "unblindedReadNodule")
-                if (annotation := _annotation(nodule, number)) is not None
-            )
+            ]
+            return nodules, sum(len(list(_children(session, "nonNodule"))) for session in sessions)
         except _UNREADABLE as error:
             raise UserError(
                 f"{self.path} is not a whole LIDC XML file ({error}); download it again"
@@ -180,12 +190,15 @@ def _check_slices(sessions: Sequence[Element]) -> None:
             raise ValueError(f"contours of the slice {uid} lie at z = {shown} mm")
 
 
-def _annotation(nodule: Element, session: int) -> ReaderAnnotation | None:
-    characteristics = next(_children(nodule, "characteristics"), None)
-    if characteristics is None or len(characteristics) == 0:
-        return None
+def _annotation(nodule: Element, session: int) -> ReaderAnnotation:
+    rated = any(len(ratings) > 0 for ratings in _children(nodule, "characteristics"))
     contours = [_contour(roi) for roi in _children(nodule, "roi")]
-    return make_annotation(_text(nodule, "noduleID"), contours, session)
+    return make_annotation(_text(nodule, "noduleID"), contours, session, rated=rated)
+
+
+def _is_small(annotation: ReaderAnnotation) -> bool:
+    """Readers marked a point. A nodule that they rated is larger than 3 mm, and its outline missing."""
+    return not annotation.rated and not annotation.contours
 
 
 def _contour(roi: Element) -> ReaderContour:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import SimpleITK as sitk
 
+from nnunetv2_raemd.counted import counted
 from nnunetv2_raemd.dataset_conversion.archives.lidc.annotations import AnnotationSource, ReaderAnnotation
 from nnunetv2_raemd.dataset_conversion.archives.lidc.consensus import READERS, Nodule, Reading, find_nodules
 from nnunetv2_raemd.dataset_conversion.archives.lidc.odd_contours import about_contours
@@ -20,6 +21,7 @@ from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.volumes.balls import Ball, draw_balls, leaves_image
 
 IGNORE = LESION + 1  # nnU-Net asks for the highest integer
+_DRAWN_BY = "every outline"  # differs from that of versions which left out unrated ones: drawn anew
 _ABOUT_VOXELS = (
     "no coordinate of its nodules is below 0, as some are in nearly every patient: if they are voxels, "
     "convert them to mm"
@@ -109,18 +111,37 @@ class ContourMask:
         return f"{len(self.nodules)} nodules, contours from {self.source.name}"
 
     def fingerprint(self) -> tuple[object, ...]:
-        return (*self.choice.settings().items(), self.source.digest(), self.nodules)
+        return (*self.choice.settings().items(), _DRAWN_BY, self.source.digest(), self.nodules)
 
     def draw(self, image: sitk.Image) -> tuple[sitk.Image, dict[str, Any]]:
         """Raises `UserError` where contours and `annotations.csv` do not agree, unless such are kept."""
         grid = AxialGrid.of(image)
-        found, problems = find_in_scan(self.source.read(), self.nodules, grid)
-        check = check_nodules(found, self.nodules, grid)
+        found, check, problems = self._find(grid)
         if check.problems and not self.choice.keep_failing:
             raise UserError(f"the contours do not agree with annotations.csv: {'; '.join(check.problems)}")
         label = paint(found, self.choice, grid)
         label.CopyInformation(image)
         return label, self._details(found, check, problems)
+
+    def _find(self, grid: AxialGrid) -> tuple[list[Nodule], Check, list[str]]:
+        """The nodules, what `annotations.csv` says to them, and remarks.
+
+        An outline without ratings is an outline, but LUNA16 may not have counted it: where nodules come out
+        as in the file only without those, they are left out.
+        """
+        drawn = self.source.read()
+        unrated = [annotation.nodule_id for annotation in drawn if not annotation.rated]
+        found, problems = find_in_scan(drawn, self.nodules, grid)
+        check = check_nodules(found, self.nodules, grid)
+        if not unrated:
+            return found, check, problems
+        names = f"{counted(len(unrated), 'outline')} without ratings (nodule {', '.join(unrated)})"
+        if check.problems:
+            rated, about_rated = find_in_scan([a for a in drawn if a.rated], self.nodules, grid)
+            if not (passed := check_nodules(rated, self.nodules, grid)).problems:
+                about = f"left out {names}: the others alone give the nodules of annotations.csv"
+                return rated, passed, [*about_rated, about]
+        return found, check, [*problems, f"drew {names} as the others"]
 
     def _details(self, found: Sequence[Nodule], check: Check, problems: Sequence[str]) -> dict[str, Any]:
         readers = [nodule.number_of_readers for nodule in found]
@@ -136,8 +157,16 @@ class ContourMask:
             "contours_from": self.source.name,
             "readers_of_nodules": [number for number in readers if number >= self.choice.min_readers],
             "uncertain_nodules": sum(number < self.choice.min_readers for number in readers),
+            **self._unoutlined(),
             **check.details(),
             "checks": [*failing, *problems],
+        }
+
+    def _unoutlined(self) -> dict[str, int | None]:
+        marks = self.source.unoutlined()
+        return {
+            "small_nodule_marks": None if marks is None else marks.small_nodules,
+            "non_nodule_marks": None if marks is None else marks.non_nodules,
         }
 
 

@@ -13,7 +13,12 @@ import pytest
 from lidc_files import block, sop_uid, write_xml
 
 from nnunetv2_raemd.dataset_conversion.archives.lidc import lidc_database
-from nnunetv2_raemd.dataset_conversion.archives.lidc.annotations import KnownAnnotations, ReaderAnnotation
+from nnunetv2_raemd.dataset_conversion.archives.lidc.annotations import (
+    KnownAnnotations,
+    ReaderAnnotation,
+    ReaderContour,
+    UnoutlinedMarks,
+)
 from nnunetv2_raemd.dataset_conversion.archives.lidc.consensus import Nodule
 from nnunetv2_raemd.dataset_conversion.archives.lidc.lidc_database import database_file, read_database
 from nnunetv2_raemd.dataset_conversion.archives.lidc.lidc_xml_files import XmlFile, index_xml
@@ -54,6 +59,21 @@ def test_xml_gives_what_was_written_reader_after_reader(tmp_path: Path) -> None:
     assert [a.nodule_id for a in found] == ["1", "a_2", "b_1"]  # neither small nodules nor other findings
     assert same(found[:2], (ONE_NODULE, holed))
     assert [c.inclusion for c in found[1].contours] == [True, False] and found[1].contours[0].z_mm == 3.5
+
+
+def test_marks_that_are_no_outlines_are_counted(real_data: Path) -> None:
+    """Counted by `grep` in the file of LIDC-IDRI-0001: nodules without ratings, and nonNodule."""
+    (file,) = (real_data / "lidc" / "xml").rglob("69.xml")
+    assert XmlFile(file).unoutlined() == UnoutlinedMarks(small_nodules=9, non_nodules=13)
+    assert len(XmlFile(file).read()) == 4
+
+
+def test_a_rated_nodule_without_an_outline_is_told_of(tmp_path: Path) -> None:
+    point = ReaderAnnotation("b_1", (ReaderContour(1.0, np.array([[7, 5]])),))
+    write_xml(tmp_path / "1.xml", "1.2.3", [[ONE_NODULE], [point]])
+    (nodule,), problems = find_in_scan(xml_of(tmp_path), [], AxialGrid((20, 20, 3), (0, 0, 0), (1, 1, 1)))
+    assert nodule.number_of_readers == 1
+    assert problems == ["nodule b_1: no voxel of the image is inside its contours"]
 
 
 @pytest.mark.parametrize("namespace", ["", ' xmlns="http://www.nih.gov"', ' xmlns="http://www.nih.gov/idri"'])

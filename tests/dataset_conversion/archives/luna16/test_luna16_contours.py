@@ -38,6 +38,7 @@ from nnunetv2_raemd.dataset_conversion.archives.luna16.scan_masks import Contour
 from nnunetv2_raemd.dataset_conversion.case import FoundCases, LoadedCase, Status
 from nnunetv2_raemd.dataset_conversion.dataset_folder import dataset_folder
 from nnunetv2_raemd.dataset_conversion.dataset_writing.conversion import ConversionResult, RunOptions, convert
+from nnunetv2_raemd.dataset_conversion.dataset_writing.conversion_report import about_left_out
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.volumes.balls import Ball
 
@@ -242,6 +243,49 @@ def test_scan_without_nodules_is_a_negative_case(luna: LunaFolder, add: Callable
     loaded = load(luna)
     assert not sitk.GetArrayFromImage(loaded.label).any()
     assert loaded.details["checks"] == ["no annotation: negative case"]
+
+
+def unrated(annotation: ReaderAnnotation) -> ReaderAnnotation:
+    return replace(annotation, rated=False)
+
+
+def test_outline_without_ratings_is_drawn_and_told_of(luna: LunaFolder, add: Callable[..., None]) -> None:
+    """The third of three readers rated nothing: without that outline the nodule would be of two."""
+    add("1.1", [[nodule("a_1")], [nodule("b_1")], [unrated(nodule("c_1"))]])
+    loaded = load(luna)
+    assert np.count_nonzero(sitk.GetArrayFromImage(loaded.label)) == 60  # 4 rows, 5 columns, 3 slices
+    assert loaded.details["readers_of_nodules"] == [3]
+    assert loaded.details["checks"] == ["drew 1 outline without ratings (nodule c_1) as the others"]
+
+
+def test_outlines_without_ratings_that_luna16_did_not_count_are_left_out_and_told_of(
+    luna: LunaFolder, add: Callable[..., None]
+) -> None:
+    """Elsewhere in the scan two readers and the unrated third make a nodule that annotations.csv lacks."""
+    elsewhere = [block(f"{reader}_2", [-297.5], ((8, 11), (12, 15))) for reader in "abc"]
+    first, second, third = (replace(one, rated=number < 2) for number, one in enumerate(elsewhere))
+    add("1.1", [[nodule("a_1"), first], [nodule("b_1"), second], [nodule("c_1"), third]])
+    loaded = load(luna)
+    assert np.count_nonzero(sitk.GetArrayFromImage(loaded.label)) == 60
+    assert loaded.details["readers_of_nodules"] == [3] and loaded.details["uncertain_nodules"] == 1
+    (check,) = loaded.details["checks"]
+    assert check.startswith("left out 1 outline without ratings (nodule c_2)")
+
+
+def test_what_readers_only_marked_is_counted_by_case_and_in_all(
+    luna: LunaFolder, add: Callable[..., None], nnunet_folders: Path
+) -> None:
+    """`write_xml` gives each session a point for a small nodule and one for a finding that is none."""
+    add("1.1")
+    add("1.2", FOUR[:3])
+    result = run(luna)
+    report = json.loads((nnunet_folders / "Dataset501_Test" / "conversion_report.json").read_text())
+    assert [case["small_nodule_marks"] for case in report["cases"]] == [4, 3]
+    assert report["not_in_masks"] == {"uncertain_nodules": 0, "small_nodule_marks": 7, "non_nodule_marks": 7}
+    assert about_left_out(result.outcomes) == [
+        "not drawn as nodules: 7 readers' marks of nodules below 3 mm, "
+        "7 readers' marks of findings that are not nodules"
+    ]
 
 
 def test_contour_between_slices_is_noted(luna: LunaFolder, add: Callable[..., None]) -> None:
