@@ -37,7 +37,7 @@ def study(
     from nnunetv2_raemd.execution.backend_choice import backend_for
     from nnunetv2_raemd.nnunet_files.trained_models import model_names
     from nnunetv2_raemd.study.paper_systems import models_of_table
-    from nnunetv2_raemd.study.study_run import find_trainings, run_study
+    from nnunetv2_raemd.study.study_run import about_folds, find_trainings, run_study
     from nnunetv2_raemd.study.training_job import TrainingJob
 
     if table is not None and not trainers:
@@ -46,7 +46,11 @@ def study(
         models = model_names(trainers, plans, configuration)
     else:
         raise UserError("give either --table 3 (or 4), or trainers with -tr")
-    trainings = find_trainings(dataset, models, folds or ["0", "1", "2", "3", "4"])
+    folds = folds or ["0", "1", "2", "3", "4"]
+    trainings = find_trainings(dataset, models, folds)
+    console = Console()
+    for remark in about_folds(dataset, folds):
+        console.print(f"Note: {remark}", markup=False, highlight=False, soft_wrap=True)
     extra = ["-device", device, *(["--npz"] if npz else [])]
-    if run_study(trainings, TrainingJob(extra), backend_for(scheduler, 1), Console()):
+    if run_study(trainings, TrainingJob(extra), backend_for(scheduler, 1), console):
         raise typer.Exit(1)

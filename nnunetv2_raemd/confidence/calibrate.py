@@ -11,7 +11,12 @@ from nnunetv2_raemd.confidence.case_evidence import EvidenceJob, GatheredCase, V
 from nnunetv2_raemd.confidence.unlike_scans import training_scans
 from nnunetv2_raemd.counted import counted
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.evaluation.systems import Material, case_files, check_none_trained_on
+from nnunetv2_raemd.evaluation.systems import (
+    Material,
+    about_shared_patients,
+    case_files,
+    check_none_trained_on,
+)
 from nnunetv2_raemd.execution.backend import Backend
 from nnunetv2_raemd.execution.case_batch import Failed, failures, run_cases
 from nnunetv2_raemd.execution.local_processes import LocalProcesses
@@ -64,7 +69,8 @@ def calibrate(material: Material, raw: Path, *, backend: Backend = HERE) -> Cali
     calibration = Calibration(
         folds, tuple(case.case_id for case in cases), tuple(labels), training_scans(profiles)
     )
-    return Calibrated(calibration, problems, tuple(_remarks(cases, calibration)))
+    remarks = [*about_shared_patients(material.systems[0]), *_remarks(cases, calibration)]
+    return Calibrated(calibration, problems, tuple(remarks))
 
 
 def _ct(image: CaseImage) -> Path | None:

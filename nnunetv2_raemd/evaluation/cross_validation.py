@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from nnunetv2_raemd.errors import UserError
@@ -10,6 +11,7 @@ from nnunetv2_raemd.evaluation.systems import Material, PredictionFolder, System
 from nnunetv2_raemd.nnunet_files.dataset_folders import NnunetDataset
 from nnunetv2_raemd.nnunet_files.dataset_json import DatasetJson, read_dataset_json
 from nnunetv2_raemd.nnunet_files.label_set import labels_of
+from nnunetv2_raemd.nnunet_files.patients import patients_of_cases, shared_patients
 from nnunetv2_raemd.nnunet_files.segmentation_folder import ReferenceFolder, find_references, list_cases
 from nnunetv2_raemd.nnunet_files.splits_file import Split, read_splits
 
@@ -35,9 +37,16 @@ def find_cross_validation(
     description = _description(dataset, models)
     reference = find_references(_reference_folder(dataset), description)
     splits = read_splits(dataset.preprocessed / "splits_final.json")
+    patients = patients_of_cases(dataset.raw)
     short = _short_names(models)
     systems = tuple(
-        System(short[model], _validation_folders(dataset, model, folds, splits, reference))
+        System(
+            short[model],
+            tuple(
+                _with_patients(folder, splits, patients)
+                for folder in _validation_folders(dataset, model, folds, splits, reference)
+            ),
+        )
         for model in models
     )
     for system in systems:
@@ -110,6 +119,15 @@ def _validation_folder(
         return PredictionFolder(path, expected, fold, expected.intersection(splits[int(fold)]["train"]))
     expected = frozenset(list_cases(path, reference.file_ending))
     return PredictionFolder(path, expected, fold, expected if fold == ALL else frozenset())
+
+
+def _with_patients(
+    folder: PredictionFolder, splits: list[Split], patients: Mapping[str, str]
+) -> PredictionFolder:
+    if folder.fold is None or not folder.fold.isdecimal() or int(folder.fold) >= len(splits):
+        return folder
+    split = splits[int(folder.fold)]
+    return replace(folder, shared_patients=shared_patients(split["train"], split["val"], patients))
 
 
 def _short_names(models: Sequence[str]) -> dict[str, str]:

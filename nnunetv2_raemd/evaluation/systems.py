@@ -13,6 +13,7 @@ from nnunetv2_raemd.evaluation.case_results import CaseResult, Evaluation, Probl
 from nnunetv2_raemd.evaluation.evaluation_options import DEFAULT_OPTIONS, EvaluationOptions
 from nnunetv2_raemd.evaluation.surface_distances import has_monai
 from nnunetv2_raemd.nnunet_files.label_set import LabelSet
+from nnunetv2_raemd.nnunet_files.patients import SharedPatients
 from nnunetv2_raemd.nnunet_files.segmentation_folder import ReferenceFolder, list_cases
 
 
@@ -24,12 +25,14 @@ class PredictionFolder:
         expected: cases that should be there, and no others.
         fold: of nnU-Net's cross-validation; None outside.
         trained_on: cases among them that the same model was trained on, too.
+        shared_patients: who were trained on by other scans of theirs; None where none is known.
     """
 
     path: Path
     expected: frozenset[str]
     fold: str | None = None
     trained_on: frozenset[str] = frozenset()
+    shared_patients: SharedPatients | None = None
 
     def about_trained_on(self) -> str | None:
         """A sentence on the cases that were trained on; None where there are none."""
@@ -91,7 +94,7 @@ def evaluate_folders(
         problems += [
             Problem(case.case_id, case.fold, remark) for case in evaluated for remark in case.remarks
         ]
-        problems += [*_trained_on(system), *_surplus(system, reference, present)]
+        problems += [*_trained_on(system), *_shared_patients(system), *_surplus(system, reference, present)]
         results.append(SystemResult(system.name, evaluated, tuple(problems)))
     return Evaluation(labels, tuple(results), options.described())
 
@@ -118,6 +121,24 @@ def check_none_trained_on(system: System) -> None:
     for folder in system.folders:
         if (about := folder.about_trained_on()) is not None:
             raise UserError(f"{about}: only cases that the model has not seen tell how good it is")
+
+
+def about_shared_patients(system: System) -> list[str]:
+    """A sentence for each fold with patients who were trained on by other scans of theirs."""
+    return [problem.reason for problem in _shared_patients(system)]
+
+
+def _shared_patients(system: System) -> list[Problem]:
+    return [
+        Problem(
+            folder.shared_patients.validated,
+            folder.fold,
+            f"fold {folder.fold} has {folder.shared_patients.told()}: its figures are too good for other "
+            "patients; correct splits_final.json and train again",
+        )
+        for folder in system.folders
+        if folder.shared_patients is not None
+    ]
 
 
 def _trained_on(system: System) -> list[Problem]:

@@ -15,7 +15,12 @@ from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.evaluation.case_evaluation import CaseFiles
 from nnunetv2_raemd.evaluation.lesion_matching import lesion_metrics, match_lesions
 from nnunetv2_raemd.evaluation.overlap import count_overlap, overlap_metrics
-from nnunetv2_raemd.evaluation.systems import Material, case_files, check_none_trained_on
+from nnunetv2_raemd.evaluation.systems import (
+    Material,
+    about_shared_patients,
+    case_files,
+    check_none_trained_on,
+)
 from nnunetv2_raemd.execution.backend import Backend
 from nnunetv2_raemd.execution.backend_choice import ordered_map
 from nnunetv2_raemd.execution.case_batch import Failed, failures, run_cases
@@ -34,12 +39,13 @@ from nnunetv2_raemd.whole_files import folder_in_the_making
 
 @dataclass(frozen=True)
 class Determined:
-    """The settings of every label, the cases they were chosen on, and those that could not be read."""
+    """The settings of every label, the cases they were chosen on, those that cannot be read, and remarks."""
 
     labels: list[LabelSettings]
     case_ids: tuple[str, ...]
     with_probabilities: bool
     failed: tuple[Failed, ...]
+    remarks: tuple[str, ...]
 
 
 def determine(
@@ -73,7 +79,8 @@ def determine(
             score_all = partial(_score_all, files=files, objective=objective, run=run, label=target.name)
             chosen, trials = search(score_all, with_probabilities=with_probabilities)
             labels.append(LabelSettings(target, chosen, tuple(trials)))
-    return Determined(labels, tuple(case_ids), with_probabilities, tuple(failed))
+    remarks = tuple(about_shared_patients(material.systems[0]))
+    return Determined(labels, tuple(case_ids), with_probabilities, tuple(failed), remarks)
 
 
 def _map_file(folder: Path, case_id: str, position: int) -> Path:

@@ -29,6 +29,8 @@ def print_trials(determined: Determined, objective: str, file: Path) -> int:
             "Without probability maps for all cases (nnUNetv2_train ... --val --npz), threshold and "
             "component probability were not tried."
         )
+    for remark in determined.remarks:
+        console.print(f"Note: {escape(remark)}")
     console.print(f"Settings: {escape(str(file))}")
     return print_failed(determined.failed, of=len(determined.case_ids) + len(determined.failed))
 

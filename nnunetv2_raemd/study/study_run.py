@@ -11,6 +11,8 @@ from rich.console import Console
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.execution.backend import Backend
 from nnunetv2_raemd.nnunet_files.dataset_folders import find_dataset
+from nnunetv2_raemd.nnunet_files.patients import patients_of_cases, shared_patients
+from nnunetv2_raemd.nnunet_files.splits_file import read_splits
 from nnunetv2_raemd.study.single_training import Training
 from nnunetv2_raemd.study.training_board import Board
 from nnunetv2_raemd.study.training_job import TrainingJob
@@ -43,6 +45,24 @@ def find_trainings(dataset: str, models: Sequence[str], folds: Sequence[str]) ->
                 f"{data} does not exist: run nnUNetv2_preprocess with -plans_name {plans} -c {configuration}"
             )
     return trainings
+
+
+def about_folds(dataset: str, folds: Sequence[str]) -> list[str]:
+    """A sentence for each fold that has patients in training and validation, as far as it is known."""
+    folders = find_dataset(dataset)
+    splits = read_splits(folders.preprocessed / "splits_final.json")
+    patients = patients_of_cases(folders.raw)
+    found = {
+        fold: shared_patients(splits[int(fold)]["train"], splits[int(fold)]["val"], patients)
+        for fold in dict.fromkeys(folds)
+        if fold.isdecimal() and int(fold) < len(splits)
+    }
+    return [
+        f"fold {fold} has {shared.told()}: its validation is too good for other patients, correct "
+        "splits_final.json"
+        for fold, shared in found.items()
+        if shared is not None
+    ]
 
 
 def _data_folder(model: str, preprocessed: Path) -> Path:

@@ -17,6 +17,7 @@ from torch import nn
 
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.freed_memory import keep_freed_memory
+from nnunetv2_raemd.nnunet_files.patients import patients_of_cases, shared_patients
 from nnunetv2_raemd.training.averaged_adamw import AveragedAdamW
 from nnunetv2_raemd.training.averaged_muon import MOMENTUM
 from nnunetv2_raemd.training.cosine_schedule import CosineSchedule
@@ -125,7 +126,8 @@ class nnUNetTrainerRecipe(nnUNetTrainer):
 
     def on_train_start(self) -> None:
         """Also refuses data that was preprocessed by another plan, before anything is unpacked or written."""
-        for dataset in self.get_tr_and_val_datasets():
+        datasets = self.get_tr_and_val_datasets()
+        for dataset in datasets:
             check_preprocessed(dataset, self.plans_manager, self.configuration_manager)
         super().on_train_start()
         for remark in about_intensities(self.plans_manager, self.configuration_manager):
@@ -135,6 +137,12 @@ class nnUNetTrainerRecipe(nnUNetTrainer):
             folder, ending = Path(self.preprocessed_dataset_folder_base), self.dataset_json["file_ending"]
             for change in changed_since(raw, folder, ending):
                 self.print_to_log_file(f"Remark: {change}: preprocess again if it is to be trained on")
+            training, validation = (dataset.identifiers for dataset in datasets)
+            if (shared := shared_patients(training, validation, patients_of_cases(raw))) is not None:
+                self.print_to_log_file(
+                    f"Remark: {shared.told()}: validation is too good for other patients, correct "
+                    "splits_final.json"
+                )
 
     def on_epoch_start(self) -> None:
         """Ends training here if early stopping decided so, also when a stopped training is continued."""

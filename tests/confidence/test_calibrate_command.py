@@ -242,3 +242,19 @@ def test_a_map_that_is_not_of_the_prediction_is_named(
     assert result.exit_code == 1
     assert "case_03.npz is not the probability map of" in " ".join(result.output.split())
     assert len(json.loads((made.model / FILE_NAME).read_text(encoding="utf-8"))["cases"]) == 5
+
+
+def test_patients_who_were_trained_on_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first two cases are of one patient, and the folds take one each."""
+    for kind in ("raw", "preprocessed", "results"):
+        monkeypatch.setenv(f"nnUNet_{kind}", str(tmp_path / kind))
+    made = make_validated(tmp_path, n_cases=6, n_folds=2)
+    cases = [f"case_{i:02d}" for i in range(6)]
+    rows = [{"case": case, "patient": "P" if case < "case_02" else case} for case in cases]
+    (made.raw / "conversion_report.json").write_text(json.dumps({"cases": rows}), encoding="utf-8")
+    splits = [{"train": cases[1::2], "val": cases[::2]}, {"train": cases[::2], "val": cases[1::2]}]
+    (tmp_path / "preprocessed" / made.name / "splits_final.json").write_text(json.dumps(splits))
+    result = raemd("calibrate", "-d", 701, "-np", 1)
+    for fold, trained, validated in ((0, 1, 0), (1, 0, 1)):
+        told = f"P (trained on case_0{trained}, validated on case_0{validated})"
+        assert f"Note: fold {fold} has 1 patient in training and validation, as {told}" in result.output

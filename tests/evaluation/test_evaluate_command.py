@@ -178,6 +178,26 @@ def test_cases_that_were_trained_on_are_named(trained: NnunetFolders) -> None:
             raemd(*command, "-d", 701, "-np", 1)
 
 
+def test_patients_who_were_trained_on_are_named(trained: NnunetFolders) -> None:
+    """case_1 and case_2 are two scans of one patient, as the report of the conversion says."""
+    rows = [{"case": f"case_{i}", "patient": "P1" if i in (1, 2) else f"P{i + 5}"} for i in range(4)]
+    raw = trained.root / "raw" / trained.name
+    raw.mkdir(parents=True, exist_ok=True)
+    (raw / "conversion_report.json").write_text(json.dumps({"cases": rows}), encoding="utf-8")
+    splits = [{"train": ["case_2", "case_3"], "val": ["case_0", "case_1"]}]
+    splits.append({"train": ["case_0"], "val": ["case_2", "case_3"]})
+    splits_file = trained.root / "preprocessed" / trained.name / "splits_final.json"
+    splits_file.write_text(json.dumps(splits), encoding="utf-8")
+    assert raemd("evaluate", "-d", 701, "-tr", "TrainerA", "-np", 1).exit_code == 1
+    found = load_results(trained.results / "evaluation__2d" / "evaluation.json").systems[0]
+    (problem,) = found.problems
+    assert (problem.case_id, problem.fold) == ("case_1", "0")
+    about = "fold 0 has 1 patient in training and validation, as P1 (trained on case_2, validated on case_1)"
+    assert about in problem.reason
+    determined = raemd("postprocess", "determine", "-d", 701, "-tr", "TrainerA", "-np", 1)
+    assert f"Note: {about}" in determined.output and "fold 1 has" not in determined.output
+
+
 def test_no_case_counts_twice(trained: NnunetFolders) -> None:
     splits_file = trained.root / "preprocessed" / trained.name / "splits_final.json"
     splits = json.loads(splits_file.read_text(encoding="utf-8"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from typer.testing import CliRunner
 
 from nnunetv2_raemd.cli import app
 from nnunetv2_raemd.errors import UserError
-from nnunetv2_raemd.study.study_run import find_trainings
+from nnunetv2_raemd.study.study_run import about_folds, find_trainings
 
 
 @pytest.mark.parametrize(
@@ -58,3 +59,23 @@ def test_what_is_not_preprocessed_is_told_before_anything_runs(
     assert len(find_trainings("501", models, ["0"])) == 2
     with pytest.raises(UserError, match="nnUNetv2_preprocess with -plans_name nnUNetPlans -c 3d_fullres"):
         find_trainings("501", models, ["0", "1"])
+
+
+def test_patients_in_training_and_validation_are_told_before_anything_runs(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the folds asked for; folds that the splits lack are left to nnU-Net."""
+    name = "Dataset501_Spheres"
+    for variable, value in replace(workspace, preprocessed=tmp_path, raw=tmp_path).variables().items():
+        monkeypatch.setenv(variable, value)
+    (tmp_path / name).mkdir()
+    rows = [{"case": case, "patient": case[0]} for case in ("a1", "a2", "b1", "c1")]
+    (tmp_path / name / "conversion_report.json").write_text(json.dumps({"cases": rows}))
+    splits = [{"train": ["a1", "a2"], "val": ["b1"]}, {"train": ["a1", "b1"], "val": ["a2", "c1"]}]
+    assert about_folds("501", ["0", "1"]) == []
+    (tmp_path / name / "splits_final.json").write_text(json.dumps(splits))
+    assert about_folds("501", ["0", "2", "all"]) == []
+    (told,) = about_folds("501", ["0", "1"])
+    assert told.startswith(
+        "fold 1 has 1 patient in training and validation, as a (trained on a1, validated on a2)"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,26 @@ def test_changes_of_the_raw_dataset_are_named(
     log = Path(made.log_file).read_text(encoding="utf-8")
     for what, name in (("added", "new.nii.gz"), ("removed", second.name), ("changed", first.name)):
         assert f"Remark: 1 label of {labels.parent} {what} since it was preprocessed, as {name}" in log
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_patients_in_training_and_validation_are_named(
+    make_trainer: MakeTrainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared: bool
+) -> None:
+    monkeypatch.setenv("nnUNet_raw", str(tmp_path))
+    made = trainer_with(nnunet_plan())
+    training, validation = made.do_split()
+    patients = {case: "P" if shared and case in (training[0], validation[0]) else case for case in validation}
+    patients |= {case: "P" if shared and case == training[0] else case for case in training}
+    rows = [{"case": case, "patient": patient} for case, patient in patients.items()]
+    (tmp_path / DATASET).mkdir()
+    (tmp_path / DATASET / "conversion_report.json").write_text(json.dumps({"cases": rows}))
+    made.on_train_start()
+    remark = (
+        "Remark: 1 patient in training and validation, as P "
+        f"(trained on {training[0]}, validated on {validation[0]})"
+    )
+    assert (remark in Path(made.log_file).read_text(encoding="utf-8")) is shared
 
 
 def test_without_a_raw_dataset_nothing_is_said(make_trainer: MakeTrainer, tmp_path: Path) -> None:
