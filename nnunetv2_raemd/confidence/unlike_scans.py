@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nnunetv2_raemd.confidence.scan_profile import ScanProfile
 
@@ -79,15 +80,28 @@ def _outside(scan: ScanProfile, training: TrainingScans) -> Iterator[str]:
         value = getattr(scan, name)
         what, unit = _NAMES[name]
         if value is not None and not low / WIDENED <= value <= high * WIDENED:
-            usual = " to ".join(dict.fromkeys(f"{bound:.3g}" for bound in (low, high)))
-            yield f"{what}: {value:.3g} {unit}, in the training {usual} {unit}"
+            usual = " to ".join(dict.fromkeys(map(_figure, (low, high))))
+            yield f"{what}: {_figure(value)} {unit}, in the training {usual} {unit}"
+
+
+def _figure(value: float) -> str:
+    """Three digits, in thousands without an exponent."""
+    return f"{float(f'{value:.3g}'):.10g}"
 
 
 def _other_hu(scan: ScanProfile, training: TrainingScans) -> Iterator[str]:
     """The mean distance of quantiles is the earth mover's distance of the histograms."""
-    distance = float(np.abs(np.subtract(scan.hu_quantiles, training.hu_quantiles)).mean())
+    higher = np.subtract(scan.hu_quantiles, training.hu_quantiles)
+    distance = float(np.abs(higher).mean())
     if distance > max(WIDENED * training.farthest_hu, _LEAST_HU):
         yield (
-            f"HU histogram: {distance:.0f} HU from that of the training, whose scans are at most "
-            f"{training.farthest_hu:.0f} HU from each other's mean"
+            f"HU histogram: {distance:.0f} HU from that of the training{_shift(higher)}, whose scans are at "
+            f"most {training.farthest_hu:.0f} HU from each other's mean"
         )
+
+
+def _shift(higher: NDArray[np.float64]) -> str:
+    """Says so where the scan's quantiles all lie on one side of the training's."""
+    if higher.min() > 0:
+        return " (higher throughout)"
+    return " (lower throughout)" if higher.max() < 0 else ""

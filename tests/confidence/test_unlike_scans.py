@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -60,14 +62,32 @@ def test_another_scan_of_the_kind_is_not_unlike(training: TrainingScans) -> None
         (chest(np.random.default_rng(1), lungs=1), SPACING_MM, "air within the body"),
         (chest(np.random.default_rng(1), lungs=0), SPACING_MM, "air within the body"),
         (chest(np.random.default_rng(1), noise_hu=60), SPACING_MM, "noise in soft tissue"),
-        (chest(np.random.default_rng(1)) + 1024, SPACING_MM, "HU histogram"),
+        (
+            chest(np.random.default_rng(1)) + 1024,
+            SPACING_MM,
+            "training (higher throughout)",
+        ),
+        (
+            chest(np.random.default_rng(1)) - 100,
+            SPACING_MM,
+            "training (lower throughout)",
+        ),
     ],
-    ids=["slices", "cut off", "one lung", "no lung", "noise", "no HU"],
+    ids=["slices", "cut off", "one lung", "no lung", "noise", "HU plus 1024", "HU less 100"],
 )
 def test_what_is_unlike_is_named(
     training: TrainingScans, hu: np.ndarray, spacing_mm: tuple[float, float, float], reason: str
 ) -> None:
     assert any(reason in sentence for sentence in unlikeness(profile(hu, spacing_mm), training))
+
+
+def test_volumes_of_liters_are_written_out(training: TrainingScans) -> None:
+    """The ellipses have semi-axes of 72 and 45 mm and are 100 mm long: 1018 ml each."""
+    scan = replace(profile(chest(np.random.default_rng(3))), lung_ml=5123.0)
+    (sentence,) = unlikeness(scan, training)
+    bounds = "20[0-9]0"
+    expected = rf"air within the body \(lung\): 5120 ml, in the training {bounds}( to {bounds})? ml"
+    assert re.fullmatch(expected, sentence), sentence
 
 
 def test_too_few_scans_say_nothing() -> None:
