@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,6 +21,7 @@ from nnunetv2_raemd.freed_memory import keep_freed_memory
 from nnunetv2_raemd.nnunet_files.patients import patients_of_cases, shared_patients
 from nnunetv2_raemd.training.averaged_adamw import AveragedAdamW
 from nnunetv2_raemd.training.averaged_muon import MOMENTUM
+from nnunetv2_raemd.training.case_intensities import about_cases
 from nnunetv2_raemd.training.cosine_schedule import CosineSchedule
 from nnunetv2_raemd.training.early_stopping import EarlyStopping
 from nnunetv2_raemd.training.hybrid_loss import apply_recipe
@@ -130,19 +132,21 @@ class nnUNetTrainerRecipe(nnUNetTrainer):
         for dataset in datasets:
             check_preprocessed(dataset, self.plans_manager, self.configuration_manager)
         super().on_train_start()
-        for remark in about_intensities(self.plans_manager, self.configuration_manager):
+        for remark in self._remarks(datasets) if self.local_rank == 0 else ():
             self.print_to_log_file(f"Remark: {remark}")
+
+    def _remarks(self, datasets: Sequence[Any]) -> Iterator[str]:
+        """What there is to know of the data, of nnU-Net's datasets of training and validation."""
+        yield from about_intensities(self.plans_manager, self.configuration_manager)
+        yield from about_cases(datasets, self.plans_manager, self.configuration_manager)
         if nnUNet_raw.get():
             raw = Path(str(nnUNet_raw)) / self.plans_manager.dataset_name
             folder, ending = Path(self.preprocessed_dataset_folder_base), self.dataset_json["file_ending"]
             for change in changed_since(raw, folder, ending):
-                self.print_to_log_file(f"Remark: {change}: preprocess again if it is to be trained on")
+                yield f"{change}: preprocess again if it is to be trained on"
             training, validation = (dataset.identifiers for dataset in datasets)
             if (shared := shared_patients(training, validation, patients_of_cases(raw))) is not None:
-                self.print_to_log_file(
-                    f"Remark: {shared.told()}: validation is too good for other patients, correct "
-                    "splits_final.json"
-                )
+                yield f"{shared.told()}: validation is too good for other patients, correct splits_final.json"
 
     def on_epoch_start(self) -> None:
         """Ends training here if early stopping decided so, also when a stopped training is continued."""
