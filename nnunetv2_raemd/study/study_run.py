@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from nnunetv2_raemd.counted import counted
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.execution.backend import Backend
 from nnunetv2_raemd.nnunet_files.dataset_folders import find_dataset
@@ -91,7 +92,7 @@ def run_study(trainings: Sequence[Training], job: TrainingJob, backend: Backend,
     backend.check()
     board = Board(trainings, console)
     missing = [training for training in trainings if training not in board.outcomes]
-    console.print(f"{len(trainings)} trainings, {len(missing)} of them to run", highlight=False)
+    console.print(f"{counted(len(trainings), 'training')}, {len(missing)} of them to run", highlight=False)
     with board.shown():
         for outcome in backend.run(job, missing):
             board.add(outcome)
