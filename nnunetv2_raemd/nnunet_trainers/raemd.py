@@ -35,6 +35,7 @@ from nnunetv2_raemd.training.variants import (
     nnUNetTrainerRAEMDFocal,
     nnUNetTrainerRAEMDPaper,
     nnUNetTrainerRAEMDScanners,
+    nnUNetTrainerRAEMDTurned,
 )
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "nnUNetTrainerRAEMDFocal",
     "nnUNetTrainerRAEMDPaper",
     "nnUNetTrainerRAEMDScanners",
+    "nnUNetTrainerRAEMDTurned",
     "nnUNetTrainerRAEMD_5epochs",
     "nnUNetTrainerRAEMD_20epochs",
     "nnUNetTrainerRAEMD_50epochs",
