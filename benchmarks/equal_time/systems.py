@@ -24,6 +24,7 @@ SYSTEMS = {
     "RAEMD-Net": System("nnUNetTrainerRAEMD"),
     "RAEMD-Net, half the time": System("nnUNetTrainerRAEMD", part_of_budget=0.5),
     "RAEMD-Net, pretrained": System("nnUNetTrainerRAEMDPretrained"),
+    "RAEMD-Net, turned": System("nnUNetTrainerRAEMDTurned"),
     "RAEMD-Net, scanners": System("nnUNetTrainerRAEMDScanners"),
     "RAEMD-Net, normalised over the sequence": System("nnUNetTrainerRAEMDSequenceNorm"),
     "RAEMD-Net, recipe of the paper": System("nnUNetTrainerRAEMDPaper"),

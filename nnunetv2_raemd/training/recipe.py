@@ -48,6 +48,10 @@ class Recipe:
     min_improvement: float = MIN_IMPROVEMENT
     """a fall of the smoothed loss by less is none; cross-entropy alone, over mostly background, needs less"""
 
+    turned: bool = False
+    """patches also turned out of the slices' plane and mirrored across slices, where slices lie about as near
+    to each other as pixels (`turned_sequences.py`)"""
+
     def __post_init__(self) -> None:
         if self.stop_patience <= self.schedule_patience:
             raise ValueError(

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import joblib
 import numpy as np
 import torch
+from batchgeneratorsv2.transforms.utils.compose import ComposeTransforms
 from nnunetv2.paths import nnUNet_raw
 from nnunetv2.training.loss.deep_supervision import DeepSupervisionWrapper
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
@@ -32,6 +33,7 @@ from nnunetv2_raemd.training.preprocessed_check import about_intensities, change
 from nnunetv2_raemd.training.recipe import MEASURED_BEST, Recipe
 from nnunetv2_raemd.training.recipe_optimizer import recipe_optimizer
 from nnunetv2_raemd.training.smoothed_loss import SmoothedLoss
+from nnunetv2_raemd.training.turned_sequences import is_isotropic, out_of_plane, turn_more
 from nnunetv2_raemd.whole_files import whole_file
 
 Schedule = CosineSchedule | PlateauSchedule
@@ -77,6 +79,28 @@ class nnUNetTrainerRecipe(nnUNetTrainer):
         self.iterations_of_epoch = 0
         self._complete_log()
         self._reset_validation_history()
+
+    def configure_rotation_dummyDA_mirroring_and_inital_patch_size(self) -> tuple[Any, ...]:  # noqa: N802 - nnU-Net's
+        """nnU-Net's augmentation or, where the recipe says so and voxels allow it, also out of plane.
+
+        Returns:
+            angles, whether to augment slices in 2D, what to cut out of an image, and the axes to mirror.
+        """
+        as_usual: tuple[Any, ...] = super().configure_rotation_dummyDA_mirroring_and_inital_patch_size()
+        patch_size, spacing = self.configuration_manager.patch_size, self.configuration_manager.spacing
+        if not self.recipe.turned or len(patch_size) < 3:
+            return as_usual
+        if not is_isotropic(spacing):
+            self.print_to_log_file(f"Not turned out of plane: voxels of {spacing} mm are too long for that")
+            return as_usual
+        turn = out_of_plane(patch_size)
+        self.print_to_log_file(f"Turned out of plane by up to {math.degrees(turn.tilt):.1f} degrees")
+        return turn, False, turn.size_before(patch_size), (0, 1, 2)
+
+    @staticmethod
+    def get_training_transforms(*args: Any, **kwargs: Any) -> ComposeTransforms:
+        """nnU-Net's augmentation, with more images turned where they are turned out of plane."""
+        return turn_more(nnUNetTrainer.get_training_transforms(*args, **kwargs))
 
     @classmethod
     def convert_plan(cls, plan: dict[str, Any], configuration: str) -> dict[str, Any]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from batchgeneratorsv2.transforms.utils.compose import ComposeTransforms
-from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.plans import load_preset, raemd_plan
 from nnunetv2_raemd.plans.preset import DEFAULT_PRESET
 from nnunetv2_raemd.training.in_plane_blur import blur_in_plane
 from nnunetv2_raemd.training.recipe_trainer import nnUNetTrainerRecipe
+from nnunetv2_raemd.training.turned_sequences import OutOfPlane
 
 IN_PLANE_AXES = (1, 2)
 
@@ -32,21 +32,23 @@ class nnUNetTrainerRAEMD(nnUNetTrainerRecipe):
         return raemd_plan(plan, preset=load_preset(cls.preset), configurations=[configuration])
 
     def configure_rotation_dummyDA_mirroring_and_inital_patch_size(self) -> tuple[Any, ...]:  # noqa: N802 - nnU-Net's
-        """nnU-Net's augmentation with in-plane mirroring only.
+        """The recipe's augmentation, mirroring in-plane only unless sequences are turned out of plane.
 
         The recurrence reads the slices in both directions, so that flipping them would only double the time
         of prediction.
         """
-        rotation, dummy_2d, initial_patch_size, _ = (
+        rotation, dummy_2d, initial_patch_size, axes = (
             super().configure_rotation_dummyDA_mirroring_and_inital_patch_size()
         )
         self.inference_allowed_mirroring_axes = IN_PLANE_AXES
-        return rotation, dummy_2d, initial_patch_size, IN_PLANE_AXES
+        if not isinstance(rotation, OutOfPlane):
+            axes = IN_PLANE_AXES
+        return rotation, dummy_2d, initial_patch_size, axes
 
     @staticmethod
     def get_training_transforms(*args: Any, **kwargs: Any) -> ComposeTransforms:
-        """nnU-Net's augmentation, with the blur in-plane only like everything before it."""
-        return blur_in_plane(nnUNetTrainer.get_training_transforms(*args, **kwargs))
+        """The recipe's augmentation, with the blur in-plane only like everything before it."""
+        return blur_in_plane(nnUNetTrainerRecipe.get_training_transforms(*args, **kwargs))
 
     def validation_step(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Also names the images with NaN, which RAEMD-Net refuses."""

@@ -12,7 +12,6 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2_raemd.training.recipe import PAPER, Recipe
 from nnunetv2_raemd.training.scanner_augmentation import with_scanners
 from nnunetv2_raemd.training.trainer import nnUNetTrainerRAEMD
-from nnunetv2_raemd.training.turned_sequences import angle, is_isotropic, size_before_turning, turn_more
 
 DEFAULT = nnUNetTrainerRAEMD.recipe
 
@@ -46,25 +45,9 @@ class nnUNetTrainerRAEMDScanners(nnUNetTrainerRAEMD):
 
 
 class nnUNetTrainerRAEMDTurned(nnUNetTrainerRAEMD):
-    """Also turned out of the slices' plane, mirrored across slices, and more images turned and scaled.
+    """Sequences also turned out of the slices' plane, and mirrored across slices, where voxels allow it."""
 
-    Where slices are more than three times as far apart as pixels (nnU-Net's threshold), it augments as the
-    default and says so in the log.
-    """
-
-    def configure_rotation_dummyDA_mirroring_and_inital_patch_size(self) -> tuple[Any, ...]:  # noqa: N802 - nnU-Net's
-        """Angles, no augmentation in 2D, what to cut out of an image, and all axes to be mirrored."""
-        as_usual = super().configure_rotation_dummyDA_mirroring_and_inital_patch_size()
-        spacing = self.configuration_manager.spacing
-        if not is_isotropic(spacing):
-            self.print_to_log_file(f"Not turned out of plane: voxels of {spacing} mm are too long for that")
-            return as_usual
-        return angle, False, size_before_turning(self.configuration_manager.patch_size), (0, 1, 2)
-
-    @staticmethod
-    def get_training_transforms(*args: Any, **kwargs: Any) -> ComposeTransforms:
-        """The default's augmentation, with more images turned where they are turned out of plane."""
-        return turn_more(nnUNetTrainerRAEMD.get_training_transforms(*args, **kwargs))
+    recipe = replace(DEFAULT, turned=True)
 
 
 class nnUNetTrainerRAEMD_5epochs(nnUNetTrainerRAEMD):

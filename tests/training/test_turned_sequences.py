@@ -11,15 +11,16 @@ from batchgeneratorsv2.transforms.spatial.spatial import SpatialTransform
 from tiny_trainers import MakeTrainer
 
 from nnunetv2_raemd.nnunet_trainers.raemd import nnUNetTrainerRAEMD, nnUNetTrainerRAEMDTurned
-from nnunetv2_raemd.training.turned_sequences import MAX_TILT, angle, is_isotropic, size_before_turning
+from nnunetv2_raemd.training.turned_sequences import MAX_TILT, OutOfPlane, is_isotropic, out_of_plane
 
 PATCH = (8, 48, 48)
 
 
 def test_about_the_axis_of_the_slices_any_angle_about_others_thirty_degrees() -> None:
     np.random.seed(0)
+    turn = out_of_plane(PATCH)
     for axis, limit in ((0, math.pi), (1, math.pi / 6), (2, math.pi / 6)):
-        angles = [angle(dim=axis) for _ in range(500)]
+        angles = [turn(dim=axis) for _ in range(500)]
         assert -limit <= min(angles) < -0.9 * limit
         assert 0.9 * limit < max(angles) <= limit
 
@@ -27,7 +28,15 @@ def test_about_the_axis_of_the_slices_any_angle_about_others_thirty_degrees() ->
 def test_enough_is_cut_out_for_the_steepest_slab() -> None:
     """The slab's diagonal rises by 48 sin(30) over its width; the smallest scale needs 1 / 0.85 as much."""
     rise = (8 * math.cos(MAX_TILT) + 48 * math.sin(MAX_TILT)) / 0.85
-    assert size_before_turning(PATCH).tolist() == [int(rise), int(48 / 0.85), int(48 / 0.85)]
+    assert out_of_plane(PATCH).size_before(PATCH).tolist() == [int(rise), int(48 / 0.85), int(48 / 0.85)]
+
+
+def test_wide_patches_are_tilted_less_so_that_little_is_read() -> None:
+    wide = out_of_plane((8, 512, 512))
+    assert 8 * math.cos(wide.tilt) + 512 * math.sin(wide.tilt) == pytest.approx(4 * 8)
+    assert wide.size_before((8, 512, 512))[0] == int(4 * 8 / 0.85)
+    assert out_of_plane((1, 512, 512)).tilt < math.radians(0.4)
+    assert out_of_plane((96, 96, 96)) == OutOfPlane(MAX_TILT)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +61,7 @@ def test_a_ramp_across_slices_is_tilted_and_keeps_its_steepness(make_trainer: Ma
     assert (step.p_rotation, step.p_scaling) == (0.7, 0.4)
     step.p_rotation, step.p_scaling = 1, 0
     np.random.seed(0)
-    shape = size_before_turning(PATCH) * 2
+    shape = out_of_plane(PATCH).size_before(PATCH) * 2
     ramp = torch.arange(float(shape[0]))[:, None, None].expand(*shape).clone()[None]
     tilts = []
     for _ in range(5):
