@@ -8,6 +8,7 @@ passed, is filled in before each replay. All weights are updated by one call whe
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from functools import cache
 
@@ -21,7 +22,7 @@ MAX_NORM = 12
 """of the gradients of all weights together, as nnU-Net clips them"""
 
 
-class StepOptimizer:
+class StepOptimizer(ABC):
     """What the optimizers share; a subclass says how the weights that have a gradient change.
 
     `done` is a number on the device, from 0 to 1.
@@ -50,9 +51,9 @@ class StepOptimizer:
         torch._foreach_mul_(list(gradients.values()), (MAX_NORM / (norm + 1e-6)).clamp(max=1))
         self._update(gradients)
 
+    @abstractmethod
     def _update(self, gradients: dict[int, Tensor]) -> None:
         """Change the weights, whose gradients are given by their places among them."""
-        raise NotImplementedError
 
 
 class NesterovStep(StepOptimizer):

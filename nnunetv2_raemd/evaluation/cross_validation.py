@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from nnunetv2_raemd.evaluation.systems import Material, PredictionFolder, System
 from nnunetv2_raemd.nnunet_files.dataset_folders import NnunetDataset
 from nnunetv2_raemd.nnunet_files.dataset_json import DatasetJson, read_dataset_json
 from nnunetv2_raemd.nnunet_files.label_set import labels_of
-from nnunetv2_raemd.nnunet_files.patients import patients_of_cases, shared_patients
+from nnunetv2_raemd.nnunet_files.patients import patients_of_cases, shared_in_fold
 from nnunetv2_raemd.nnunet_files.segmentation_folder import ReferenceFolder, find_references, list_cases
 from nnunetv2_raemd.nnunet_files.splits_file import Split, read_splits
 
@@ -43,7 +43,7 @@ def find_cross_validation(
         System(
             short[model],
             tuple(
-                _with_patients(folder, splits, patients)
+                replace(folder, shared_patients=shared_in_fold(folder.fold, splits, patients))
                 for folder in _validation_folders(dataset, model, folds, splits, reference)
             ),
         )
@@ -119,15 +119,6 @@ def _validation_folder(
         return PredictionFolder(path, expected, fold, expected.intersection(splits[int(fold)]["train"]))
     expected = frozenset(list_cases(path, reference.file_ending))
     return PredictionFolder(path, expected, fold, expected if fold == ALL else frozenset())
-
-
-def _with_patients(
-    folder: PredictionFolder, splits: list[Split], patients: Mapping[str, str]
-) -> PredictionFolder:
-    if folder.fold is None or not folder.fold.isdecimal() or int(folder.fold) >= len(splits):
-        return folder
-    split = splits[int(folder.fold)]
-    return replace(folder, shared_patients=shared_patients(split["train"], split["val"], patients))
 
 
 def _short_names(models: Sequence[str]) -> dict[str, str]:

@@ -5,7 +5,7 @@ nnU-Net knows cases only. `raemd convert` writes into its report whose they are.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from typing_extensions import TypedDict
 from nnunetv2_raemd.counted import counted
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.nnunet_files.json_file import read_json
+from nnunetv2_raemd.nnunet_files.splits_file import Split
 
 REPORT = "conversion_report.json"
 
@@ -73,3 +74,13 @@ def shared_patients(
         return None
     first = min(validated)
     return SharedPatients(len(validated), first, trained[first], validated[first])
+
+
+def shared_in_fold(
+    fold: str | None, splits: Sequence[Split], patients: Mapping[str, str]
+) -> SharedPatients | None:
+    """Of a fold of `splits_final.json`; None also where that has none of this name, as of `all`."""
+    if fold is None or not fold.isdecimal() or int(fold) >= len(splits):
+        return None
+    split = splits[int(fold)]
+    return shared_patients(split["train"], split["val"], patients)

@@ -12,7 +12,7 @@ from nnunetv2_raemd.counted import counted
 from nnunetv2_raemd.errors import UserError
 from nnunetv2_raemd.execution.backend import Backend
 from nnunetv2_raemd.nnunet_files.dataset_folders import find_dataset
-from nnunetv2_raemd.nnunet_files.patients import patients_of_cases, shared_patients
+from nnunetv2_raemd.nnunet_files.patients import patients_of_cases, shared_in_fold
 from nnunetv2_raemd.nnunet_files.splits_file import read_splits
 from nnunetv2_raemd.study.single_training import Training
 from nnunetv2_raemd.study.training_board import Board
@@ -53,11 +53,7 @@ def about_folds(dataset: str, folds: Sequence[str]) -> list[str]:
     folders = find_dataset(dataset)
     splits = read_splits(folders.preprocessed / "splits_final.json")
     patients = patients_of_cases(folders.raw)
-    found = {
-        fold: shared_patients(splits[int(fold)]["train"], splits[int(fold)]["val"], patients)
-        for fold in dict.fromkeys(folds)
-        if fold.isdecimal() and int(fold) < len(splits)
-    }
+    found = {fold: shared_in_fold(fold, splits, patients) for fold in dict.fromkeys(folds)}
     return [
         f"fold {fold} has {shared.told()}: its validation is too good for other patients, correct "
         "splits_final.json"
