@@ -17,19 +17,19 @@ from pathlib import Path
 
 import pandas as pd
 from case_tables import read_cases
-from cubes_dataset import DATASET, DATASET_ID
+from cubes_dataset import DATASET
 from label_parts import (
     SCRATCH,
     difference_table,
     fold_folder,
     fold_of,
     parts_parser,
+    run_training,
     train_seeds,
     write_splits,
 )
 from nodule_trainings import evaluate, prepare
-from study_commands import command, environment
-from study_plan import PLANS
+from study_commands import environment
 from systems import model_name
 
 PRETRAINED = "RAEMD-Net, pretrained"
@@ -41,8 +41,7 @@ def pretrain(fold: str, options: Namespace, root: Path, variables: Mapping[str, 
     trainer = f"nnUNetTrainerRAEMDMasked_{options.pretraining}s_seed0"
     checkpoint = fold_folder(DATASET, trainer, fold, root) / "checkpoint_final.pth"
     if not checkpoint.is_file():
-        train = ("nnUNetv2_train", str(DATASET_ID), "2d", fold, "-tr", trainer, "-p", PLANS, "-device", "cpu")
-        command(variables, *train)
+        run_training(DATASET, trainer, fold, variables)
     return checkpoint
 
 

@@ -81,8 +81,13 @@ def train_fold(
 ) -> None:
     """A training with its validation, if it is missing."""
     if not (fold_folder(dataset, trainer, fold, root) / "validation" / "summary.json").is_file():
-        which = (dataset_id(dataset), "2d", fold, "-tr", trainer, "-p", PLANS, "-device", "cpu")
-        command(variables, "nnUNetv2_train", *which, *more)
+        run_training(dataset, trainer, fold, variables, *more)
+
+
+def run_training(dataset: str, trainer: str, fold: str, variables: Mapping[str, str], *more: str) -> None:
+    """nnU-Net's own command, on the CPU."""
+    which = (dataset_id(dataset), "2d", fold, "-tr", trainer, "-p", PLANS, "-device", "cpu")
+    command(variables, "nnUNetv2_train", *which, *more)
 
 
 def dataset_id(dataset: str) -> str:

@@ -141,9 +141,11 @@ def test_weights_without_a_gradient_stay_and_a_kept_state_comes_back(kind: type[
     network = small_raemd_net()
     optimizer = kind(network.parameters(), torch.tensor(0.5))
     before = [tensor.clone() for tensor in optimizer.state()]
-    recurrence = [weight.clone() for weight in network.encoder.recurrence.parameters()]  # type: ignore[union-attr]
+    recurrence = network.encoder.recurrence
+    assert recurrence is not None
+    untrained = [weight.clone() for weight in recurrence.parameters()]
     losses(network, torch.randn(4, 1, 1, 16, 16), device_step(optimizer))  # of one slice each
-    for weight, same in zip(network.encoder.recurrence.parameters(), recurrence, strict=True):  # type: ignore[union-attr]
+    for weight, same in zip(recurrence.parameters(), untrained, strict=True):
         assert torch.equal(weight, same)
     changed = [not torch.equal(tensor, same) for tensor, same in zip(optimizer.state(), before, strict=True)]
     assert sum(changed) > len(changed) / 2
@@ -238,8 +240,10 @@ def test_a_second_recurrence_begins_at_nothing_and_lets_slices_see_each_other(ki
         deep_supervision=True,
     )
     assert network.encoder.recurrence is not None
-    nn.init.zeros_(network.encoder.recurrence.projection.weight)
-    nn.init.zeros_(network.encoder.recurrence.projection.bias)  # type: ignore[arg-type]
+    projection = network.encoder.recurrence.projection
+    assert projection.bias is not None
+    nn.init.zeros_(projection.weight)
+    nn.init.zeros_(projection.bias)
     images = torch.randn(2, 1, 3, 16, 16)
     expected = network(images)
     changed = kind(network)
